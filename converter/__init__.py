@@ -1,0 +1,40 @@
+"""MXNet/GluonNLP `.params` checkpoints → Transformers directories, without MXNet, proven equal.
+
+    import converter
+
+    report = converter.convert("bort.params", "out")        # writes out/, or raises ConvertError
+    report = converter.verify("bort.params", "out")         # repeats the proof
+    inspection = converter.inspect("bort.params")           # names, dtypes, shapes, families
+    arrays = converter.load_params("any.params")            # name → NumPy array, read on use
+
+Importing this package imports neither torch nor transformers.
+"""
+
+from converter.convert import Inspection, convert, inspect, verify
+from converter.errors import (
+    ConvertError,
+    ParamsError,
+    ParityError,
+    PlanError,
+    TableError,
+    WriteError,
+)
+from converter.params import load_params
+from converter.plan import Plan
+from converter.report import Report
+
+__all__ = [
+    "ConvertError",
+    "Inspection",
+    "ParamsError",
+    "ParityError",
+    "Plan",
+    "PlanError",
+    "Report",
+    "TableError",
+    "WriteError",
+    "convert",
+    "inspect",
+    "load_params",
+    "verify",
+]

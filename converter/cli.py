@@ -1,0 +1,308 @@
+"""Options → calls. The only module that prints or exits."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+
+from converter.convert import convert, inspect, plan_file, verify
+from converter.errors import ConvertError, ParityError
+from converter.plan import DTYPES
+from converter.report import Report, plan_json
+from converter.table_toml import family_names, load_family
+from converter.text import columns, config_lines, fit_lines, plan_lines, safe, summary, table_lines
+from converter.verify import DEFAULT_ATOL
+from converter.write import Progress, silent
+
+FILE = click.Path(path_type=Path)
+
+
+class Settings(click.ParamType[tuple[str, Any]]):
+    """`KEY=VALUE`: VALUE is JSON where it parses as JSON, else the text itself."""
+
+    name = "KEY=VALUE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
+        key, equals, text = str(value).partition("=")
+        if not key or not equals:
+            self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
+        try:
+            return key, json.loads(text)
+        except (ValueError, RecursionError):
+            return key, text
+
+
+class Line(click.Group):
+    """The command: turns every error into text and an exit code, never into a traceback."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        signal.signal(signal.SIGTERM, _terminate)
+        return super().main(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConvertError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("\ninterrupted: nothing was left behind", err=True)
+            ctx.exit(130)
+
+
+def _terminate(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(143)  # unwinds, so that staging is removed
+
+
+def common(*names: str) -> Callable[[Any], Any]:
+    """The options that more than one command has, by name."""
+    options = {
+        "family": click.option("--family", metavar="NAME", help="Use this table; see `families`."),
+        "table": click.option(
+            "--table", type=FILE, metavar="FILE", help="Use a table of your own."
+        ),
+        "config": click.option(
+            "--config",
+            "config",
+            type=Settings(),
+            multiple=True,
+            help="A field of Transformers' config that no tensor tells, such as "
+            "num_attention_heads=8. Repeatable; recorded in the report.",
+        ),
+        "atol": click.option(
+            "--atol",
+            type=click.FloatRange(min=0),
+            default=DEFAULT_ATOL,
+            show_default=True,
+            help="Largest absolute difference allowed in hidden states and logits (float32).",
+        ),
+        "json": click.option(
+            "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
+        ),
+        "quiet": click.option("--quiet", "-q", is_flag=True, help="Print errors only."),
+        "verbose": click.option("--verbose", "-v", is_flag=True, help="Print a line a tensor."),
+    }
+
+    def decorate(command: Any) -> Any:
+        for name in reversed(names):
+            command = options[name](command)
+        return command
+
+    return decorate
+
+
+@click.group(
+    cls=Line,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option("--src", type=FILE, metavar="SRC", help="The .params file to convert.")
+@click.option("--dst", type=FILE, metavar="DST", help="The directory to make; it must not exist.")
+@common("family", "table", "config")
+@click.option(
+    "--dtype",
+    type=click.Choice(list(DTYPES)),
+    default="keep",
+    show_default=True,
+    help="Data type of the written weights. A cast that overflows is an error.",
+)
+@click.option("--no-verify", is_flag=True, help="Write without proof (and without torch).")
+@common("atol")
+@click.option("--force", is_flag=True, help="Replace DST if bort-convert wrote it.")
+@click.option(
+    "--dry-run", is_flag=True, help="Print what would happen to every tensor; write nothing."
+)
+@common("json", "quiet", "verbose")
+@click.version_option(package_name="bort-convert")
+@click.pass_context
+def main(ctx: click.Context, /, **options: Any) -> None:
+    r"""Convert an MXNet/GluonNLP .params file into a Transformers directory, and prove it equal.
+
+    \b
+      bort-convert --src bort.params --dst out/
+
+    DST appears only when every tensor came back bit for bit, every name is the one
+    Transformers expects, and GluonNLP's arithmetic and Transformers agree layer by layer.
+
+    Exit codes: 0 done and verified, 1 cannot convert, 2 wrong usage, 3 the proof failed.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if options["src"] is None and options["dst"] is None:
+        click.echo(ctx.get_help())
+        return
+    missing = [name for name in ("src", "dst") if options[name] is None]
+    if missing and not (missing == ["dst"] and options["dry_run"]):
+        raise click.UsageError(f"--{missing[0]} is missing")
+    _convert(**options)
+
+
+def _convert(
+    *,
+    src: Path,
+    dst: Path,
+    family: str | None,
+    table: Path | None,
+    config: tuple[tuple[str, Any], ...],
+    dtype: str,
+    no_verify: bool,
+    atol: float,
+    force: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    if family and table:
+        raise click.UsageError("--family and --table exclude each other")
+    choice: dict[str, Any] = dict(family=family, table=table, config=dict(config), dtype=dtype)
+    if dry_run:
+        made = plan_file(src, **choice)
+        _print(plan_json(made) if as_json else [*plan_lines(made), "", *config_lines(made)])
+        return
+    with _progress(quiet or as_json) as progress, _reported(as_json, quiet):
+        report = convert(
+            src, dst, **choice, verify=not no_verify, atol=atol, force=force, progress=progress
+        )
+    _show(report, as_json, quiet, verbose)
+    if not quiet and not as_json:
+        click.echo(f"wrote {dst}")
+
+
+@main.command("verify")
+@click.option("--src", type=FILE, metavar="SRC", required=True, help="The .params file.")
+@click.option("--dst", type=FILE, metavar="DST", required=True, help="What was made of it.")
+@click.option(
+    "--golden",
+    type=FILE,
+    metavar="FILE",
+    help="Hidden states recorded in an old environment by examples/record_golden.py.",
+)
+@common("family", "table", "config", "atol", "json", "quiet", "verbose")
+def verify_command(
+    src: Path,
+    dst: Path,
+    golden: Path | None,
+    family: str | None,
+    table: Path | None,
+    config: tuple[tuple[str, Any], ...],
+    atol: float,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Repeat the proof on a directory that was written before; write nothing.
+
+    Family, config and dtype are those recorded in DST; options given here win.
+    """
+    if family and table:
+        raise click.UsageError("--family and --table exclude each other")
+    with _progress(quiet or as_json) as progress, _reported(as_json, quiet):
+        report = verify(
+            src,
+            dst,
+            golden=golden,
+            family=family,
+            table=table,
+            config=dict(config),
+            atol=atol,
+            progress=progress,
+        )
+    _show(report, as_json, quiet, verbose)
+
+
+@main.command("inspect")
+@click.argument("src", type=FILE)
+@common("json")
+def inspect_command(src: Path, as_json: bool) -> None:
+    """List the tensors of SRC, the family it fits, and what would be missing."""
+    found = inspect(src)
+    if as_json:
+        tensors = [
+            {
+                "name": e.name,
+                "dtype": e.dtype.name,
+                "shape": e.shape,
+                "bytes": e.nbytes,
+                "offset": e.offset,
+                "version": e.version,
+            }
+            for e in found.index.tensors.values()
+        ]
+        families = {f.table.name: {"problems": f.problems} for f in found.fits}
+        _print(
+            {"file": src.name, "bytes": found.index.size, "tensors": tensors, "families": families}
+        )
+        return
+    rows = [("name", "dtype", "shape", "bytes", "format")]
+    for entry in found.index.tensors.values():
+        shape = "×".join(map(str, entry.shape)) or "scalar"
+        rows.append((safe(entry.name), entry.dtype.name, shape, f"{entry.nbytes:,}", entry.version))
+    lines = [*columns(rows), "", f"{len(rows) - 1} tensors, {found.index.size:,} bytes"]
+    for fit in found.fits:
+        lines += fit_lines(fit)
+    _print(lines)
+
+
+@main.command("families")
+@click.argument("name", required=False)
+def families_command(name: str | None) -> None:
+    """List the families there are tables for, or print the table NAME as two columns."""
+    if name is None:
+        tables = [load_family(n) for n in family_names()]
+        rows = [("family", "what", "Transformers classes")]
+        for table in tables:
+            classes = dict.fromkeys(t.transformers_class for t in table.targets)
+            rows.append((table.name, table.title, ", ".join(classes)))
+        _print(list(columns(rows)))
+        return
+    _print(list(table_lines(load_family(name))))
+
+
+def _show(report: Report, as_json: bool, quiet: bool, verbose: bool) -> None:
+    if as_json:
+        _print(report.to_json())
+    elif not quiet:
+        lines = [*plan_lines(report.plan), ""] if verbose else []
+        _print([*lines, *summary(report)])
+
+
+def _print(content: list[str] | dict[str, Any]) -> None:
+    if isinstance(content, dict):
+        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    else:
+        click.echo("\n".join(content))
+
+
+@contextmanager
+def _reported(as_json: bool, quiet: bool) -> Iterator[None]:
+    """A failed proof is shown with its figures before it ends the command."""
+    try:
+        yield
+    except ParityError as error:
+        _show(error.report, as_json, quiet, verbose=False)
+        raise
+
+
+@contextmanager
+def _progress(hidden: bool) -> Iterator[Progress]:
+    """A bar on stderr when that is a terminal; nothing otherwise."""
+    if hidden or not sys.stderr.isatty():
+        yield silent
+        return
+    with click.progressbar(length=1, file=sys.stderr, item_show_func=str, width=24) as bar:
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.length = total
+            bar.pos = 0
+            bar.update(done, stage)
+
+        yield show

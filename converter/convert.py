@@ -1,0 +1,157 @@
+"""The whole line: the only module that knows every step. These functions are the Python API."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converter.card import model_card
+from converter.errors import ConvertError, ParityError, PlanError
+from converter.fit import Fit, fit
+from converter.params import Index, read_index
+from converter.plan import DTYPES, Plan, make_plan
+from converter.report import Report
+from converter.staging import OURS, check_destination, staging
+from converter.table import Table
+from converter.table_toml import family_names, load_family, load_table
+from converter.verify import DEFAULT_ATOL, prove
+from converter.write import Progress, silent, write_json, write_model
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is in a file, and how each family's table fits it (best first)."""
+
+    index: Index
+    fits: tuple[Fit, ...]
+
+
+def inspect(src: PathLike) -> Inspection:
+    """Read the index of `src` and try every family on it; no weight is read.
+
+    Raises `ParamsError` when `src` is not a whole `.params` file.
+    """
+    index = read_index(src)
+    fits = [fit(index, load_family(name)) for name in family_names()]
+    fits.sort(key=lambda f: (len(f.problems), -f.accounted))
+    return Inspection(index, tuple(fits))
+
+
+def plan_file(
+    src: PathLike,
+    *,
+    family: str | None = None,
+    table: PathLike | None = None,
+    config: Mapping[str, Any] | None = None,
+    dtype: str = "keep",
+) -> Plan:
+    """What `convert` would do with `src`, without reading a weight or writing anything.
+
+    Arguments and errors as for `convert`.
+    """
+    if dtype not in DTYPES:
+        raise ConvertError(f"there is no dtype {dtype!r}; there are: {', '.join(DTYPES)}")
+    return make_plan(read_index(src), _tables(family, table), config or {}, dtype)
+
+
+def convert(
+    src: PathLike,
+    dst: PathLike,
+    *,
+    family: str | None = None,
+    table: PathLike | None = None,
+    config: Mapping[str, Any] | None = None,
+    dtype: str = "keep",
+    verify: bool = True,
+    atol: float = DEFAULT_ATOL,
+    force: bool = False,
+    progress: Progress = silent,
+) -> Report:
+    """Convert the `.params` file `src` into the new directory `dst`, and prove it equal.
+
+    family: a name of `bort-convert families`; None lets the file's sizes decide
+    table: a table file of one's own, instead of a family
+    config: Transformers' config fields that no tensor tells, such as `num_attention_heads`
+    dtype: `keep`, `float32`, `float16` or `bfloat16`
+    verify: False writes without proof, and imports neither torch nor transformers
+    atol: the largest absolute difference allowed in float32 hidden states and logits
+    force: replace a directory that an earlier conversion wrote
+    progress: called with (stage, done, total)
+
+    Raises `ParamsError`, `TableError`, `PlanError` (all problems at once), `WriteError`, and
+    `ParityError` (with the report) when the proof fails. After any of them `dst` is as before.
+    """
+    source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
+    if source == destination or destination in source.parents:
+        raise ConvertError(f"{dst}: the source is in it; choose another --dst")
+    made = plan_file(src, family=family, table=table, config=config, dtype=dtype)
+    check_destination(destination, force)
+    with staging(destination, force=force) as stage:
+        write_model(made, stage.path, progress)
+        report = Report(made, prove(made, stage.path, atol, None, progress) if verify else None)
+        if verify and not report.passed:
+            raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
+        write_json(stage.path / OURS, report.to_json())
+        (stage.path / "README.md").write_text(model_card(report), "utf-8", newline="\n")
+        stage.commit()
+    return report
+
+
+def verify(
+    src: PathLike,
+    dst: PathLike,
+    *,
+    golden: PathLike | None = None,
+    family: str | None = None,
+    table: PathLike | None = None,
+    config: Mapping[str, Any] | None = None,
+    atol: float = DEFAULT_ATOL,
+    progress: Progress = silent,
+) -> Report:
+    """Repeat the proof on a directory that `convert` wrote; nothing is written.
+
+    What the conversion was told (family, config, dtype) is read from its `conversion.json`;
+    arguments given here win. `golden` is a file of `examples/record_golden.py`.
+    Raises as `convert` does; `ParityError` carries the report.
+    """
+    told = _told(Path(dst))
+    if table is None and family is None:
+        family = told["family"]
+        if family not in family_names():
+            raise ConvertError(f"{dst} was converted with the table {family!r}: give it by --table")
+    settings = {**told["config_overrides"], **(config or {})}
+    made = plan_file(src, family=family, table=table, config=settings, dtype=told["dtype"])
+    proof = prove(made, Path(dst), atol, None if golden is None else Path(golden), progress)
+    report = Report(made, proof)
+    if not report.passed:
+        raise ParityError(f"{dst} is not proven to be {src}", report)
+    return report
+
+
+def _told(directory: Path) -> dict[str, Any]:
+    """What the conversion into `directory` was told, from its `conversion.json`."""
+    path = directory / OURS
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        kinds = {"family": str, "config_overrides": dict, "dtype": str}
+        if not all(isinstance(told[key], kind) for key, kind in kinds.items()):
+            raise ValueError("its fields are not what convert writes")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConvertError(
+            f"{path}: cannot be used ({error}): verify needs a directory that bort-convert wrote"
+        ) from error
+    return {key: told[key] for key in kinds}
+
+
+def _tables(family: str | None, table: PathLike | None) -> Sequence[Table]:
+    if family is not None and table is not None:
+        raise PlanError("family and table exclude each other:", ["give one of them"])
+    if table is not None:
+        return [load_table(table)]
+    return [load_family(name) for name in ([family] if family else family_names())]

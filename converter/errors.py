@@ -1,0 +1,49 @@
+"""Every error a user can meet: what is wrong, where, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class ConvertError(Exception):
+    """Base of all errors of this package; `exit_code` is what the command line returns."""
+
+    exit_code = 1
+
+
+class ParamsError(ConvertError):
+    """The file cannot be read as MXNet parameters: names the file and the byte."""
+
+
+class TableError(ConvertError):
+    """A table is wrong in itself, whatever the checkpoint: names the file and the key."""
+
+
+class PlanError(ConvertError):
+    """The checkpoint and the table do not fit.
+
+    `problems` holds every reason, not only the first one.
+    """
+
+    def __init__(self, headline: str, problems: Sequence[str]) -> None:
+        self.headline = headline
+        self.problems = tuple(problems)
+        super().__init__("\n".join([headline, *(f"  - {problem}" for problem in self.problems)]))
+
+
+class WriteError(ConvertError):
+    """The destination cannot be written: nothing is left of the attempt."""
+
+
+class ParityError(ConvertError):
+    """The model was converted and the proof failed; the destination was not created.
+
+    `report` is the whole `converter.Report`, with the figures.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, report: Any) -> None:
+        self.report = report
+        super().__init__(message)

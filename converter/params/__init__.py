@@ -1,0 +1,6 @@
+"""MXNet's `.params` file format: file → index, and the bytes of one tensor. Knows no models."""
+
+from converter.params.index import Index, TensorEntry, read_index
+from converter.params.load import load_params
+
+__all__ = ["Index", "TensorEntry", "load_params", "read_index"]

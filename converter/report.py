@@ -1,0 +1,88 @@
+"""What did happen: the report, and its JSON (`conversion.json`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import importlib.metadata
+import platform
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+from converter.plan import Plan, Step
+from converter.verify import Proof
+
+LIBRARIES = ("numpy", "safetensors", "torch", "transformers")
+
+
+@dataclass(frozen=True)
+class Report:
+    """A conversion or a verification: the plan that was carried out and its proof.
+
+    `proof` is None after `--no-verify`; then nothing is promised.
+    """
+
+    plan: Plan
+    proof: Proof | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether the proof was made and holds."""
+        return self.proof is not None and self.proof.passed
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, the same for the same input and versions: no date, no path."""
+        plan = self.plan
+        return {
+            "tool": {"name": "bort-convert", **_versions(self.proof is not None)},
+            "source": {
+                "file": plan.index.path.name,
+                "bytes": plan.index.size,
+                "sha256": self.proof.bits.source_sha256 if self.proof else None,
+                "format_versions": plan.index.versions,
+            },
+            **plan_json(plan),
+            "verified": self.passed,
+            "proof": dataclasses.asdict(self.proof) if self.proof else None,
+        }
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The plan as plain data: what `--dry-run --json` prints and the report repeats."""
+    return {
+        "family": plan.table.name,
+        "table_sha256": hashlib.sha256(plan.table.text.encode()).hexdigest(),
+        "known": plan.known,
+        "transformers_class": plan.transformers_class,
+        "init": dict(plan.init),
+        "heads": plan.heads,
+        "prefix": plan.prefix,
+        "dtype": plan.dtype,
+        "config_overrides": dict(plan.overrides),
+        "config": dict(plan.config),
+        "tensors": [_step_json(step) for step in plan.steps],
+        "tied": [{"source": second.name, "equals": first.name} for second, first in plan.tied],
+        "dropped": dict(plan.dropped),
+    }
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    return {
+        "source": step.source.name if step.source else None,
+        "verb": step.verb,
+        "target": step.target,
+        "source_dtype": step.source.dtype.name if step.source else None,
+        "dtype": step.dtype.name,
+        "shape": step.shape,
+    }
+
+
+def _versions(libraries: bool) -> dict[str, Any]:
+    names = LIBRARIES if libraries else LIBRARIES[:2]
+    return {
+        "version": importlib.metadata.version("bort-convert"),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in names},
+        "platform": f"{sys.platform} {platform.machine()}",
+    }

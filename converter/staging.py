@@ -1,0 +1,157 @@
+"""A destination that appears whole, by one rename, or not at all.
+
+Work happens in `.<name>.bort-convert/` beside the destination:
+
+    lock   held by the running conversion; the system frees it when the process dies
+    new/   what is being written
+    old/   the replaced directory, for the moment between two renames (only where the system
+           cannot exchange two directories in one step)
+
+A kill leaves that directory behind; the next run into the same destination puts `old/` back if
+the destination is gone, and removes the rest.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from converter.errors import WriteError
+
+OURS = "conversion.json"  # a directory with this file in it was written here, and may be replaced
+AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2  # linux/fs.h; macOS sys/stdio.h
+
+
+class Staging:
+    """The place to write (`path`) and the way to publish it (`commit`)."""
+
+    def __init__(self, destination: Path, area: Path) -> None:
+        self.path = area / "new"
+        self._destination, self._area = destination, area
+
+    def commit(self) -> None:
+        """Make everything durable, then let the destination appear by one rename."""
+        for file in self.path.iterdir():
+            _sync(file)
+        _sync(self.path)
+        if not self._destination.exists():
+            os.rename(self.path, self._destination)
+        elif not _exchange(self.path, self._destination):
+            os.rename(self._destination, self._area / "old")
+            try:
+                os.rename(self.path, self._destination)
+            except OSError:
+                os.rename(self._area / "old", self._destination)
+                raise
+        _sync(self._destination.parent)
+
+
+@contextmanager
+def staging(destination: str | os.PathLike[str], *, force: bool = False) -> Iterator[Staging]:
+    """Give a fresh directory beside `destination`; remove it on the way out, committed or not.
+
+    `force` allows the replacement of a directory that this program wrote. Raises `WriteError`
+    when the destination exists otherwise, cannot be made, or is being written by another run.
+    """
+    target = Path(os.path.realpath(destination))
+    if not target.parent.is_dir():
+        raise WriteError(f"{target.parent}: there is no such directory; create it first")
+    area = target.parent / f".{target.name}.bort-convert"
+    try:
+        if not area.exists():
+            check_destination(target, force)
+        area.mkdir(exist_ok=True)
+        lock = FileLock(area / "lock")
+        lock.acquire(timeout=0.5, poll_interval=0.05)
+    except Timeout as error:
+        raise WriteError(f"{target}: another conversion is writing it; wait for its end") from error
+    except OSError as error:
+        raise _write_error(target, error) from error
+    try:
+        _recover(target, area)
+        check_destination(target, force)
+        (area / "new").mkdir()
+        yield Staging(target, area)
+    except OSError as error:
+        raise _write_error(target, error) from error
+    finally:
+        _remove(area, lock)
+
+
+def check_destination(destination: Path, force: bool) -> None:
+    """Refuse a destination that holds something; only our own directories can be replaced."""
+    if not os.path.lexists(destination):
+        return
+    if not destination.is_dir():
+        raise WriteError(f"{destination}: exists and is not a directory; choose another --dst")
+    empty = not any(destination.iterdir())
+    if empty or (force and (destination / OURS).is_file()):
+        return
+    if force:
+        raise WriteError(
+            f"{destination}: exists and was not written by bort-convert (it has no {OURS}); "
+            "--force replaces only what it wrote itself: remove it yourself or choose another --dst"
+        )
+    raise WriteError(f"{destination}: exists; choose another --dst, or --force to replace it")
+
+
+def _recover(destination: Path, area: Path) -> None:
+    """What a killed run left: the old directory goes back if it is the only one, the rest goes."""
+    if (area / "old").exists() and not os.path.lexists(destination):
+        os.rename(area / "old", destination)
+    for name in ("new", "old"):
+        if (area / name).exists():
+            shutil.rmtree(area / name)
+
+
+def _remove(area: Path, lock: FileLock) -> None:
+    """Leave nothing. The lock file goes while it is held, so that nobody else can hold it too."""
+    for name in ("new", "old"):
+        shutil.rmtree(area / name, ignore_errors=True)
+    with suppress(OSError):  # Windows cannot remove an open file: then after the release
+        (area / "lock").unlink()
+        area.rmdir()
+    lock.release()
+    with suppress(OSError):
+        if os.name == "nt":
+            (area / "lock").unlink()
+        area.rmdir()
+
+
+def _exchange(first: Path, second: Path) -> bool:
+    """Swap two directories in one step where the system can (Linux renameat2, macOS renamex_np)."""
+    names = os.fsencode(first), os.fsencode(second)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "linux":
+            done = libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE)
+        elif sys.platform == "darwin":
+            done = libc.renamex_np(*names, RENAME_SWAP)
+        else:
+            return False
+    except (AttributeError, OSError, TypeError):  # no such call here: two renames do it
+        return False
+    return bool(done == 0)
+
+
+def _sync(path: Path) -> None:
+    """Flush a file or directory to the disk, so that the rename never outruns the data."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows has no handle on a directory to flush
+    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_error(destination: Path, error: OSError) -> WriteError:
+    place = error.filename or destination
+    return WriteError(f"{place}: {error.strerror or error}; nothing was written to {destination}")

@@ -1,0 +1,291 @@
+"""TOML → Table, and every check of a table that needs no checkpoint."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from converter.errors import TableError
+from converter.table import (
+    Arithmetic,
+    Golden,
+    Head,
+    Known,
+    Limit,
+    Row,
+    Table,
+    Target,
+    placeholders,
+)
+from converter.verbs import VERBS
+
+
+def family_names() -> list[str]:
+    """The names of the tables that come with the package."""
+    folder = resources.files("converter") / "families"
+    return sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name[-5:] == ".toml")
+
+
+def load_family(name: str) -> Table:
+    """A table of the package, by name. Raises `TableError` listing the names there are."""
+    if name not in family_names():
+        raise TableError(
+            f"there is no family {name!r}; there are: {', '.join(family_names())}. "
+            "A table of your own is given with --table FILE."
+        )
+    text = (resources.files("converter") / "families" / f"{name}.toml").read_text("utf-8")
+    return parse_table(text, name, f"{name}.toml")
+
+
+def load_table(path: str | os.PathLike[str]) -> Table:
+    """A user's own table; its name is the file's. Raises `TableError`."""
+    path = Path(path)
+    try:
+        return parse_table(path.read_text("utf-8"), path.stem, str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        raise TableError(f"{path}: cannot be read as a table: {error}") from error
+
+
+def parse_table(text: str, name: str, origin: str) -> Table:
+    """TOML text → checked table. Raises `TableError` naming `origin` and the key."""
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise TableError(f"{origin}: not TOML: {error}") from error
+    table = _build(_Section(data, origin), name, origin, text)
+    problems = list(_problems(table))
+    if problems:
+        raise TableError("\n".join([f"{origin}: the table contradicts itself:", *problems]))
+    return table
+
+
+class _Section:
+    """A TOML table that knows its place: takes keys of one type, refuses what is left over."""
+
+    def __init__(self, data: Mapping[str, Any], place: str) -> None:
+        self._data, self.place = dict(data), place
+
+    def take(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
+        if key not in self._data:
+            if default is None:
+                raise TableError(f"{self.place}: the key {key!r} is missing")
+            return default
+        value = self._data.pop(key)
+        if not isinstance(value, kind):
+            raise TableError(f"{self.place}: {key!r} has the wrong type: {value!r}")
+        return value
+
+    def section(self, key: str) -> _Section:
+        return _Section(self.take(key, dict, {}), f"{self.place}: [{key}]")
+
+    def sections(self, key: str) -> list[_Section]:
+        rows = self.take(key, list, [])
+        return [
+            _Section(_of_type(row, dict, self.place, key), f"{self.place}: [[{key}]] {n + 1}")
+            for n, row in enumerate(rows)
+        ]
+
+    def mapping(self, key: str, kind: type | tuple[type, ...]) -> dict[str, Any]:
+        values = self.take(key, dict, {})
+        return {k: _of_type(v, kind, self.place, f"{key}.{k}") for k, v in values.items()}
+
+    def listed(
+        self, key: str, kind: type | tuple[type, ...], default: Any = None
+    ) -> tuple[Any, ...]:
+        values = self.take(key, list, default)
+        return tuple(_of_type(value, kind, self.place, key) for value in values)
+
+    def keys(self) -> list[str]:
+        return list(self._data)
+
+    def end(self) -> None:
+        if self._data:
+            raise TableError(f"{self.place}: unknown key {', '.join(map(repr, self._data))}")
+
+
+def _of_type(value: Any, kind: type | tuple[type, ...], place: str, key: str) -> Any:
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+        raise TableError(f"{place}: {key!r} has the wrong type: {value!r}")
+    return value
+
+
+SCALAR = (str, int, float, bool)
+
+
+def _build(top: _Section, name: str, origin: str, text: str) -> Table:
+    table = Table(
+        name=name,
+        origin=origin,
+        text=text,
+        title=top.take("title", str),
+        prefixes=top.listed("prefixes", str, [""]),
+        layers=top.mapping("layers", str),
+        rows=_rows(top),
+        zeros=top.mapping("zeros", str),
+        drop=top.mapping("drop", str),
+        heads=_heads(top.section("head")),
+        targets=tuple(_target(section) for section in top.sections("target")),
+        sizes={
+            target: tuple(_of_type(s, (str, int), origin, f"sizes.{target}") for s in sizes)
+            for target, sizes in top.mapping("sizes", list).items()
+        },
+        config=top.mapping("config", SCALAR),
+        needed=_needed(top.section("needed")),
+        known=tuple(_known(section) for section in top.sections("known")),
+        arithmetic=_arithmetic(top.section("arithmetic")),
+        limits=tuple(_limit(section) for section in top.sections("limit")),
+        golden=_golden(top.section("golden")),
+        notes=_notes(top.section("card")),
+    )
+    top.end()
+    return table
+
+
+def _rows(section: _Section) -> tuple[Row, ...]:
+    return tuple(
+        Row(verb, source, target)
+        for verb in VERBS
+        for source, target in section.mapping(verb, str).items()
+    )
+
+
+def _heads(section: _Section) -> tuple[Head, ...]:
+    heads = []
+    for name in section.keys():
+        head = section.section(name)
+        heads.append(
+            Head(
+                name,
+                rows=_rows(head),
+                tied=head.mapping("tied", str),
+                outer=head.take("outer", bool, False),
+                config=head.mapping("config", SCALAR),
+            )
+        )
+        head.end()
+    return tuple(heads)
+
+
+def _target(section: _Section) -> Target:
+    target = Target(
+        section.take("class", str),
+        heads=frozenset(section.listed("heads", str)),
+        strip=section.take("strip", str, ""),
+        init=section.mapping("init", SCALAR),
+        outputs=section.mapping("outputs", str),
+    )
+    section.end()
+    return target
+
+
+def _needed(section: _Section) -> dict[str, str]:
+    needed = {}
+    for name in section.keys():
+        entry = section.section(name)
+        needed[name] = entry.take("divides", str, "")
+        entry.end()
+    return needed
+
+
+def _known(section: _Section) -> Known:
+    name = section.take("name", str)
+    return Known(name, {key: section.take(key, SCALAR) for key in section.keys()})
+
+
+def _arithmetic(section: _Section) -> Arithmetic:
+    name = section.take("name", str)
+    return Arithmetic(name, {key: section.take(key, str) for key in section.keys()})
+
+
+def _limit(section: _Section) -> Limit:
+    limit = Limit(
+        setting=section.take("setting", str),
+        source=section.take("source", (int, float)),
+        output=section.take("output", str),
+        text=section.take("text", str),
+    )
+    section.end()
+    return limit
+
+
+def _golden(section: _Section) -> Golden | None:
+    if not section.keys():
+        return None
+    golden = Golden(
+        of=section.take("of", str),
+        input_ids=section.listed("input_ids", int),
+        shape=section.listed("hidden_states_shape", int),
+        begin=section.listed("hidden_states_begin", (int, float)),
+        weights=section.take("weights", str),
+        atol=section.take("atol", float),
+    )
+    section.end()
+    return golden
+
+
+def _notes(section: _Section) -> tuple[str, ...]:
+    notes = section.listed("notes", str, [])
+    section.end()
+    return notes
+
+
+def _problems(table: Table) -> Iterator[str]:
+    """Everything about a table that can be wrong before any checkpoint is seen."""
+    heads = {head.name: head for head in table.heads}
+    yield from _repeated("prefix", table.prefixes)
+    yield from _repeated("set of heads of [[target]]", (t.heads for t in table.targets))
+    yield from _repeated("[[known]] name", (known.name for known in table.known))
+    if not table.targets:
+        yield "  - there is no [[target]]: which Transformers class is written?"
+    for target in table.targets:
+        for missing in sorted(target.heads - heads.keys()):
+            yield f"  - [[target]] {target.transformers_class}: there is no head {missing!r}"
+        used = [
+            *table.rows,
+            *(r for h in sorted(target.heads & heads.keys()) for r in heads[h].rows),
+        ]
+        place = f"  - for {target.transformers_class}:"
+        yield from _repeated(f"{place} target", (*(r.target for r in used), *table.zeros))
+        yield from _repeated(f"{place} source", (*(r.source for r in used), *table.drop))
+    sources = {row.source for row in table.all_rows()}
+    for head in table.heads:
+        if not head.rows:
+            yield f"  - [head.{head.name}] has no rows"
+        for second, first in head.tied.items():
+            if first not in sources:
+                yield f"  - [head.{head.name}.tied] {second!r}: there is no row for {first!r}"
+    for row in table.all_rows():
+        if placeholders(row.source) != placeholders(row.target):
+            yield f"  - {row.source!r} and {row.target!r} count different layers"
+        for letter in sorted(placeholders(row.source) - table.layers.keys()):
+            yield f"  - {row.source!r}: [layers] does not say what {{{letter}}} counts"
+        if row.target not in table.sizes:
+            yield f"  - [sizes] has no entry for {row.target!r}"
+    for pattern in table.zeros:
+        if pattern not in table.sizes:
+            yield f"  - [sizes] has no entry for {pattern!r}"
+    for pattern in (
+        table.sizes.keys() - {row.target for row in table.all_rows()} - table.zeros.keys()
+    ):
+        yield f"  - [sizes] {pattern!r} is no target of any row"
+    fields = (
+        table.size_names() | set(table.layers.values()) | table.config.keys() | table.needed.keys()
+    )
+    for setting, name in table.arithmetic.settings.items():
+        if name not in fields:
+            yield f"  - [arithmetic] {setting}: nothing tells {name!r}"
+    for limit in table.limits:
+        if limit.setting not in table.arithmetic.settings:
+            yield f"  - [[limit]] {limit.setting!r} is no setting of [arithmetic]"
+
+
+def _repeated(what: str, values: Iterable[Any]) -> Iterator[str]:
+    seen = set()
+    for value in values:
+        if value in seen:
+            yield f"  - {what} {value!r} stands twice"
+        seen.add(value)

@@ -1,0 +1,146 @@
+"""Plans, fits, tables and reports as lines for a person to read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from converter.fit import Fit
+from converter.plan import Plan
+from converter.report import Report
+from converter.table import Table
+from converter.verify import Difference, Proof
+
+
+def summary(report: Report) -> Iterator[str]:
+    """The report for a person: one line a fact, then parity by layer."""
+    plan, proof = report.plan, report.proof
+    known = f" ({plan.known})" if plan.known else ""
+    yield f"{plan.index.path.name}: {plan.table.name}{known} → {plan.transformers_class}"
+    if proof is None:
+        yield "not verified (--no-verify): run `bort-convert verify` before you rely on it"
+        return
+    yield from _verdicts(proof)
+    if proof.parity:
+        yield ""
+        yield from columns(_difference_rows(proof.parity.differences, proof.parity.atol))
+        yield ""
+        yield from _statements(proof)
+    if proof.golden:
+        yield "against the recorded golden:"
+        yield from columns(_difference_rows(proof.golden.differences, proof.golden.atol))
+
+
+def _verdicts(proof: Proof) -> Iterator[str]:
+    bits, names, parity = proof.bits, proof.names, proof.parity
+    cast = f", {bits.cast} equal to the cast source" if bits.cast else ""
+    yield f"bits    {_word(bits)}  {bits.identical} tensors identical{cast}"
+    yield f"names   {_word(names)}  {names.tensors} of {names.transformers_class}"
+    if parity:
+        worst = max(d.max_abs_diff for d in parity.differences)
+        yield (
+            f"parity  {_word(parity)}  largest difference {worst:.1e}, "
+            f"{parity.atol:g} allowed, {len(parity.differences)} outputs"
+        )
+    else:
+        yield "parity  not asked: the names must be right first"
+    for verdict in (bits, names, parity, proof.golden):
+        for problem in verdict.problems if verdict else ():
+            yield f"  - {problem}"
+
+
+def _word(verdict: Any) -> str:
+    return "passed" if verdict.passed else "FAILED"
+
+
+def _difference_rows(differences: tuple[Difference, ...], atol: float) -> Sequence[tuple[str, ...]]:
+    head = ("output", "max |difference|", "max |value|", "")
+    return [head] + [
+        (
+            d.output,
+            f"{d.max_abs_diff:.1e}",
+            f"{d.max_abs_value:.3g}",
+            "ok" if d.max_abs_diff <= atol else "FAILED",
+        )
+        for d in differences
+    ]
+
+
+def _statements(proof: Proof) -> Iterator[str]:
+    """What was measured and is stated, never judged."""
+    parity = proof.parity
+    assert parity is not None
+    for limit in parity.limits:
+        yield f"known limit: {limit.text} Measured here: {limit.difference.max_abs_diff:.1e}."
+    if parity.rounding:
+        worst = max(d.max_abs_diff for d in parity.rounding)
+        yield f"rounding: --dtype itself moves the outputs by up to {worst:.1e}."
+    if parity.published:
+        yield (
+            f"this is {parity.published}: the published hidden states are reproduced."
+            if parity.is_published
+            else f"this is another model than {parity.published}."
+        )
+
+
+def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
+    """Rows as aligned text, two spaces between the columns, nothing at the end of a line."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+
+
+def table_lines(table: Table) -> Iterator[str]:
+    """A table as two columns, heads apart."""
+    yield f"{table.name}: {table.title}"
+    rows = [(r.source, r.target) for r in table.rows]
+    rows += [("(zeros)", target) for target in table.zeros]
+    for head in table.heads:
+        rows += [("", ""), (f"head {head.name}:", "")]
+        rows += [(row.source, row.target) for row in head.rows]
+        rows += [(second, f"(equals {first})") for second, first in head.tied.items()]
+    yield from columns([("GluonNLP", "Transformers"), *rows])
+    yield ""
+    for known in table.known:
+        yield f"known: {known.name}: " + ", ".join(f"{k} = {v}" for k, v in known.config.items())
+
+
+def fit_lines(fit: Fit) -> Iterator[str]:
+    """Whether a family fits, and what is missing or must be given by hand."""
+    name = fit.table.name
+    if fit.problems:
+        yield f"{name}: does not fit: {fit.accounted} of {len(fit.index.tensors)} tensors explained"
+        yield from (f"  - {problem}" for problem in fit.problems)
+        return
+    known = f", the sizes of {fit.known.name}" if fit.known else ""
+    target = fit.target.transformers_class if fit.target else "nothing"
+    yield f"{name}: fits{known}; becomes {target}"
+    config = {*fit.sizes, *fit.table.config, *(fit.known.config if fit.known else ())}
+    for needed in sorted(fit.table.needed.keys() - config):
+        yield f"  - {needed} stands in no tensor: convert with --config {needed}=N"
+
+
+def plan_lines(plan: Plan) -> Iterator[str]:
+    """What happens to every tensor, a line each."""
+    rows = [("source", "verb", "target", "dtype", "shape")]
+    for step in plan.steps:
+        source = safe(step.source.name) if step.source else ""
+        dtype = step.dtype.name
+        if step.casts and step.source:
+            dtype = f"{step.source.dtype.name} → {dtype}"
+        rows.append((source, step.verb, step.target, dtype, "×".join(map(str, step.shape))))
+    rows += [(second.name, "tied", f"(equals {first.name})", "", "") for second, first in plan.tied]
+    rows += [(safe(name), "drop", f"({reason})", "", "") for name, reason in plan.dropped.items()]
+    return columns(rows)
+
+
+def config_lines(plan: Plan) -> Iterator[str]:
+    """What config.json will say."""
+    yield f"{plan.transformers_class}, {plan.nbytes:,} bytes of weights; config.json:"
+    yield from (f"  {name} = {json.dumps(value)}" for name, value in plan.config.items())
+
+
+def safe(name: str) -> str:
+    """A name from a file as it may stand on a terminal."""
+    return name if name.isprintable() else ascii(name)

@@ -1,0 +1,111 @@
+"""Hidden states recorded in someone's old environment, against the converted model.
+
+The file is what `examples/record_golden.py` writes: an `.npz` with `input_ids` (batch, length),
+`valid_length` (batch,), `hidden_states` (layers, batch, length, units) and, where the model has
+them, `mlm_logits` (batch, length, vocabulary) or `logits` (batch, classes).
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.errors import ConvertError
+from converter.gluon.layers import Outputs
+from converter.plan import Plan
+from converter.verify.parity import Difference, compare, run_source, run_target
+
+
+@dataclass(frozen=True)
+class GoldenCheck:
+    """`differences` are judged against `atol`; `stated` are known limits, measured only.
+
+    `recorded` is what the file says about where it was made.
+    """
+
+    passed: bool
+    atol: float
+    recorded: dict[str, Any]
+    differences: tuple[Difference, ...]
+    stated: tuple[Difference, ...]
+    problems: tuple[str, ...]
+
+
+def check_golden(plan: Plan, model: Any, path: Path, atol: float) -> GoldenCheck:
+    """Run the converted model on the recorded ids. Raises `ConvertError` for a bad file.
+
+    An output with a known limit (GluonNLP's setting, which Transformers lacks) is judged on
+    GluonNLP's arithmetic with the recorded setting; its distance to Transformers is stated.
+    """
+    arrays, recorded = _read(path)
+    ids, lengths = _inputs(plan, path, arrays)
+    target = run_target(plan, model, ids, lengths)
+    golden = _outputs(path, arrays, target)
+    raw = {d.output: d for d in compare(golden, target, lengths)}
+    limited = {}
+    for limit in plan.table.limits:
+        if limit.output in raw:
+            setting = {limit.setting: recorded.get(limit.setting) or limit.source}
+            source = run_source(plan, ids, lengths, cast=True, settings=setting)
+            own = {d.output: d for d in compare(golden, source, lengths)}
+            limited[limit.output] = own[limit.output]
+    differences = tuple(limited.get(name, d) for name, d in raw.items())
+    problems = [
+        f"{d.output} differs from the recorded one by {d.max_abs_diff:.3g}, "
+        f"more than {atol:g} allows"
+        for d in differences
+        if not d.max_abs_diff <= atol
+    ]
+    if problems and any(step.casts for step in plan.steps):
+        problems.append("this directory was cast with --dtype; --atol must allow for the rounding")
+    stated = tuple(raw[name] for name in limited)
+    return GoldenCheck(not problems, atol, recorded, differences, stated, tuple(problems))
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        about = json.loads(str(arrays.pop("about", "{}")))
+    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, EOFError) as error:
+        raise ConvertError(
+            f"{path}: not a recorded golden: {error}. Make one with examples/record_golden.py."
+        ) from error
+    return arrays, about if isinstance(about, dict) else {}
+
+
+def _inputs(plan: Plan, path: Path, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    for name, ndim in (("input_ids", 2), ("valid_length", 1), ("hidden_states", 4)):
+        if name not in arrays or arrays[name].ndim != ndim:
+            raise ConvertError(f"{path}: the golden has no array {name!r} of {ndim} dimensions")
+    ids, lengths = arrays["input_ids"].astype(np.int64), arrays["valid_length"].astype(np.int64)
+    longest, vocabulary = plan.config["max_position_embeddings"], plan.config["vocab_size"]
+    if ids.size == 0 or len(ids) != len(lengths) or ids.shape[1] > longest:
+        raise ConvertError(f"{path}: input_ids {ids.shape} do not suit this model or valid_length")
+    if (
+        ids.min() < 0
+        or ids.max() >= vocabulary
+        or lengths.min() < 1
+        or lengths.max() > ids.shape[1]
+    ):
+        raise ConvertError(f"{path}: ids or lengths are outside this model's ({vocabulary} words)")
+    return ids, lengths
+
+
+def _outputs(path: Path, arrays: dict[str, np.ndarray], target: Outputs) -> Outputs:
+    """The recorded outputs; GluonNLP records no embeddings, so the model's own stand first."""
+    states = (target.hidden_states[0], *arrays["hidden_states"])
+    named = {name: arrays.get(name) for name in ("logits", "mlm_logits")}
+    golden = Outputs(states, {}, **named)
+    if [s.shape for s in golden.hidden_states] != [s.shape for s in target.hidden_states]:
+        raise ConvertError(f"{path}: recorded hidden_states {states[1].shape} are another model's")
+    for name, value in named.items():
+        own = getattr(target, name)
+        if value is not None and own is not None and value.shape != own.shape:
+            raise ConvertError(f"{path}: recorded {name} {value.shape} are another model's")
+    return golden

@@ -1,0 +1,230 @@
+"""Question 3: GluonNLP's arithmetic on the source against Transformers on the target.
+
+Random ids over the whole vocabulary, several lengths with padding, layer by layer, on valid
+positions. Beside hidden states and logits, the output of every Dense is compared with that of
+the module its weight went to: a key bias, for one, cannot be seen in any hidden state, because
+softmax ignores what it adds to all scores of a query.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from converter.gluon.layers import Outputs
+from converter.params.load import map_tensors
+from converter.plan import Plan
+from converter.table import Golden
+
+SEED = 20201022  # any fixed number: the same check every time
+BATCH_LENGTH = 64
+TAPS = "projections"
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The largest absolute difference of one output, and the largest value of the reference."""
+
+    output: str
+    max_abs_diff: float
+    max_abs_value: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What Transformers cannot express: the difference GluonNLP's own setting would make."""
+
+    text: str
+    setting: str
+    source: float
+    target: float
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Parity:
+    """`differences` are judged against `atol`; the rest is measured and stated.
+
+    `rounding`: what the cast of `--dtype` does to the outputs (empty without a cast).
+    `published`: the published model this one is compared with, and `is_published` the answer
+    (None: the table has no golden).
+    """
+
+    passed: bool
+    atol: float
+    seed: int
+    batch: int
+    valid_lengths: tuple[int, ...]
+    differences: tuple[Difference, ...]
+    limits: tuple[Limits, ...]
+    rounding: tuple[Difference, ...]
+    published: str | None
+    is_published: bool | None
+    problems: tuple[str, ...]
+
+
+def check_parity(plan: Plan, model: Any, atol: float) -> Parity:
+    """Run both sides on the same ids and compare; `model` comes from `target_model`."""
+    ids, valid_length = _inputs(plan.config)
+    reference = run_source(plan, ids, valid_length, cast=True)
+    outputs = run_target(plan, model, ids, valid_length)
+    differences = tuple(compare(reference, outputs, valid_length))
+    problems = list(model.loading_problems)
+    for difference in differences:
+        if not difference.max_abs_diff <= atol:  # NaN fails too
+            problems.append(
+                f"{difference.output} differs by {difference.max_abs_diff:.3g}, "
+                f"more than {atol:g} allows"
+            )
+    rounding: tuple[Difference, ...] = ()
+    if any(step.casts for step in plan.steps):
+        uncast = run_source(plan, ids, valid_length, cast=False)
+        rounding = tuple(d for d in compare(uncast, reference, valid_length) if d.output != TAPS)
+    golden = plan.table.golden
+    return Parity(
+        passed=not problems,
+        atol=atol,
+        seed=SEED,
+        batch=len(ids),
+        valid_lengths=tuple(int(n) for n in valid_length),
+        differences=differences,
+        limits=tuple(_limits(plan, reference, ids, valid_length)),
+        rounding=rounding,
+        published=golden.of if golden else None,
+        is_published=_is_published(golden, model) if golden else None,
+        problems=tuple(problems),
+    )
+
+
+def _inputs(config: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    length = min(BATCH_LENGTH, config["max_position_embeddings"])
+    lengths = np.array([length, max(1, 2 * length // 3), max(1, length // 3), 1])
+    random = np.random.default_rng(SEED)
+    return random.integers(0, config["vocab_size"], (len(lengths), length)), lengths
+
+
+def run_source(
+    plan: Plan,
+    ids: np.ndarray,
+    valid_length: np.ndarray,
+    *,
+    cast: bool,
+    settings: Mapping[str, float] | None = None,
+) -> Outputs:
+    """GluonNLP's arithmetic on the source's tensors, as they are or cast as the plan casts.
+
+    `settings` replaces values that otherwise come from the plan's config.
+    """
+    params: dict[str, np.ndarray] = dict(map_tensors(plan.index))
+    if cast:
+        for step in plan.steps:
+            if step.source and step.casts:
+                name = step.source.name
+                params[name] = params[name].astype(step.dtype)
+    arithmetic = plan.table.arithmetic
+    forward = importlib.import_module(f"converter.gluon.{arithmetic.name}").forward
+    values = {name: plan.config[field] for name, field in arithmetic.settings.items()}
+    outputs: Outputs = forward(
+        params, plan.prefix, ids, valid_length, **{**values, **(settings or {})}
+    )
+    return outputs
+
+
+def run_target(plan: Plan, model: Any, ids: np.ndarray, valid_length: np.ndarray) -> Outputs:
+    """The Transformers model on the same ids, its outputs under GluonNLP's words."""
+    import torch
+
+    taps: dict[str, np.ndarray] = {}
+    pooled: dict[str, np.ndarray] = {}
+    with ExitStack() as hooks:
+        for step in plan.steps:
+            if step.source and step.target.endswith(".weight"):
+                module = model.get_submodule(step.target.removesuffix(".weight"))
+                hooks.enter_context(_Recorded(module, taps, step.source.name))
+        pooler = getattr(model.base_model, "pooler", None)
+        if pooler is not None:
+            hooks.enter_context(_Recorded(pooler, pooled, "pooled"))
+        mask = np.arange(ids.shape[1]) < np.asarray(valid_length)[:, None]
+        result = model(
+            input_ids=torch.from_numpy(ids),
+            attention_mask=torch.from_numpy(mask.astype(np.int64)),
+            output_hidden_states=True,
+        )
+    named = {ours: result[theirs].numpy() for theirs, ours in plan.outputs.items()}
+    states = tuple(state.numpy() for state in result.hidden_states)
+    return Outputs(states, taps, **pooled, **named)
+
+
+class _Recorded:
+    """Keep what a module gives, as NumPy, while the context lasts."""
+
+    def __init__(self, module: Any, into: dict[str, np.ndarray], name: str) -> None:
+        self._handle = module.register_forward_hook(
+            lambda _module, _inputs, output: into.update({name: output.numpy()})
+        )
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *_: object) -> None:
+        self._handle.remove()
+
+
+def compare(first: Outputs, second: Outputs, valid_length: np.ndarray) -> Iterator[Difference]:
+    """Differences on valid positions: embeddings, each layer, every Dense, pooled, logits."""
+    length = first.hidden_states[0].shape[1]
+    valid = np.arange(length) < np.asarray(valid_length)[:, None]
+    for number, (a, b) in enumerate(zip(first.hidden_states, second.hidden_states, strict=True)):
+        yield difference(f"layer {number}" if number else "embeddings", a[valid], b[valid])
+    pairs = [(first.taps[name], second.taps[name]) for name in first.taps if name in second.taps]
+    if pairs:
+        each = [difference(TAPS, *(x[valid] if x.ndim == 3 else x for x in p)) for p in pairs]
+        yield max(each, key=lambda d: (np.isnan(d.max_abs_diff), d.max_abs_diff))
+    for output in ("pooled", "logits", "mlm_logits"):
+        a, b = getattr(first, output), getattr(second, output)
+        if a is not None and b is not None:
+            yield difference(output, *((a[valid], b[valid]) if a.ndim == 3 else (a, b)))
+
+
+def difference(output: str, a: np.ndarray, b: np.ndarray) -> Difference:
+    """The largest |a - b|; NaN when either side has one."""
+    return Difference(output, float(np.abs(a - b).max()), float(np.abs(a).max()))
+
+
+def _limits(
+    plan: Plan, reference: Outputs, ids: np.ndarray, valid_length: np.ndarray
+) -> Iterator[Limits]:
+    for limit in plan.table.limits:
+        target = plan.config[plan.table.arithmetic.settings[limit.setting]]
+        if getattr(reference, limit.output) is None or target == limit.source:
+            continue
+        original = run_source(
+            plan, ids, valid_length, cast=True, settings={limit.setting: limit.source}
+        )
+        found = {d.output: d for d in compare(original, reference, valid_length)}[limit.output]
+        yield Limits(limit.text, limit.setting, limit.source, target, found)
+
+
+def _is_published(golden: Golden, model: Any) -> bool:
+    """Whether the model, rounded as the published one was, gives the published numbers."""
+    import torch
+
+    config = model.config
+    if golden.shape[-1] != config.hidden_size or max(golden.input_ids) >= config.vocab_size:
+        return False
+    if len(golden.input_ids) > config.max_position_embeddings:
+        return False
+    rounded = {
+        name: value.to(getattr(torch, golden.weights)).float()
+        for name, value in model.base_model.state_dict().items()
+    }
+    result = torch.func.functional_call(
+        model.base_model, rounded, (torch.tensor([golden.input_ids]),)
+    )
+    begin = result.last_hidden_state[0, 0, : len(golden.begin)].numpy()
+    return bool(np.abs(begin - np.array(golden.begin)).max() <= golden.atol)
