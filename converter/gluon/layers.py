@@ -69,7 +69,8 @@ def layer_norm(block: Weights, data: Array, eps: float) -> Array:
     mean = data.mean(-1, keepdims=True, dtype=np.float32)
     centred = data - mean
     variance = np.square(centred).mean(-1, keepdims=True, dtype=np.float32)
-    return centred / np.sqrt(variance + np.float32(eps)) * block["gamma"] + block["beta"]
+    normed: Array = centred / np.sqrt(variance + np.float32(eps))
+    return normed * block["gamma"] + block["beta"]
 
 
 def activation(name: str, data: Array) -> Array:
