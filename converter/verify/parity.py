@@ -194,19 +194,26 @@ def compare(first: Outputs, second: Outputs, valid_length: np.ndarray) -> Iterat
     length = first.hidden_states[0].shape[1]
     valid = np.arange(length) < np.asarray(valid_length)[:, None]
     for number, (a, b) in enumerate(zip(first.hidden_states, second.hidden_states, strict=True)):
-        yield difference(f"layer {number}" if number else EMBEDDINGS, a[valid], b[valid])
-    pairs = [(first.taps[name], second.taps[name]) for name in first.taps if name in second.taps]
-    if pairs:
-        each = [difference(TAPS, *(x[valid] if x.ndim == 3 else x for x in p)) for p in pairs]
-        yield max(each, key=lambda d: (np.isnan(d.max_abs_diff), d.max_abs_diff))
+        yield difference(f"layer {number}" if number else EMBEDDINGS, a, b, valid)
+    taps = [
+        difference(TAPS, tap, second.taps[name], valid)
+        for name, tap in first.taps.items()
+        if name in second.taps
+    ]
+    if taps:
+        yield max(taps, key=lambda d: (np.isnan(d.max_abs_diff), d.max_abs_diff))
     for output in ("pooled", "logits", "mlm_logits"):
         a, b = getattr(first, output), getattr(second, output)
         if a is not None and b is not None:
-            yield difference(output, *((a[valid], b[valid]) if a.ndim == 3 else (a, b)))
+            yield difference(output, a, b, valid)
 
 
-def difference(output: str, a: np.ndarray, b: np.ndarray) -> Difference:
-    """The largest |a - b|; NaN when either side has one."""
+def difference(output: str, a: np.ndarray, b: np.ndarray, valid: np.ndarray) -> Difference:
+    """The largest |a - b| on valid positions: NaN when a side has one, infinite for two shapes."""
+    if a.shape != b.shape:
+        return Difference(output, float("inf"), float(np.abs(a).max()))
+    if a.shape[:2] == valid.shape and a.ndim == 3:
+        a, b = a[valid], b[valid]
     return Difference(output, float(np.abs(a - b).max()), float(np.abs(a).max()))
 
 
