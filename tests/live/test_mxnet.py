@@ -20,20 +20,25 @@ pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
 ATOL = 1e-5
-BASE = {"num_layers": 3, "units": 48, "hidden_size": 40, "max_length": 64, "vocab_size": 301}
+BASE: dict[str, Any] = {
+    "num_layers": 3,
+    "units": 48,
+    "hidden_size": 40,
+    "max_length": 64,
+    "vocab_size": 301,
+}
+SIZES: dict[str, tuple[int, dict[str, Any]]] = {
+    "decoder": (6, {"use_decoder": True}),
+    "one_head": (1, {"use_decoder": True, "num_layers": 1}),
+    "backbone": (8, {"num_layers": 5}),
+    "classes": (4, {"num_classes": 17, "classifier_dropout": True}),
+    "no_dropout": (12, {"num_classes": 2}),
+    "regression": (3, {"num_classes": 1, "classifier_dropout": True}),
+    "wide_ffn": (4, {"hidden_size": 200, "use_decoder": True}),
+}
 SPECS: list[dict[str, Any]] = [
     {"name": name, "num_heads": heads, "seed": 100 + number, "sizes": {**BASE, **sizes}}
-    for number, (name, heads, sizes) in enumerate(
-        [
-            ("decoder", 6, {"use_decoder": True}),
-            ("one_head", 1, {"use_decoder": True, "num_layers": 1}),
-            ("backbone", 8, {"num_layers": 5}),
-            ("classes", 4, {"num_classes": 17, "classifier_dropout": True}),
-            ("no_dropout", 12, {"num_classes": 2}),
-            ("regression", 3, {"num_classes": 1, "classifier_dropout": True}),
-            ("wide_ffn", 4, {"hidden_size": 200, "use_decoder": True}),
-        ]
-    )
+    for number, (name, (heads, sizes)) in enumerate(SIZES.items())
 ]
 VERSIONS = ("1.5.0", "1.9.1")
 
