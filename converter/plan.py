@@ -162,7 +162,7 @@ def _divides(part: Any, whole: Any) -> bool:
 
 
 def _contradictions(chosen: Fit, overrides: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted(overrides.keys() & {"architectures", "dtype", "model_type"}):
+    for name in sorted(overrides.keys() & {"architectures", "dtype", "model_type", "torch_dtype"}):
         yield f"--config {name} is not a choice: the table, the heads and --dtype settle it"
     for name in sorted(overrides.keys() & chosen.sizes.keys()):
         if overrides[name] != chosen.sizes[name]:
