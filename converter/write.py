@@ -54,8 +54,12 @@ def write_model(plan: Plan, directory: Path, progress: Progress = silent) -> Non
 
 def write_json(path: Path, content: Any) -> None:
     """JSON as people read it: UTF-8, two spaces, a newline at the end."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """UTF-8 on every system; a file name that is no text stands in it escaped (as JSON does)."""
+    path.write_text(text, "utf-8", errors="backslashreplace", newline="\n")
 
 
 def header_of(plan: Plan) -> tuple[bytes, list[Step]]:
