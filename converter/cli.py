@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import sys
@@ -12,13 +13,23 @@ from types import FrameType
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from converter.convert import convert, inspect, plan_file, verify
 from converter.errors import ConvertError, ParityError
 from converter.plan import DTYPES
 from converter.report import Report, plan_json
 from converter.table_toml import family_names, load_family
-from converter.text import columns, config_lines, fit_lines, plan_lines, safe, summary, table_lines
+from converter.text import (
+    columns,
+    config_lines,
+    error_lines,
+    fit_lines,
+    plan_lines,
+    safe,
+    summary,
+    table_lines,
+)
 from converter.verify import DEFAULT_ATOL
 from converter.write import Progress, silent
 
@@ -45,13 +56,16 @@ class Line(click.Group):
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         signal.signal(signal.SIGTERM, _terminate)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a terminal or pipe that is not UTF-8
+                stream.reconfigure(errors="backslashreplace")
         return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except ConvertError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo("\n".join(error_lines(error)), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("\ninterrupted: nothing was left behind", err=True)
@@ -135,6 +149,8 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     Exit codes: 0 done and verified, 1 cannot convert, 2 wrong usage, 3 the proof failed.
     """
     if ctx.invoked_subcommand is not None:
+        if any(ctx.get_parameter_source(o) is ParameterSource.COMMANDLINE for o in options):
+            raise click.UsageError(f"options of {ctx.invoked_subcommand} stand behind that word")
         return
     if options["src"] is None and options["dst"] is None:
         click.echo(ctx.get_help())
@@ -168,7 +184,7 @@ def _convert(
         made = plan_file(src, **choice)
         _print(plan_json(made) if as_json else [*plan_lines(made), "", *config_lines(made)])
         return
-    with _progress(quiet or as_json) as progress, _reported(as_json, quiet):
+    with _reported(as_json, quiet), _progress(quiet or as_json) as progress:
         report = convert(
             src, dst, **choice, verify=not no_verify, atol=atol, force=force, progress=progress
         )
@@ -205,7 +221,7 @@ def verify_command(
     """
     if family and table:
         raise click.UsageError("--family and --table exclude each other")
-    with _progress(quiet or as_json) as progress, _reported(as_json, quiet):
+    with _reported(as_json, quiet), _progress(quiet or as_json) as progress:
         report = verify(
             src,
             dst,
@@ -277,9 +293,9 @@ def _show(report: Report, as_json: bool, quiet: bool, verbose: bool) -> None:
 
 def _print(content: list[str] | dict[str, Any]) -> None:
     if isinstance(content, dict):
-        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(content, indent=2))
     else:
-        click.echo("\n".join(content))
+        click.echo("\n".join(map(safe, content)))
 
 
 @contextmanager
@@ -292,13 +308,17 @@ def _reported(as_json: bool, quiet: bool) -> Iterator[None]:
         raise
 
 
+def _stage(stage: str | None) -> str:
+    return stage or ""
+
+
 @contextmanager
 def _progress(hidden: bool) -> Iterator[Progress]:
     """A bar on stderr when that is a terminal; nothing otherwise."""
     if hidden or not sys.stderr.isatty():
         yield silent
         return
-    with click.progressbar(length=1, file=sys.stderr, item_show_func=str, width=24) as bar:
+    with click.progressbar(length=1, file=sys.stderr, item_show_func=_stage, width=24) as bar:
 
         def show(stage: str, done: int, total: int) -> None:
             bar.length = total
