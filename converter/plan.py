@@ -45,6 +45,11 @@ class Step:
         """Whether the dtype changes on the way."""
         return self.source is not None and self.source.dtype != self.dtype
 
+    def cast(self, values: np.ndarray) -> np.ndarray:
+        """The values in the step's dtype; silent, whatever is too large or not a number."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return values.astype(self.dtype, copy=False)
+
 
 @dataclass(frozen=True)
 class Plan:

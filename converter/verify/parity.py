@@ -126,7 +126,7 @@ def run_source(
         for step in plan.steps:
             if step.source and step.casts:
                 name = step.source.name
-                params[name] = params[name].astype(step.dtype)
+                params[name] = step.cast(params[name])
     arithmetic = plan.table.arithmetic
     forward = importlib.import_module(f"converter.gluon.{arithmetic.name}").forward
     values = {name: plan.config[field] for name, field in arithmetic.settings.items()}
