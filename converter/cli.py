@@ -55,7 +55,10 @@ class Line(click.Group):
     """The command: turns every error into text and an exit code, never into a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        signal.signal(signal.SIGTERM, _terminate)
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP; nohup ignores it
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _terminate)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # a terminal or pipe that is not UTF-8
                 stream.reconfigure(errors="backslashreplace")
@@ -72,8 +75,8 @@ class Line(click.Group):
             ctx.exit(130)
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(143)  # unwinds, so that staging is removed
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # unwinds, so that staging is removed
 
 
 def common(*names: str) -> Callable[[Any], Any]:
