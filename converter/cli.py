@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -51,6 +52,18 @@ class Settings(click.ParamType[tuple[str, Any]]):
             return key, text
 
 
+class Tolerance(click.ParamType[float]):
+    """A finite number from 0 on: with infinity everything would be proven."""
+
+    name = "FLOAT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        number: float = click.FLOAT.convert(value, param, ctx)
+        if not 0 <= number < math.inf:
+            self.fail(f"{value} is not a finite number from 0 on", param, ctx)
+        return number
+
+
 class Line(click.Group):
     """The command: turns every error into text and an exit code, never into a traceback."""
 
@@ -96,7 +109,7 @@ def common(*names: str) -> Callable[[Any], Any]:
         ),
         "atol": click.option(
             "--atol",
-            type=click.FloatRange(min=0),
+            type=Tolerance(),
             default=DEFAULT_ATOL,
             show_default=True,
             help="Largest absolute difference allowed in hidden states and logits (float32).",
