@@ -45,6 +45,11 @@ class Step:
         """Whether the dtype changes on the way."""
         return self.source is not None and self.source.dtype != self.dtype
 
+    def cast(self, values: np.ndarray) -> np.ndarray:
+        """The values in the step's dtype; silent, whatever is too large or not a number."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return values.astype(self.dtype, copy=False)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -162,7 +167,7 @@ def _divides(part: Any, whole: Any) -> bool:
 
 
 def _contradictions(chosen: Fit, overrides: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted(overrides.keys() & {"architectures", "dtype", "model_type"}):
+    for name in sorted(overrides.keys() & {"architectures", "dtype", "model_type", "torch_dtype"}):
         yield f"--config {name} is not a choice: the table, the heads and --dtype settle it"
     for name in sorted(overrides.keys() & chosen.sizes.keys()):
         if overrides[name] != chosen.sizes[name]:

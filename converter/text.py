@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from converter.errors import ConvertError, PlanError
 from converter.fit import Fit
 from converter.plan import Plan
 from converter.report import Report
@@ -144,6 +145,17 @@ def config_lines(plan: Plan) -> Iterator[str]:
     yield from (f"  {name} = {json.dumps(value)}" for name, value in plan.config.items())
 
 
+def error_lines(error: ConvertError) -> Iterator[str]:
+    """An error as it may stand on a terminal, whatever names the file holds."""
+    first, *more = (
+        [error.headline, *(f"  - {problem}" for problem in error.problems)]
+        if isinstance(error, PlanError)
+        else str(error).split("\n")
+    )
+    yield f"Error: {safe(first)}"
+    yield from map(safe, more)
+
+
 def safe(name: str) -> str:
-    """A name from a file as it may stand on a terminal."""
-    return name if name.isprintable() else ascii(name)
+    """A name from a file as it may stand on a terminal: what cannot be printed is escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)
