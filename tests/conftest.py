@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+# The models here are tiny: a second thread costs more than it gives, most of all on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
