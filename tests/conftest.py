@@ -1,0 +1,42 @@
+"""What every test may use: the fixtures folder, its manifest, and the two MXNet environments."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def fixtures() -> Path:
+    return ROOT / "fixtures"
+
+
+@pytest.fixture(scope="session")
+def manifest(fixtures: Path) -> dict[str, Any]:
+    manifest: dict[str, Any] = json.loads((fixtures / "manifest.json").read_text("utf-8"))
+    return manifest
+
+
+@pytest.fixture(scope="session")
+def mxnet_original() -> Path:
+    """The Python in which alexa/bort's own versions run: MXNet 1.5.0, GluonNLP 0.8.3."""
+    return _interpreter("BORT_MXNET_ORIGINAL", ".venv-mxnet-original")
+
+
+@pytest.fixture(scope="session")
+def mxnet_latest() -> Path:
+    """The Python of the last MXNet, 1.9.1, and of GluonNLP 0.10.0."""
+    return _interpreter("BORT_MXNET_LATEST", ".venv-mxnet-latest")
+
+
+def _interpreter(variable: str, folder: str) -> Path:
+    path = Path(os.environ.get(variable) or ROOT / folder / "bin" / "python")
+    if not path.exists():
+        pytest.fail(f"{path} does not exist ({variable}): run `make test`, which builds it")
+    return path
