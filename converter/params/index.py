@@ -34,8 +34,8 @@ MAX_BYTES = 2**63 - 1  # of one tensor; NumPy counts no further, not even around
 MAX_NDIM = 32  # MXNet itself stops at 32; a larger number is damage, not a tensor
 # How files begin that are met under the name of a .params file, and what to do about each.
 MISTAKEN = {
-    b"PK\x03\x04": "a ZIP archive (of MXNet 2, of PyTorch, or a bundle): if a .params file is in it, "
-    "unpack it first",
+    b"PK\x03\x04": "a ZIP archive (of MXNet 2, of PyTorch, or a bundle): if a .params "
+    "file is in it, unpack it first",
     b"\x1f\x8b": "a gzip archive: unpack it first",
     b"version https://git-lfs": "a git-lfs pointer, not the file itself: run `git lfs pull`",
     b"\x93NUMPY": "a NumPy array, not a list of parameters",

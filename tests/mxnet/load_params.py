@@ -9,6 +9,7 @@ Python 3.6 and MXNet 1.5 can run it.
 import argparse
 import hashlib
 import json
+from typing import Any, Dict  # noqa: UP035  # Python 3.6
 
 import mxnet as mx
 
@@ -26,7 +27,7 @@ def main() -> None:
     print(json.dumps(found))
 
 
-def describe(loaded):  # type: ignore[no-untyped-def]  # dict or list of NDArrays
+def describe(loaded: Any) -> Dict[str, Any]:  # noqa: UP006  # Python 3.6
     if isinstance(loaded, list):
         loaded = {str(number): array for number, array in enumerate(loaded)}
     found = {}

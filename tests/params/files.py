@@ -1,7 +1,8 @@
 """An independent writer of MXNet's `.params` files, for tests: `struct` and nothing else.
 
 It shares no line with `converter.params`; `test_live.py` shows that MXNet itself reads what it
-makes. The layout, little-endian throughout (MXNet `src/ndarray/ndarray.cc`, `include/mxnet/tuple.h`):
+makes. The layout, little-endian throughout (MXNet `src/ndarray/ndarray.cc`,
+`include/mxnet/tuple.h`):
 
     u64 0x112, u64 0, u64 count, count arrays, u64 n, n × (u64 length, name); n is count or 0
 

@@ -187,12 +187,14 @@ def open_all(path: Path) -> None:
     try:
         index = read_index(path)
         arrays = load_params(path)
-    except ParamsError as error:
-        assert str(error).startswith(f"{path}: ")
-        return
-    for name, entry in index.tensors.items():
-        assert arrays[name].shape == entry.shape
-        assert arrays[name].tobytes() == path.read_bytes()[entry.offset :][: entry.nbytes]
+    except ParamsError as refusal:
+        message = str(refusal)
+    else:
+        message = f"{path}: read"
+        for name, entry in index.tensors.items():
+            assert arrays[name].shape == entry.shape
+            assert arrays[name].tobytes() == path.read_bytes()[entry.offset :][: entry.nbytes]
+    assert message.startswith(f"{path}: ")
 
 
 @settings(max_examples=500)

@@ -29,7 +29,7 @@ CASES = [(e, v) for e in DTYPES for v in VERSIONS if (e, v) != ("mxnet_original"
 
 def make(environment: str, version: str) -> dict[str, Array]:
     """An array of every dtype and shape that this MXNet knows, saved from one device or other."""
-    made = {}
+    made: dict[str, Array] = {}
     for flag in DTYPES[environment]:
         for shape in [*SHAPES, (), (0, 2)] if version == "V3" else SHAPES:
             size = math.prod(shape) * dtype_of(flag).itemsize

@@ -60,7 +60,7 @@ def odd(tmp_path: Path) -> Path:
 def test_unaligned_arrays_have_their_values(odd: Path) -> None:
     assert read_index(odd).tensors["numbers"].offset % 4 != 0
     arrays = load_params(odd)
-    np.testing.assert_array_equal(arrays["numbers"], np.float32([[1.5, -0.0], [np.nan, 3e38]]))
+    np.testing.assert_array_equal(arrays["numbers"], np.array([[1.5, -0.0], [np.nan, 3e38]], "f4"))
     assert arrays["halves"].astype("f4").tolist() == [1.0, -2.5]
 
 
@@ -82,14 +82,6 @@ def test_an_array_outlives_mapping_and_file(odd: Path) -> None:
     odd.unlink()
     gc.collect()
     assert value.tobytes() == b"abc"
-
-
-def test_no_file_stays_open(odd: Path) -> None:
-    before = len(os.listdir("/proc/self/fd")) if os.path.exists("/proc/self/fd") else 0
-    arrays = [load_params(odd) for _ in range(5)]
-    del arrays
-    gc.collect()
-    assert not before or len(os.listdir("/proc/self/fd")) == before
 
 
 def test_a_file_that_changed_after_its_index_is_refused(odd: Path) -> None:
