@@ -14,11 +14,11 @@ from typing import Any
 import click
 
 from converter.convert import convert, inspect, plan_file, verify
-from converter.errors import ConvertError, ParityError
+from converter.errors import ConvertError, ParityError, safe
 from converter.plan import DTYPES
 from converter.report import Report, plan_json
 from converter.table_toml import family_names, load_family
-from converter.text import columns, config_lines, fit_lines, plan_lines, safe, summary, table_lines
+from converter.text import columns, config_lines, fit_lines, plan_lines, summary, table_lines
 from converter.verify import DEFAULT_ATOL
 from converter.write import Progress, silent
 

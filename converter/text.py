@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from converter.errors import safe
 from converter.fit import Fit
 from converter.plan import Plan
 from converter.report import Report
@@ -139,8 +140,3 @@ def config_lines(plan: Plan) -> Iterator[str]:
     """What config.json will say."""
     yield f"{plan.transformers_class}, {plan.nbytes:,} bytes of weights; config.json:"
     yield from (f"  {name} = {json.dumps(value)}" for name, value in plan.config.items())
-
-
-def safe(name: str) -> str:
-    """A name from a file as it may stand on a terminal."""
-    return name if name.isprintable() else ascii(name)
