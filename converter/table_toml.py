@@ -66,7 +66,7 @@ def parse_table(text: str, name: str, origin: str) -> Table:
     except (ValueError, RecursionError) as error:  # ValueError: a number of 5,000 digits
         raise TableError(f"{origin}: not TOML: {error}") from error
     table = _build(_Section(data, origin), name, origin, text)
-    problems = list(_problems(table))
+    problems = [*dict.fromkeys(_problems(table))]  # two targets may share one
     if problems:
         raise TableError("\n".join([f"{origin}: the table contradicts itself:", *problems]))
     return table
