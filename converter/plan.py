@@ -146,6 +146,7 @@ def _config(chosen: Fit, overrides: Mapping[str, Any]) -> tuple[dict[str, Any], 
     fields = {*config, *table.needed}
     problems = [*_contradictions(chosen, overrides), *_misspelt(overrides, fields)]
     config |= overrides
+    config |= chosen.sizes  # an override that disagrees is a problem already: it makes no second
     known = ", ".join(k.name for k in table.known)
     for name, whole in table.needed.items():
         if name not in config:
