@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+settings.register_profile("tests", deadline=None)  # a slow machine is no failure
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")
