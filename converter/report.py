@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import importlib.metadata
+import math
 import platform
 import sys
 from dataclasses import dataclass
@@ -44,8 +45,17 @@ class Report:
             },
             **plan_json(plan),
             "verified": self.passed,
-            "proof": dataclasses.asdict(self.proof) if self.proof else None,
+            "proof": _plain(dataclasses.asdict(self.proof)) if self.proof else None,
         }
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no word for NaN and infinity: they become text."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

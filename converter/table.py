@@ -60,22 +60,34 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Setting:
+    """GluonNLP's own `value` of a setting; a user's `--config` of the field `config` replaces it.
+
+    Without a value the config field tells: then neither side can know better.
+    """
+
+    value: Value | None
+    config: str | None
+
+
+@dataclass(frozen=True)
 class Arithmetic:
-    """GluonNLP's forward pass (`converter/gluon/<name>.py`): its settings → config fields."""
+    """GluonNLP's forward pass (`converter/gluon/<name>.py`) and the settings it is called with."""
 
     name: str
-    settings: Mapping[str, str]
+    settings: Mapping[str, Setting]
 
 
 @dataclass(frozen=True)
 class Limit:
     """What the target class cannot express: GluonNLP's own value of one arithmetic setting.
 
-    `output` is the output it changes; the difference is measured and stated.
+    Transformers uses the config field `config` in its place. `output` is the output that it
+    changes; the difference is measured and stated.
     """
 
     setting: str
-    source: float
+    config: str
     output: str
     text: str
 

@@ -17,6 +17,7 @@ from converter.table import (
     Known,
     Limit,
     Row,
+    Setting,
     Table,
     Target,
     is_pattern,
@@ -205,13 +206,19 @@ def _known(section: _Section) -> Known:
 
 def _arithmetic(section: _Section) -> Arithmetic:
     name = section.take("name", str)
-    return Arithmetic(name, {key: section.take(key, str) for key in section.keys()})
+    settings = {}
+    for key in section.keys():
+        entry = section.section(key)
+        value = entry.take("value", SCALAR) if "value" in entry.keys() else None
+        settings[key] = Setting(value, entry.take("config", str, "") or None)
+        entry.end()
+    return Arithmetic(name, settings)
 
 
 def _limit(section: _Section) -> Limit:
     limit = Limit(
         setting=section.take("setting", str),
-        source=section.take("source", (int, float)),
+        config=section.take("config", str),
         output=section.take("output", str),
         text=section.take("text", str),
     )
@@ -340,12 +347,16 @@ def _arithmetic_problems(table: Table) -> Iterator[str]:
     fields = (
         table.size_names() | set(table.layers.values()) | table.config.keys() | table.needed.keys()
     )
-    for setting, name in table.arithmetic.settings.items():
-        if name not in fields:
-            yield f"  - [arithmetic] {setting}: nothing tells {name!r}"
+    for name, setting in table.arithmetic.settings.items():
+        if setting.value is None and setting.config is None:
+            yield f"  - [arithmetic] {name}: neither a value nor a config field tells it"
+        if setting.config is not None and setting.config not in fields:
+            yield f"  - [arithmetic] {name}: nothing tells {setting.config!r}"
     for limit in table.limits:
         if limit.setting not in table.arithmetic.settings:
             yield f"  - [[limit]] {limit.setting!r} is no setting of [arithmetic]"
+        if limit.config not in fields:
+            yield f"  - [[limit]] {limit.setting}: nothing tells {limit.config!r}"
 
 
 def _repeated(what: str, values: Iterable[Any]) -> Iterator[str]:

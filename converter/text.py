@@ -29,8 +29,11 @@ def summary(report: Report) -> Iterator[str]:
         yield ""
         yield from _statements(proof)
     if proof.golden:
+        yield ""
         yield "against the recorded golden:"
         yield from columns(_difference_rows(proof.golden.differences, proof.golden.atol))
+        for stated in proof.golden.stated:
+            yield f"{stated.output} of Transformers itself: {stated.max_abs_diff:.1e} (known limit)"
 
 
 def _verdicts(proof: Proof) -> Iterator[str]:

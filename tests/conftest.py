@@ -1,4 +1,4 @@
-"""What every test may use: the fixtures folder, its manifest, and the two MXNet environments."""
+"""What every test may use: the fixtures folder, its manifest, and the other environments."""
 
 from __future__ import annotations
 
@@ -37,6 +37,12 @@ def mxnet_original() -> Path:
 def mxnet_latest() -> Path:
     """The Python of the last MXNet, 1.9.1, and of GluonNLP 0.10.0."""
     return _interpreter("BORT_MXNET_LATEST", ".venv-mxnet-latest")
+
+
+@pytest.fixture(scope="session")
+def transformers_4() -> Path:
+    """The Python of the last Transformers 4."""
+    return _interpreter("BORT_TRANSFORMERS_4", ".venv-transformers-4")
 
 
 def _interpreter(variable: str, folder: str) -> Path:

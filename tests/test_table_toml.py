@@ -50,10 +50,10 @@ rows = 3
 n = 2
 [arithmetic]
 name = "bert"
-num_heads = "n"
+num_heads = { config = "n" }
 [[limit]]
 setting = "num_heads"
-source = 1e-12
+config = "act"
 output = "logits"
 text = "…"
 """
@@ -106,7 +106,7 @@ MISTAKES = {
     "outer of a wrong type": (("outer = false", "outer = 0"), "'outer' has the wrong type"),
     "row of a wrong type": (('"t.a"\n', "7\n"), "'copy.a' has the wrong type"),
     "size of a wrong type": (('["rows",', "[true,"), "'sizes.t.a' has the wrong type: True"),
-    "limit of a wrong type": (("1e-12", "true"), "'source' has the wrong type"),
+    "limit of a wrong type": (('"act"', "true"), "'config' has the wrong type"),
     "target is no list": (("[[target]]", "[target]"), "'target' has the wrong type"),
     "no class": (('class = "C"\n', ""), r"\[\[target\]\] 1: the key 'class' is missing"),
     "repeated target": (('"t.l.{i}.b"\n[z', '"t.l.{i}.b"\n"c" = "t.a"\n[z'), "'t.a' stands twice"),
@@ -134,10 +134,15 @@ MISTAKES = {
         r"set of heads of \[\[target\]\] \['h'\] stands twice",
     ),
     "no target": (('[[target]]\nclass = "C"\nheads = ["h"]\n', ""), r"no \[\[target\]\]"),
-    "no arithmetic": (('[arithmetic]\nname = "bert"\nnum_heads = "n"\n', ""), "arithmetic.*'name'"),
+    "no arithmetic": (
+        ('[arithmetic]\nname = "bert"\nnum_heads = { config = "n" }\n', ""),
+        "arithmetic.*'name'",
+    ),
     "arithmetic unknown": (('"bert"', '"brot"'), "no 'brot'; there are: bert"),
     "arithmetic is the blocks": (('"bert"', '"layers"'), "no 'layers'"),
-    "setting nothing tells": (('= "n"\n', '= "m"\n'), "num_heads: nothing tells 'm'"),
+    "setting nothing tells": (('"n" }', '"m" }'), "num_heads: nothing tells 'm'"),
+    "setting without a source": (('{ config = "n" }', "{}"), "num_heads: neither a value nor"),
+    "limit nothing tells": (('"act"', '"m"'), r"\[\[limit\]\] num_heads: nothing tells 'm'"),
     "limit of no setting": (('setting = "num_heads"', 'setting = "x"'), "'x' is no setting"),
     "known twice": (
         ("[arithmetic]", '[[known]]\nname = "k"\nrows = 4\n[arithmetic]'),
@@ -165,7 +170,7 @@ def test_targets_that_are_equal_once_stripped_are_refused() -> None:
 
 
 def test_contradictions_are_told_all_at_once() -> None:
-    text = changed(('"s" = "a"', '"s" = "b"'), ('= "n"\n', '= "m"\n'))
+    text = changed(('"s" = "a"', '"s" = "b"'), ('"n" }', '"m" }'))
     with pytest.raises(TableError) as caught:
         parse_table(text, "my", "my.toml")
     assert str(caught.value).count("\n  - ") == 2

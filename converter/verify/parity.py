@@ -23,7 +23,7 @@ from converter.table import Golden
 
 SEED = 20201022  # any fixed number: the same check every time
 BATCH_LENGTH = 64
-TAPS = "projections"
+EMBEDDINGS, TAPS = "embeddings", "projections"
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class Parity:
 def check_parity(plan: Plan, model: Any, atol: float) -> Parity:
     """Run both sides on the same ids and compare; `model` comes from `target_model`."""
     ids, valid_length = _inputs(plan.config)
-    reference = run_source(plan, ids, valid_length, cast=True)
+    reference = run_source(plan, ids, valid_length)
     outputs = run_target(plan, model, ids, valid_length)
     differences = tuple(compare(reference, outputs, valid_length))
     problems = list(model.loading_problems)
@@ -113,12 +113,12 @@ def run_source(
     ids: np.ndarray,
     valid_length: np.ndarray,
     *,
-    cast: bool,
-    settings: Mapping[str, float] | None = None,
+    cast: bool = True,
+    settings: Mapping[str, Any] | None = None,
 ) -> Outputs:
     """GluonNLP's arithmetic on the source's tensors, as they are or cast as the plan casts.
 
-    `settings` replaces values that otherwise come from the plan's config.
+    `settings` replaces some of `expressible_settings`.
     """
     params: dict[str, np.ndarray] = dict(map_tensors(plan.index))
     if cast:
@@ -126,13 +126,27 @@ def run_source(
             if step.source and step.casts:
                 name = step.source.name
                 params[name] = params[name].astype(step.dtype)
-    arithmetic = plan.table.arithmetic
-    forward = importlib.import_module(f"converter.gluon.{arithmetic.name}").forward
-    values = {name: plan.config[field] for name, field in arithmetic.settings.items()}
-    outputs: Outputs = forward(
-        params, plan.prefix, ids, valid_length, **{**values, **(settings or {})}
-    )
+    forward = importlib.import_module(f"converter.gluon.{plan.table.arithmetic.name}").forward
+    chosen = {**source_settings(plan), **expressible_settings(plan), **(settings or {})}
+    outputs: Outputs = forward(params, plan.prefix, ids, valid_length, **chosen)
     return outputs
+
+
+def source_settings(plan: Plan) -> dict[str, Any]:
+    """GluonNLP's own settings: the table's, unless the user said otherwise in `--config`."""
+    settings = {}
+    for name, setting in plan.table.arithmetic.settings.items():
+        told = setting.value is None or setting.config in plan.overrides
+        settings[name] = plan.config[setting.config] if told and setting.config else setting.value
+    return settings
+
+
+def expressible_settings(plan: Plan) -> dict[str, Any]:
+    """What stands in for settings that Transformers cannot express, so that the mapping is judged.
+
+    The difference this makes is measured on its own: `Limits`.
+    """
+    return {limit.setting: plan.config[limit.config] for limit in plan.table.limits}
 
 
 def run_target(plan: Plan, model: Any, ids: np.ndarray, valid_length: np.ndarray) -> Outputs:
@@ -180,34 +194,40 @@ def compare(first: Outputs, second: Outputs, valid_length: np.ndarray) -> Iterat
     length = first.hidden_states[0].shape[1]
     valid = np.arange(length) < np.asarray(valid_length)[:, None]
     for number, (a, b) in enumerate(zip(first.hidden_states, second.hidden_states, strict=True)):
-        yield difference(f"layer {number}" if number else "embeddings", a[valid], b[valid])
-    pairs = [(first.taps[name], second.taps[name]) for name in first.taps if name in second.taps]
-    if pairs:
-        each = [difference(TAPS, *(x[valid] if x.ndim == 3 else x for x in p)) for p in pairs]
-        yield max(each, key=lambda d: (np.isnan(d.max_abs_diff), d.max_abs_diff))
+        yield difference(f"layer {number}" if number else EMBEDDINGS, a, b, valid)
+    taps = [
+        difference(TAPS, tap, second.taps[name], valid)
+        for name, tap in first.taps.items()
+        if name in second.taps
+    ]
+    if taps:
+        yield max(taps, key=lambda d: (np.isnan(d.max_abs_diff), d.max_abs_diff))
     for output in ("pooled", "logits", "mlm_logits"):
         a, b = getattr(first, output), getattr(second, output)
         if a is not None and b is not None:
-            yield difference(output, *((a[valid], b[valid]) if a.ndim == 3 else (a, b)))
+            yield difference(output, a, b, valid)
 
 
-def difference(output: str, a: np.ndarray, b: np.ndarray) -> Difference:
-    """The largest |a - b|; NaN when either side has one."""
+def difference(output: str, a: np.ndarray, b: np.ndarray, valid: np.ndarray) -> Difference:
+    """The largest |a - b| on valid positions: NaN when a side has one, infinite for two shapes."""
+    if a.shape != b.shape:
+        return Difference(output, float("inf"), float(np.abs(a).max()))
+    if a.shape[:2] == valid.shape and a.ndim == 3:
+        a, b = a[valid], b[valid]
     return Difference(output, float(np.abs(a - b).max()), float(np.abs(a).max()))
 
 
 def _limits(
     plan: Plan, reference: Outputs, ids: np.ndarray, valid_length: np.ndarray
 ) -> Iterator[Limits]:
+    own, expressible = source_settings(plan), expressible_settings(plan)
     for limit in plan.table.limits:
-        target = plan.config[plan.table.arithmetic.settings[limit.setting]]
-        if getattr(reference, limit.output) is None or target == limit.source:
+        name, output = limit.setting, limit.output
+        if getattr(reference, output) is None or own[name] == expressible[name]:
             continue
-        original = run_source(
-            plan, ids, valid_length, cast=True, settings={limit.setting: limit.source}
-        )
-        found = {d.output: d for d in compare(original, reference, valid_length)}[limit.output]
-        yield Limits(limit.text, limit.setting, limit.source, target, found)
+        original = run_source(plan, ids, valid_length, settings={name: own[name]})
+        found = {d.output: d for d in compare(original, reference, valid_length)}[output]
+        yield Limits(limit.text, name, own[name], expressible[name], found)
 
 
 def _is_published(golden: Golden, model: Any) -> bool:

@@ -55,13 +55,12 @@ def target_model(plan: Plan, directory: Path) -> Iterator[Any]:
     with quiet_transformers() as transformers, torch.inference_mode():
         loaded = target_class(transformers, plan.transformers_class).from_pretrained(
             directory,
-            dtype=torch.float32,
             local_files_only=True,
             output_loading_info=True,
             **plan.init,
         )
         model, info = loaded
-        model.eval()
+        model.float().eval()  # Transformers 4 and 5 differ in the dtype they load by default
         model.loading_problems = [
             f"{kind.removesuffix('_keys')}: {key}"
             for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")

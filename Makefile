@@ -1,0 +1,63 @@
+# Two commands do all the set-up: `make run` shows a verified conversion, `make test` runs everything.
+# MXNet's wheels need Python 3.8 to 3.11 on Linux x86-64: PYTHON=python3.11 make test
+PYTHON ?= python3
+BIN := .venv/bin
+LIVE := .venv-mxnet-original/.done .venv-mxnet-latest/.done .venv-transformers-4/.done
+FULL := build/full
+PIP := -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help run test unit parity bort-full check generate fixtures clean
+
+help:  ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: .venv/.done  ## convert the fixture Bort with its decoder, prove it, show the parity table
+	@mkdir -p build
+	$(BIN)/bort-convert --src fixtures/bort_decoder.params --dst build/bort_decoder \
+	  --config num_attention_heads=4 --force
+
+test: .venv/.done $(LIVE)  ## every test, parity against real MXNet and Transformers 4 included
+	$(BIN)/python -m pytest -m "live or not live"
+
+unit: .venv/.done  ## the tests that need nothing but .venv
+	$(BIN)/python -m pytest
+
+parity: .venv/.done $(LIVE)  ## live comparison with both MXNet environments and Transformers 4
+	$(BIN)/python -m pytest -m live -v
+
+bort-full: .venv/.done .venv-mxnet-original/.done  ## real MXNet writes full-size Borts; they are converted and verified
+	$(BIN)/python tools/bort_full.py .venv-mxnet-original/bin/python $(FULL)
+
+check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of README up to date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/generate.py --check
+
+generate: .venv/.done  ## rewrite the generated parts of README.md
+	$(BIN)/python tools/generate.py
+
+fixtures: .venv-mxnet-original/.done .venv-mxnet-latest/.done  ## rebuild fixtures/ with real MXNet, byte-identical
+	.venv-mxnet-original/bin/python -W ignore fixtures/make_fixtures.py fixtures
+	.venv-mxnet-latest/bin/python -W ignore fixtures/make_fixtures.py fixtures
+
+clean:  ## remove what the targets above made
+	rm -rf build .venv .venv-*
+
+.venv/.done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]'
+	touch $@
+
+# GluonNLP is a source package that needs setuptools < 70 and Cython present, and no dependency more.
+.venv-mxnet-%/.done: environments/mxnet-%.txt
+	$(PYTHON) -m venv .venv-mxnet-$*
+	.venv-mxnet-$*/bin/python $(PIP) 'setuptools<70' wheel cython $$(grep -E '^(numpy|mxnet)=' $<)
+	.venv-mxnet-$*/bin/python $(PIP) --no-build-isolation --no-deps $$(grep '^gluonnlp=' $<)
+	touch $@
+
+.venv-transformers-4/.done: environments/transformers-4.txt pyproject.toml
+	$(PYTHON) -m venv .venv-transformers-4
+	.venv-transformers-4/bin/python $(PIP) -c $< -e .
+	touch $@

@@ -1,0 +1,52 @@
+"""Runs inside the Transformers 4 environment: load converted directories as a user does.
+
+    python -W error load_with_transformers.py FOLDER
+
+FOLDER has a `cases.json`: a list of {"directory", "auto", "init", "golden"}. Prints a JSON list of
+what loading reported and how far the hidden states are from the recorded ones.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+
+
+def load(case: dict[str, Any]) -> dict[str, Any]:
+    """Load one directory and run it on the recorded ids."""
+    auto = getattr(transformers, case["auto"])
+    model, info = auto.from_pretrained(
+        case["directory"], output_loading_info=True, local_files_only=True, **case["init"]
+    )
+    model = model.float().eval()
+    with np.load(case["golden"]) as golden:
+        ids, lengths = golden["input_ids"].astype("int64"), golden["valid_length"]
+        states = golden["hidden_states"]
+    valid = np.arange(ids.shape[1]) < lengths[:, None]
+    with torch.inference_mode():
+        outputs = model(
+            torch.from_numpy(ids),
+            attention_mask=torch.from_numpy(valid.astype("int64")),
+            output_hidden_states=True,
+        )
+    found = [s.numpy() for s in outputs.hidden_states[1:]]
+    return {
+        "directory": case["directory"],
+        "transformers": transformers.__version__,
+        "class": type(model).__name__,
+        "problems": [f"{k}: {v}" for k, values in sorted(info.items()) for v in sorted(values)],
+        "difference": max(
+            float(np.abs(a - b)[valid].max()) for a, b in zip(found, states, strict=True)
+        ),
+    }
+
+
+if __name__ == "__main__":
+    cases = json.loads((Path(sys.argv[1]) / "cases.json").read_text())
+    print(json.dumps([load(case) for case in cases]))

@@ -1,0 +1,64 @@
+"""Mutation test of the table: swap the targets of any two rows of one shape; the proof fails."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from converter.plan import Plan, Step
+from converter.verify import prove
+from converter.write import write_model
+from tests import borts
+
+# Whole: every pair. bort_ffn_equals_positions has FFN = positions, as the real bort_2_16_512_1024
+# (512) has. The other two differ from bort_classifier in the head's rows alone.
+MUTATED = {
+    "bort_decoder": "",
+    "bort_ffn_equals_positions": "",
+    "bort_classifier": "",
+    "bort_classifier_no_dropout": "classifier.",
+    "bort_regression": "classifier.",
+}
+
+
+def swaps(plan: Plan, beginning: str) -> Iterator[tuple[Step, Step, Plan]]:
+    """Every plan in which two sources of one shape have exchanged their targets, all layers.
+
+    One of the two must begin with `beginning`.
+    """
+    for a, b in combinations([step for step in plan.steps if step.source], 2):
+        begins = any(step.source.name.startswith(beginning) for step in (a, b) if step.source)
+        if begins and a.shape == b.shape and a.verb == b.verb:
+            exchanged = {
+                a.target: dataclasses.replace(a, target=b.target),
+                b.target: dataclasses.replace(b, target=a.target),
+            }
+            steps = tuple(exchanged.get(step.target, step) for step in plan.steps)
+            yield a, b, dataclasses.replace(plan, steps=steps)
+
+
+@pytest.mark.parametrize("name", MUTATED)
+def test_every_pair_swap_fails_the_proof(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = borts.plan_of(name)
+    assert prove(plan, borts.written(plan, tmp_path / "right")).passed
+    tried, survived = 0, []
+    directory = tmp_path / "mutant"
+    directory.mkdir()
+    for a, b, mutant in swaps(plan, MUTATED[name]):
+        write_model(mutant, directory)
+        proof = prove(mutant, directory)
+        tried += 1
+        assert proof.bits.passed, "the bits cannot see a swap: that is what parity is for"
+        assert proof.names.passed
+        if proof.passed:
+            survived.append(f"{a.source} ↔ {b.source}")
+    with capsys.disabled():
+        print(f"\n{name}: {tried} pairs swapped, {tried - len(survived)} caught")
+    assert tried > (20 if MUTATED[name] else 200)
+    assert survived == []

@@ -1,0 +1,269 @@
+"""The three questions: each is answered well by a right directory, and by a wrong one not."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from converter.plan import Plan
+from converter.table import Setting
+from converter.verify import Proof, prove
+from tests import borts
+
+Tensors = dict[str, np.ndarray]
+WORDS = "bert.embeddings.word_embeddings.weight"
+KEY_BIAS = "bert.encoder.layer.1.attention.self.key.bias"
+
+
+@pytest.fixture
+def right(tmp_path: Path) -> tuple[Plan, Path]:
+    plan = borts.plan_of("bort_decoder")
+    return plan, borts.written(plan, tmp_path / "out")
+
+
+def change(directory: Path, edit: Callable[[Tensors], Any]) -> None:
+    tensors = load_file(directory / "model.safetensors")
+    edit(tensors)
+    save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
+
+
+@pytest.mark.parametrize("dtype", ["keep", "float32", "float16", "bfloat16"])
+@pytest.mark.parametrize("name", borts.NAMES)
+def test_right_directories_pass(name: str, dtype: str, tmp_path: Path) -> None:
+    plan = borts.plan_of(name, dtype)
+    proof = prove(plan, borts.written(plan, tmp_path / "out"), atol=1e-5)
+    assert proof.passed, proof
+    assert proof.parity is not None
+    moved = len(plan.index.tensors) - len(plan.tied)
+    cast = (
+        dtype != "keep"
+        and plan.index.tensors[
+            "bort.encoder.position_weight" if plan.prefix else "encoder.position_weight"
+        ].dtype.name
+        != dtype
+    )
+    assert (proof.bits.identical, proof.bits.cast) == ((0, moved) if cast else (moved, 0))
+    assert bool(proof.parity.rounding) == cast
+    outputs = [d.output for d in proof.parity.differences]
+    assert outputs[:4] == ["embeddings", "layer 1", "layer 2", "projections"]
+    last = {"BertForMaskedLM": ["mlm_logits"], "BertModel": []}
+    assert outputs[4:] == last.get(plan.transformers_class, ["pooled", "logits"])
+
+
+def test_rounding_is_measured_apart(tmp_path: Path) -> None:
+    plan = borts.plan_of("bort_decoder", "bfloat16")
+    parity = prove(plan, borts.written(plan, tmp_path / "out")).parity
+    assert parity is not None
+    assert max(d.max_abs_diff for d in parity.differences) < 1e-5
+    assert 1e-3 < max(d.max_abs_diff for d in parity.rounding) < 0.1
+
+
+def test_the_known_limit_is_measured(right: tuple[Plan, Path]) -> None:
+    parity = prove(*right).parity
+    assert parity is not None
+    (limit,) = parity.limits
+    assert (limit.setting, limit.source, limit.target) == ("decoder_layer_norm_eps", 1e-12, 1e-5)
+    assert 1e-5 < limit.difference.max_abs_diff < 3e-4
+
+
+def flip(tensors: Tensors) -> None:
+    tensors[KEY_BIAS].view(np.uint32)[3] ^= 1  # the last bit of one number
+
+
+@pytest.mark.parametrize(
+    ("edit", "bits", "names"),
+    [
+        (flip, "key.bias", None),
+        (lambda t: t.pop(KEY_BIAS), "key.bias was not written", f"missing: {KEY_BIAS}"),
+        (lambda t: t.update(more=np.zeros(1)), None, "unexpected: more"),
+        (lambda t: t.update({KEY_BIAS: np.zeros(3, "f4")}), "not as planned", "wrong shape"),
+        (lambda t: t.update({KEY_BIAS: t[KEY_BIAS].astype("f8")}), "not as planned", None),
+        (
+            lambda t: t.update({"cls.predictions.decoder.weight": t[WORDS].copy()}),
+            None,
+            "stored more than once",
+        ),
+        (
+            lambda t: t["bert.embeddings.token_type_embeddings.weight"].fill(1e-9),
+            "should be all zeros",
+            None,
+        ),
+    ],
+    ids=["bit", "missing", "extra", "shape", "dtype", "twice", "zeros"],
+)
+def test_a_damaged_directory(
+    right: tuple[Plan, Path], edit: Callable[[Tensors], Any], bits: str | None, names: str | None
+) -> None:
+    plan, directory = right
+    change(directory, edit)
+    proof = prove(plan, directory)
+    assert not proof.passed
+    for verdict, expected in ((proof.bits, bits), (proof.names, names)):
+        assert verdict.passed == (expected is None)
+        assert expected is None or expected in " ".join(verdict.problems)
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"\xff" * 100])
+def test_not_safetensors(right: tuple[Plan, Path], content: bytes) -> None:
+    plan, directory = right
+    (directory / "model.safetensors").write_bytes(content)
+    proof = prove(plan, directory)
+    assert not proof.bits.passed
+    assert not proof.names.passed
+    assert proof.parity is None
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "problem"),
+    [
+        ("layer_norm_eps", 1e-12, "config.json: layer_norm_eps is 1e-12, planned 1e-05"),
+        ("num_attention_heads", 8, "num_attention_heads is 8, planned 4"),
+        ("hidden_size", 33, "hidden_size"),
+        ("surprise", 1, "surprise is 1, planned None"),
+    ],
+)
+def test_another_config(right: tuple[Plan, Path], field: str, value: Any, problem: str) -> None:
+    plan, directory = right
+    config = {**plan.config, field: value}
+    (directory / "config.json").write_text(json.dumps(config))
+    names = prove(plan, directory).names
+    assert not names.passed
+    assert problem in " ".join(names.problems)
+
+
+def with_config(plan: Plan, **changed: Any) -> Plan:
+    """The plan a wrong table would make: its [config] is wrong, GluonNLP's settings are not."""
+    return dataclasses.replace(plan, config={**plan.config, **changed})
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"layer_norm_eps": 1e-12}, {"hidden_act": "relu"}, {"hidden_act": "gelu_new"}],
+    ids=str,
+)
+def test_a_wrong_table_config_fails_parity(changed: dict[str, Any], tmp_path: Path) -> None:
+    plan = with_config(borts.plan_of("bort_backbone"), **changed)
+    proof = prove(plan, borts.written(plan, tmp_path / "out"))
+    assert proof.bits.passed
+    assert proof.names.passed
+    assert proof.parity is not None
+    assert not proof.parity.passed
+    assert "layer 1 differs by" in " ".join(proof.parity.problems)
+
+
+def test_wrong_heads_fail_parity(tmp_path: Path) -> None:
+    """The settings that no file tells come from one place; here the two sides are given two."""
+    plan = borts.plan_of("bort_backbone")
+    arithmetic = plan.table.arithmetic
+    settings = {**arithmetic.settings, "num_heads": Setting(8, None)}
+    table = dataclasses.replace(
+        plan.table, arithmetic=dataclasses.replace(arithmetic, settings=settings)
+    )
+    plan = dataclasses.replace(plan, table=table)
+    proof = prove(plan, borts.written(plan, tmp_path / "out"))
+    assert proof.parity is not None
+    assert not proof.parity.passed
+
+
+def test_a_users_config_is_believed_on_both_sides(tmp_path: Path) -> None:
+    plan = borts.plan_of("bort_backbone", layer_norm_eps=1e-6)
+    assert prove(plan, borts.written(plan, tmp_path / "out")).passed
+
+
+def test_an_unknown_config_field_is_named(tmp_path: Path) -> None:
+    plan = borts.plan_of("bort_backbone", numbr_of_wheels=4)
+    names = prove(plan, borts.written(plan, tmp_path / "out")).names
+    assert "--config numbr_of_wheels: BertConfig has no such field" in names.problems[0]
+
+
+def test_nan_fails_parity_and_not_bits(tmp_path: Path) -> None:
+    source = tmp_path / "nan.params"
+    content = bytearray(borts.source("bort_backbone").read_bytes())
+    plan = borts.plan_of("bort_backbone")
+    entry = plan.index.tensors["encoder.layer_norm.beta"]
+    content[entry.offset : entry.offset + 4] = np.float32(math.nan).tobytes()
+    source.write_bytes(content)
+    plan = dataclasses.replace(plan, index=dataclasses.replace(plan.index, path=source))
+    proof = prove(plan, borts.written(plan, tmp_path / "out"))
+    assert proof.bits.passed
+    assert proof.parity is not None
+    assert not proof.parity.passed
+
+
+def test_atol_is_the_judge(right: tuple[Plan, Path]) -> None:
+    assert prove(*right, atol=1e-5).passed
+    assert not prove(*right, atol=1e-9).passed
+
+
+def published(plan: Plan, begin: tuple[float, ...], **changed: Any) -> Plan:
+    """The plan with a golden that this small model could have published."""
+    golden = plan.table.golden
+    assert golden is not None
+    golden = dataclasses.replace(
+        golden, input_ids=(5, 9, 1), shape=(1, 3, 32), begin=begin, **changed
+    )
+    return dataclasses.replace(plan, table=dataclasses.replace(plan.table, golden=golden))
+
+
+def recognised(plan: Plan, directory: Path) -> bool | None:
+    parity = prove(plan, directory).parity
+    assert parity is not None
+    assert parity.passed
+    return parity.is_published
+
+
+def test_the_published_model_is_recognised(right: tuple[Plan, Path]) -> None:
+    """By hidden states of the weights rounded to float16, as the published port was."""
+    plan, directory = right
+    from converter.gluon import bert
+    from converter.params import load_params
+
+    params = {n: a.astype("f2") for n, a in load_params(plan.index.path).items()}
+    states = bert.forward(
+        params,
+        "",
+        np.array([[5, 9, 1]]),
+        np.array([3]),
+        num_heads=4,
+        activation="gelu",
+        layer_norm_eps=1e-5,
+        decoder_layer_norm_eps=1e-12,
+    ).hidden_states[-1]
+    begin = tuple(float(value) for value in states[0, 0, :3])
+    assert recognised(published(plan, begin), directory) is True
+    assert recognised(published(plan, (begin[0] + 1e-3, *begin[1:])), directory) is False
+    assert recognised(published(plan, begin, weights="float32"), directory) is False
+    assert recognised(plan, directory) is False  # the real one has another width
+
+
+def test_no_golden_no_answer(right: tuple[Plan, Path]) -> None:
+    plan, directory = right
+    plan = dataclasses.replace(plan, table=dataclasses.replace(plan.table, golden=None))
+    assert recognised(plan, directory) is None
+
+
+@pytest.mark.parametrize("name", borts.NAMES)
+def test_against_the_recorded_golden(name: str, tmp_path: Path) -> None:
+    plan = borts.plan_of(name)
+    directory = borts.written(plan, tmp_path / "out")
+    proof: Proof = prove(plan, directory, atol=1e-5, golden=borts.golden(name))
+    assert proof.passed, proof.golden
+    assert proof.golden is not None
+    assert proof.golden.recorded["gluonnlp"] == borts.MANIFEST[name]["gluonnlp"]
+    stated = [d.output for d in proof.golden.stated]
+    assert stated == (["mlm_logits"] if plan.heads == ("mlm",) else [])
+
+
+def test_another_models_golden_fails(right: tuple[Plan, Path]) -> None:
+    proof = prove(*right, golden=borts.golden("bort_float16"))
+    assert proof.golden is not None
+    assert not proof.passed
+    assert "layer 1 differs from the recorded one" in proof.golden.problems[0]

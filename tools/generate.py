@@ -1,0 +1,76 @@
+"""Rewrite the parts of README.md that the program itself can tell; `--check` only compares.
+
+A part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from converter.cli import main as command
+from converter.table_toml import family_names, load_family
+from converter.text import table_lines
+
+README = Path(__file__).parents[1] / "README.md"
+END = "<!-- end -->"
+
+
+def fenced(text: str) -> str:
+    """A block of code."""
+    return f"```text\n{text.rstrip()}\n```"
+
+
+def help_text() -> str:
+    """`--help` of the command and of each of its subcommands."""
+    parts = []
+    for name in ("", *sorted(command.commands)):
+        arguments = [name, "--help"] if name else ["--help"]
+        shown = CliRunner().invoke(
+            command, arguments, prog_name="bort-convert", terminal_width=92, max_content_width=92
+        )
+        parts.append(f"$ bort-convert {' '.join(arguments)}\n{shown.output}")
+    return fenced("\n".join(parts))
+
+
+def families() -> str:
+    """A row for each class that each family becomes."""
+    rows = ["| family | what | heads in the file | becomes |", "|---|---|---|---|"]
+    for name in family_names():
+        table = load_family(name)
+        for target in table.targets:
+            heads = ", ".join(f"`{head}`" for head in sorted(target.heads)) or "none"
+            arguments = ", ".join(f"{k}={v}" for k, v in target.init.items())
+            becomes = target.transformers_class + (f" ({arguments})" if arguments else "")
+            rows.append(f"| `{name}` | {table.title} | {heads} | {becomes} |")
+    return "\n".join(rows)
+
+
+def tables() -> str:
+    """Every table as two columns."""
+    return fenced("\n\n".join("\n".join(table_lines(load_family(n))) for n in family_names()))
+
+
+PARTS: dict[str, Callable[[], str]] = {"help": help_text, "families": families, "tables": tables}
+
+
+def generated(text: str) -> str:
+    """The README with every part made anew."""
+    for name, make in PARTS.items():
+        begin = f"<!-- generated: {name} -->"
+        before, rest = text.split(begin)
+        _, after = rest.split(END, 1)
+        text = f"{before}{begin}\n{make()}\n{END}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    now = README.read_text("utf-8")
+    new = generated(now)
+    if "--check" not in sys.argv:
+        README.write_text(new, "utf-8", newline="\n")
+    elif new != now:
+        sys.exit("README.md: generated parts are out of date: run `make generate`")
