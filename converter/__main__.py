@@ -2,5 +2,4 @@
 
 from converter.cli import main
 
-if __name__ == "__main__":
-    main(prog_name="bort-convert")
+main(prog_name="bort-convert")

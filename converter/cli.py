@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -12,17 +14,40 @@ from types import FrameType
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from converter.convert import convert, inspect, plan_file, verify
-from converter.errors import ConvertError, ParityError, safe
+from converter.errors import ConvertError, ParityError
 from converter.plan import DTYPES
 from converter.report import Report, plan_json
 from converter.table_toml import family_names, load_family
-from converter.text import columns, config_lines, fit_lines, plan_lines, summary, table_lines
+from converter.text import (
+    columns,
+    config_lines,
+    error_lines,
+    fit_lines,
+    plan_lines,
+    safe,
+    summary,
+    table_lines,
+)
 from converter.verify import DEFAULT_ATOL
 from converter.write import Progress, silent
 
 FILE = click.Path(path_type=Path)
+
+
+# \b keeps click from joining the lines of a paragraph
+HELP = """Convert an MXNet/GluonNLP .params file into a Transformers directory, and prove it equal.
+
+\b
+  bort-convert --src bort.params --dst out/
+
+DST appears only when every tensor came back bit for bit, every name is the one Transformers
+expects, and GluonNLP's arithmetic and Transformers agree layer by layer.
+
+Exit codes: 0 done and verified, 1 cannot convert, 2 wrong usage, 3 the proof failed.
+"""
 
 
 class Settings(click.ParamType[tuple[str, Any]]):
@@ -40,26 +65,44 @@ class Settings(click.ParamType[tuple[str, Any]]):
             return key, text
 
 
+class Tolerance(click.ParamType[float]):
+    """A finite number from 0 on: with infinity everything would be proven."""
+
+    name = "FLOAT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        number: float = click.FLOAT.convert(value, param, ctx)
+        if not 0 <= number < math.inf:
+            self.fail(f"{value} is not a finite number from 0 on", param, ctx)
+        return number
+
+
 class Line(click.Group):
     """The command: turns every error into text and an exit code, never into a traceback."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        signal.signal(signal.SIGTERM, _terminate)
+        for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP; nohup ignores it
+            number = getattr(signal, name, None)
+            if number and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, _terminate)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # a terminal or pipe that is not UTF-8
+                stream.reconfigure(errors="backslashreplace")
         return super().main(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except ConvertError as error:
-            click.echo(f"Error: {error}", err=True)
+            click.echo("\n".join(error_lines(error)), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("\ninterrupted: nothing was left behind", err=True)
             ctx.exit(130)
 
 
-def _terminate(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(143)  # unwinds, so that staging is removed
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # unwinds, so that staging is removed
 
 
 def common(*names: str) -> Callable[[Any], Any]:
@@ -79,7 +122,7 @@ def common(*names: str) -> Callable[[Any], Any]:
         ),
         "atol": click.option(
             "--atol",
-            type=click.FloatRange(min=0),
+            type=Tolerance(),
             default=DEFAULT_ATOL,
             show_default=True,
             help="Largest absolute difference allowed in hidden states and logits (float32).",
@@ -101,6 +144,7 @@ def common(*names: str) -> Callable[[Any], Any]:
 
 @click.group(
     cls=Line,
+    help=HELP,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -124,17 +168,10 @@ def common(*names: str) -> Callable[[Any], Any]:
 @click.version_option(package_name="bort-convert")
 @click.pass_context
 def main(ctx: click.Context, /, **options: Any) -> None:
-    r"""Convert an MXNet/GluonNLP .params file into a Transformers directory, and prove it equal.
-
-    \b
-      bort-convert --src bort.params --dst out/
-
-    DST appears only when every tensor came back bit for bit, every name is the one
-    Transformers expects, and GluonNLP's arithmetic and Transformers agree layer by layer.
-
-    Exit codes: 0 done and verified, 1 cannot convert, 2 wrong usage, 3 the proof failed.
-    """
+    """Convert, unless a subcommand is named."""
     if ctx.invoked_subcommand is not None:
+        if any(ctx.get_parameter_source(o) is ParameterSource.COMMANDLINE for o in options):
+            raise click.UsageError(f"options of {ctx.invoked_subcommand} stand behind that word")
         return
     if options["src"] is None and options["dst"] is None:
         click.echo(ctx.get_help())
@@ -168,7 +205,7 @@ def _convert(
         made = plan_file(src, **choice)
         _print(plan_json(made) if as_json else [*plan_lines(made), "", *config_lines(made)])
         return
-    with _progress(quiet or as_json) as progress, _reported(as_json, quiet):
+    with _reported(as_json, quiet), _progress(quiet or as_json) as progress:
         report = convert(
             src, dst, **choice, verify=not no_verify, atol=atol, force=force, progress=progress
         )
@@ -205,7 +242,7 @@ def verify_command(
     """
     if family and table:
         raise click.UsageError("--family and --table exclude each other")
-    with _progress(quiet or as_json) as progress, _reported(as_json, quiet):
+    with _reported(as_json, quiet), _progress(quiet or as_json) as progress:
         report = verify(
             src,
             dst,
@@ -277,9 +314,9 @@ def _show(report: Report, as_json: bool, quiet: bool, verbose: bool) -> None:
 
 def _print(content: list[str] | dict[str, Any]) -> None:
     if isinstance(content, dict):
-        click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+        click.echo(json.dumps(content, indent=2))
     else:
-        click.echo("\n".join(content))
+        click.echo("\n".join(map(safe, content)))
 
 
 @contextmanager
@@ -292,13 +329,17 @@ def _reported(as_json: bool, quiet: bool) -> Iterator[None]:
         raise
 
 
+def _stage(stage: str | None) -> str:
+    return stage or ""
+
+
 @contextmanager
 def _progress(hidden: bool) -> Iterator[Progress]:
     """A bar on stderr when that is a terminal; nothing otherwise."""
     if hidden or not sys.stderr.isatty():
         yield silent
         return
-    with click.progressbar(length=1, file=sys.stderr, item_show_func=str, width=24) as bar:
+    with click.progressbar(length=1, file=sys.stderr, item_show_func=_stage, width=24) as bar:
 
         def show(stage: str, done: int, total: int) -> None:
             bar.length = total

@@ -15,11 +15,11 @@ from converter.fit import Fit, fit
 from converter.params import Index, read_index
 from converter.plan import DTYPES, Plan, make_plan
 from converter.report import Report
-from converter.staging import OURS, check_destination, staging
+from converter.staging import OURS, staging
 from converter.table import Table
 from converter.table_toml import family_names, load_family, load_table
 from converter.verify import DEFAULT_ATOL, prove
-from converter.write import Progress, silent, write_json, write_model
+from converter.write import Progress, silent, write_json, write_model, write_text
 
 PathLike = str | os.PathLike[str]
 
@@ -91,14 +91,13 @@ def convert(
     if source == destination or destination in source.parents:
         raise ConvertError(f"{dst}: the source is in it; choose another --dst")
     made = plan_file(src, family=family, table=table, config=config, dtype=dtype)
-    check_destination(destination, force)
     with staging(destination, force=force) as stage:
         write_model(made, stage.path, progress)
         report = Report(made, prove(made, stage.path, atol, None, progress) if verify else None)
         if verify and not report.passed:
             raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
         write_json(stage.path / OURS, report.to_json())
-        (stage.path / "README.md").write_text(model_card(report), "utf-8", newline="\n")
+        write_text(stage.path / "README.md", model_card(report))
         stage.commit()
     return report
 
@@ -142,7 +141,7 @@ def _told(directory: Path) -> dict[str, Any]:
         kinds = {"family": str, "config_overrides": dict, "dtype": str}
         if not all(isinstance(told[key], kind) for key, kind in kinds.items()):
             raise ValueError("its fields are not what convert writes")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConvertError(
             f"{path}: cannot be used ({error}): verify needs a directory that bort-convert wrote"
         ) from error

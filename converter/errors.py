@@ -6,11 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def safe(name: str) -> str:
-    """A name from a file as it may stand on a terminal."""
-    return name if name.isprintable() else ascii(name)
-
-
 class ConvertError(Exception):
     """Base of all errors of this package; `exit_code` is what the command line returns."""
 

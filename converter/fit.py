@@ -10,7 +10,6 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from converter.errors import safe
 from converter.params import Index, TensorEntry
 from converter.table import Head, Known, Row, Table, Target, placeholders
 from converter.verbs import VERBS
@@ -190,9 +189,7 @@ class _Attempt:
                 lacking = ", ".join(missing)
                 yield f"missing: {lacking} (the head {head.name!r} is there in part, not whole)"
         unexplained = [name for name in extra if name in left]
-        yield from _listed(
-            unexplained, lambda n: f"extra: {safe(n)}, which no row of the table takes"
-        )
+        yield from _listed(unexplained, lambda n: f"extra: {n}, which no row of the table takes")
 
     def _target(self, heads: Iterable[Head]) -> Target | None:
         found = frozenset(head.name for head in heads)

@@ -12,7 +12,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from converter.errors import PlanError, safe
+from converter.errors import PlanError
 from converter.fit import Fit, expand, fit
 from converter.params import Index, TensorEntry
 from converter.table import Table
@@ -44,6 +44,11 @@ class Step:
     def casts(self) -> bool:
         """Whether the dtype changes on the way."""
         return self.source is not None and self.source.dtype != self.dtype
+
+    def cast(self, values: np.ndarray) -> np.ndarray:
+        """The values in the step's dtype; silent, whatever is too large or not a number."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return values.astype(self.dtype, copy=False)
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def _choose(index: Index, tables: Sequence[Table]) -> Fit:
         )
     closest = max(fits, key=lambda f: (f.accounted, -len(f.problems)))
     if closest.accounted == 0:
-        begin = ", ".join(map(safe, [*index.tensors][:4]))
+        begin = ", ".join([*index.tensors][:4])
         raise PlanError(
             f"{index.path} is of no family here ({', '.join(table.name for table in tables)}): "
             "not one of its names is known. A table of your own is given with --table:",
@@ -164,7 +169,7 @@ def _divides(part: Any, whole: Any) -> bool:
 
 
 def _contradictions(chosen: Fit, overrides: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted(overrides.keys() & {"architectures", "dtype", "model_type"}):
+    for name in sorted(overrides.keys() & {"architectures", "dtype", "model_type", "torch_dtype"}):
         yield f"--config {name} is not a choice: the table, the heads and --dtype settle it"
     if "label2id" in overrides:
         yield "--config label2id is not a choice: id2label settles it"

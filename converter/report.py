@@ -50,12 +50,12 @@ class Report:
 
 
 def _plain(value: Any) -> Any:
-    """JSON has no word for NaN and infinity: they become text."""
+    """The value without NaN and infinity, which JSON lacks: they become null."""
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

@@ -32,25 +32,25 @@ AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2  # linux/fs.h; macOS sys/std
 class Staging:
     """The place to write (`path`) and the way to publish it (`commit`)."""
 
-    def __init__(self, destination: Path, area: Path) -> None:
+    def __init__(self, destination: Path, area: Path, force: bool) -> None:
         self.path = area / "new"
-        self._destination, self._area = destination, area
+        self._destination, self._area, self._force = destination, area, force
 
     def commit(self) -> None:
-        """Make everything durable, then let the destination appear by one rename."""
+        """Make everything durable, then let the destination appear by one rename.
+
+        The destination is looked at once more: someone may have put files there meanwhile.
+        """
         for file in self.path.iterdir():
             _sync(file)
-        _sync(self.path)
+        _sync_directory(self.path)
+        check_destination(self._destination, self._force)
         if not self._destination.exists():
             os.rename(self.path, self._destination)
         elif not _exchange(self.path, self._destination):
             os.rename(self._destination, self._area / "old")
-            try:
-                os.rename(self.path, self._destination)
-            except OSError:
-                os.rename(self._area / "old", self._destination)
-                raise
-        _sync(self._destination.parent)
+            os.rename(self.path, self._destination)  # if not: `_tidy` puts old/ back
+        _sync_directory(self._destination.parent)
 
 
 @contextmanager
@@ -72,17 +72,17 @@ def staging(destination: str | os.PathLike[str], *, force: bool = False) -> Iter
         lock.acquire(timeout=0.5, poll_interval=0.05)
     except Timeout as error:
         raise WriteError(f"{target}: another conversion is writing it; wait for its end") from error
-    except OSError as error:
+    except (OSError, NotImplementedError) as error:  # filelock: a file system without locks
         raise _write_error(target, error) from error
     try:
-        _recover(target, area)
+        _tidy(target, area)
         check_destination(target, force)
         (area / "new").mkdir()
-        yield Staging(target, area)
+        yield Staging(target, area, force)
     except OSError as error:
         raise _write_error(target, error) from error
     finally:
-        _remove(area, lock)
+        _leave(target, area, lock)
 
 
 def check_destination(destination: Path, force: bool) -> None:
@@ -91,6 +91,11 @@ def check_destination(destination: Path, force: bool) -> None:
         return
     if not destination.is_dir():
         raise WriteError(f"{destination}: exists and is not a directory; choose another --dst")
+    if os.path.ismount(destination):
+        raise WriteError(
+            f"{destination}: is a mount point, and no rename can replace one; "
+            "choose a new directory in it"
+        )
     empty = not any(destination.iterdir())
     if empty or (force and (destination / OURS).is_file()):
         return
@@ -102,8 +107,8 @@ def check_destination(destination: Path, force: bool) -> None:
     raise WriteError(f"{destination}: exists; choose another --dst, or --force to replace it")
 
 
-def _recover(destination: Path, area: Path) -> None:
-    """What a killed run left: the old directory goes back if it is the only one, the rest goes."""
+def _tidy(destination: Path, area: Path) -> None:
+    """What a killed or failed run left: `old/` goes back if there is no other, the rest goes."""
     if (area / "old").exists() and not os.path.lexists(destination):
         os.rename(area / "old", destination)
     for name in ("new", "old"):
@@ -111,10 +116,10 @@ def _recover(destination: Path, area: Path) -> None:
             shutil.rmtree(area / name)
 
 
-def _remove(area: Path, lock: FileLock) -> None:
+def _leave(destination: Path, area: Path, lock: FileLock) -> None:
     """Leave nothing. The lock file goes while it is held, so that nobody else can hold it too."""
-    for name in ("new", "old"):
-        shutil.rmtree(area / name, ignore_errors=True)
+    with suppress(OSError):
+        _tidy(destination, area)
     with suppress(OSError):  # Windows cannot remove an open file: then after the release
         (area / "lock").unlink()
         area.rmdir()
@@ -142,16 +147,25 @@ def _exchange(first: Path, second: Path) -> bool:
 
 
 def _sync(path: Path) -> None:
-    """Flush a file or directory to the disk, so that the rename never outruns the data."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows has no handle on a directory to flush
-    descriptor = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    """Flush a file to the disk, so that the rename never outruns the data."""
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
-def _write_error(destination: Path, error: OSError) -> WriteError:
-    place = error.filename or destination
-    return WriteError(f"{place}: {error.strerror or error}; nothing was written to {destination}")
+def _sync_directory(path: Path) -> None:
+    """Flush the names in a directory, where the system can: Windows and some file systems cannot.
+
+    A failure here loses nothing but time: what the rename shows is whole either way.
+    """
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _write_error(destination: Path, error: Exception) -> WriteError:
+    place = getattr(error, "filename", None) or destination
+    reason = getattr(error, "strerror", None) or error
+    return WriteError(f"{place}: {reason}; nothing was written to {destination}")

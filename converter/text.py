@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from converter.errors import safe
+from converter.errors import ConvertError, PlanError
 from converter.fit import Fit
 from converter.plan import Plan
 from converter.report import Report
@@ -115,7 +115,7 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     name = fit.table.name
     if fit.problems:
         yield f"{name}: does not fit: {fit.accounted} of {len(fit.index.tensors)} tensors explained"
-        yield from (f"  - {problem}" for problem in fit.problems)
+        yield from (f"  - {safe(problem)}" for problem in fit.problems)
         return
     known = f", the sizes of {fit.known.name}" if fit.known else ""
     target = fit.target.transformers_class if fit.target else "nothing"
@@ -143,3 +143,19 @@ def config_lines(plan: Plan) -> Iterator[str]:
     """What config.json will say."""
     yield f"{plan.transformers_class}, {plan.nbytes:,} bytes of weights; config.json:"
     yield from (f"  {name} = {json.dumps(value)}" for name, value in plan.config.items())
+
+
+def error_lines(error: ConvertError) -> Iterator[str]:
+    """An error as it may stand on a terminal, whatever names the file holds."""
+    first, *more = (
+        [error.headline, *(f"  - {problem}" for problem in error.problems)]
+        if isinstance(error, PlanError)
+        else str(error).split("\n")
+    )
+    yield f"Error: {safe(first)}"
+    yield from map(safe, more)
+
+
+def safe(name: str) -> str:
+    """A name from a file as it may stand on a terminal: what cannot be printed is escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

@@ -21,6 +21,11 @@ from converter.plan import Plan, Step
 from converter.verbs import VERBS
 
 PIECE = 256 * 1024  # bytes; stays in the CPU's cache, measured fastest (benchmarks/README.md)
+NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a limit on the size of files stands in the way (`ulimit -f`, or the file system)",
+}
 Progress = Callable[[str, int, int], None]
 # safetensors' names of the floating-point types (its README, "Format")
 CODES = {"float64": "F64", "float32": "F32", "float16": "F16", "bfloat16": "BF16"}
@@ -44,18 +49,22 @@ def write_model(plan: Plan, directory: Path, progress: Progress = silent) -> Non
                 _write_safetensors(plan, source, target, progress)
         write_json(directory / "config.json", plan.config)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
+        if error.errno in NO_ROOM:
             raise WriteError(
-                f"{directory.parent.parent}: the disk is full: {plan.nbytes:,} bytes are needed; "
-                "nothing was written"
+                f"{directory.parent.parent}: {NO_ROOM[error.errno]}: {plan.nbytes:,} bytes are "
+                "needed; nothing was written"
             ) from error
         raise
 
 
 def write_json(path: Path, content: Any) -> None:
     """JSON as people read it: UTF-8, two spaces, a newline at the end."""
-    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
-    path.write_text(text, encoding="utf-8", newline="\n")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """UTF-8 on every system; a file name that is no text stands in it escaped (as JSON does)."""
+    path.write_text(text, "utf-8", errors="backslashreplace", newline="\n")
 
 
 def header_of(plan: Plan) -> tuple[bytes, list[Step]]:
@@ -98,7 +107,7 @@ def _reserve(target: BinaryIO, size: int) -> None:
         try:
             os.posix_fallocate(target.fileno(), 0, size)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if error.errno in NO_ROOM:
                 raise
             # a file system that cannot reserve: it will say so while writing
 
@@ -133,8 +142,7 @@ def _pieces(step: Step, source: BinaryIO) -> Iterator[bytes | memoryview]:
 def _cast(piece: memoryview, step: Step) -> memoryview:
     assert step.source is not None
     values = np.frombuffer(piece, step.source.dtype)
-    with np.errstate(over="ignore"):
-        cast = values.astype(step.dtype)
+    cast = step.cast(values)
     if not np.array_equal(np.isfinite(cast), np.isfinite(values)):
         largest = float(np.abs(values[np.isfinite(values)].astype(np.float64)).max())
         raise ConvertError(
@@ -158,13 +166,13 @@ def _read_into(source: BinaryIO, offset: int, buffer: memoryview) -> None:
     while buffer:
         count = source.readinto(buffer)  # type: ignore[attr-defined]  # BinaryIO lacks it
         if not count:
-            raise ConvertError("the source became shorter while it was read; nothing was written")
+            raise ConvertError(f"{source.name}: became shorter while it was read; copy it again")
         buffer = buffer[count:]
 
 
 def _check_source(plan: Plan, source: BinaryIO) -> None:
     if os.fstat(source.fileno()).st_size != plan.index.size:
-        raise ConvertError(f"{plan.index.path}: the file changed while it was read")
+        raise ConvertError(f"{plan.index.path}: the file changed while it was read; start again")
 
 
 def _check_tied(plan: Plan, source: BinaryIO) -> None:

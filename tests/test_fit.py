@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from converter.fit import LISTED, fit
 from converter.params import read_index
 from converter.table_toml import load_family, parse_table
+from converter.text import fit_lines
 from tests.indexes import Shapes, bort_shapes, classifier_shapes, decoder_shapes, make_index
 
 BORT = load_family("bort")
@@ -25,6 +26,12 @@ HEADS = {
 
 def problems(shapes: Shapes) -> list[str]:
     return list(fit(make_index(shapes), BORT).problems)
+
+
+def test_names_from_a_file_are_escaped_for_a_terminal() -> None:
+    lines = "".join(fit_lines(fit(make_index(bort_shapes() | {"stray\x1b[2J": (1,)}), BORT)))
+    assert r"stray\x1b[2J" in lines
+    assert lines.isprintable()
 
 
 def test_every_fixture_fits_and_says_what_it_becomes(
@@ -113,7 +120,7 @@ def test_missing_extra_and_wrong_are_told_at_once() -> None:
     shapes[f"{CELL}.0.ffn.ffn_1.weight"] = (32, 24)
     assert problems(shapes) == [
         f"missing: {CELL}.1.proj.bias",
-        "extra: 'stray\\x1b[2J.weight', which no row of the table takes",
+        "extra: stray\x1b[2J.weight, which no row of the table takes",
         f"wrong shape: {CELL}.0.ffn.ffn_1.weight makes (32, 24), "
         "expected (24, 32) (intermediate_size = 24, hidden_size = 32)",
     ]

@@ -255,7 +255,7 @@ def test_a_known_model_decides_between_two_tables() -> None:
 
 def test_a_file_of_no_family_is_told_so() -> None:
     (problem,) = refused(make_index({"conv0\n.weight": (3, 3), "b": (1,)}))
-    assert problem == "its tensors begin: 'conv0\\n.weight', b"
+    assert problem == "its tensors begin: conv0\n.weight, b"
     assert refused(make_index({})) == ("its tensors begin: there are none",)
 
 

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from converter.errors import ConvertError
+
 Array = npt.NDArray[Any]
 
 
@@ -83,7 +85,7 @@ def activation(name: str, data: Array) -> Array:
             return np.maximum(data, 0)
         case "tanh":
             return np.tanh(data)
-    raise ValueError(f"GluonNLP 0.x has no activation {name!r}")
+    raise ConvertError(f"GluonNLP 0.x has no activation {name!r}; it has gelu, relu and tanh")
 
 
 def self_attention(cell: Weights, data: Array, mask: Array, num_heads: int) -> Array:

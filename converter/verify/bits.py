@@ -91,7 +91,7 @@ def _blocks(step: Step, stored: Any, source: np.ndarray | None) -> Iterator[tupl
 
 
 def _cast(source: np.ndarray | None, step: Step) -> np.ndarray | None:
-    return None if source is None else source.astype(step.dtype, copy=False)
+    return None if source is None else step.cast(source)
 
 
 def _same_bits(first: np.ndarray, second: np.ndarray) -> bool:

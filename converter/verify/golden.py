@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,12 @@ from converter.verify.parity import (
     run_source,
     run_target,
     source_settings,
+)
+
+# What NumPy, zipfile and json raise for a file that is not one; a single array is no context.
+BAD_ARCHIVE = (
+    *(OSError, ValueError, TypeError, AttributeError, KeyError, EOFError, RuntimeError),
+    *(zipfile.BadZipFile, zlib.error),
 )
 
 
@@ -76,10 +83,10 @@ def check_golden(plan: Plan, model: Any, path: Path, atol: float) -> GoldenCheck
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
         about = json.loads(str(arrays.pop("about", "{}")))
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, EOFError) as error:
+    except BAD_ARCHIVE as error:
         raise ConvertError(
             f"{path}: not a recorded golden: {error}. Make one with examples/record_golden.py."
         ) from error

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 
+from converter.errors import ConvertError
 from converter.plan import Plan
 from converter.verify.target import quiet_transformers, target_class
 
@@ -39,8 +40,13 @@ def check_names(plan: Plan, directory: Path) -> Names:
         expected = _expected_names(plan, config)
         tensors = len(expected)
         problems += _differences(expected, written)
-    except (OSError, SafetensorError, ValueError, TypeError) as error:
-        problems.append(f"{plan.transformers_class} cannot be built from what was written: {error}")
+    except ConvertError:
+        raise
+    except Exception as error:  # Transformers states no errors: a config may break it anywhere
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        problems.append(
+            f"{plan.transformers_class} cannot be built from what was written: {reason}"
+        )
     return Names(not problems, plan.transformers_class, tensors, tuple(problems))
 
 

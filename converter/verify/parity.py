@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from converter.errors import ConvertError
 from converter.gluon.layers import Outputs
 from converter.params.load import map_tensors
 from converter.plan import Plan
@@ -125,7 +126,7 @@ def run_source(
         for step in plan.steps:
             if step.source and step.casts:
                 name = step.source.name
-                params[name] = params[name].astype(step.dtype)
+                params[name] = step.cast(params[name])
     forward = importlib.import_module(f"converter.gluon.{plan.table.arithmetic.name}").forward
     chosen = {**source_settings(plan), **expressible_settings(plan), **(settings or {})}
     outputs: Outputs = forward(params, plan.prefix, ids, valid_length, **chosen)
@@ -164,11 +165,17 @@ def run_target(plan: Plan, model: Any, ids: np.ndarray, valid_length: np.ndarray
         if pooler is not None:
             hooks.enter_context(_Recorded(pooler, pooled, "pooled"))
         mask = np.arange(ids.shape[1]) < np.asarray(valid_length)[:, None]
-        result = model(
-            input_ids=torch.from_numpy(ids),
-            attention_mask=torch.from_numpy(mask.astype(np.int64)),
-            output_hidden_states=True,
-        )
+        try:
+            result = model(
+                input_ids=torch.from_numpy(ids),
+                attention_mask=torch.from_numpy(mask.astype(np.int64)),
+                output_hidden_states=True,
+            )
+        except Exception as error:  # Transformers states no errors: a config may break it anywhere
+            raise ConvertError(
+                f"{plan.transformers_class} cannot run with this config; look at what --config "
+                f"gives: {type(error).__name__}: {error}"
+            ) from error
     named = {ours: result[theirs].numpy() for theirs, ours in plan.outputs.items()}
     states = tuple(state.numpy() for state in result.hidden_states)
     return Outputs(states, taps, **pooled, **named)

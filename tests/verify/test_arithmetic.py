@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from converter.errors import ConvertError
 from converter.gluon import bert
 from converter.gluon.layers import Outputs
 from converter.params import load_params
@@ -87,5 +88,5 @@ def test_padding_is_not_seen() -> None:
 
 
 def test_unknown_activation() -> None:
-    with pytest.raises(ValueError, match="no activation 'swish'"):
+    with pytest.raises(ConvertError, match="no activation 'swish'"):
         run("bort_backbone", activation="swish")

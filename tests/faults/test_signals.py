@@ -1,0 +1,80 @@
+"""Two conversions at once, and signals in the middle of one: real processes."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.faults.making import arguments, environment, names_in, run
+
+# The command, stopping after the weights are written until a line comes on stdin.
+STOPPING = """
+import sys
+from converter.cli import main
+convert = sys.modules["converter.convert"]
+write = convert.write_model
+def stop(*args):
+    write(*args)
+    print("written", flush=True)
+    sys.stdin.readline()
+convert.write_model = stop
+main()
+"""
+
+
+@contextmanager
+def stopped(destination: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A conversion in a process of its own, after its weights and before its commit."""
+    args = arguments("bort_backbone", destination, "--no-verify", "--quiet", *options)
+    with subprocess.Popen(
+        [sys.executable, "-c", STOPPING, *args],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "written\n"
+        yield process
+
+
+def test_two_processes_at_once(tmp_path: Path) -> None:
+    destination = tmp_path / "out"
+    with stopped(destination) as first:
+        second = run(*arguments("bort_decoder", destination, "--no-verify"))
+        assert second.returncode == 1
+        assert "another conversion is writing it" in second.stderr
+        assert not destination.exists()
+        _, errors = first.communicate("go on\n")
+    assert (first.returncode, errors) == (0, "")
+    assert b"bort_backbone.params" in (destination / "conversion.json").read_bytes()
+    assert names_in(destination.parent) == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
+@pytest.mark.parametrize("options", [(), ("--force",)])
+def test_signal_in_the_middle_leaves_all_as_it_was(
+    number: signal.Signals, code: int, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    destination = tmp_path / "out"
+    if options:
+        destination.mkdir()
+        (destination / "conversion.json").write_text("older")
+    before = names_in(destination.parent)
+    with stopped(destination, *options) as process:
+        process.send_signal(number)
+        _, errors = process.communicate()
+    assert process.returncode == code
+    assert "Traceback" not in errors
+    assert names_in(destination.parent) == before
+    if options:
+        assert (destination / "conversion.json").read_text() == "older"

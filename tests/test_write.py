@@ -1,0 +1,303 @@
+"""`model.safetensors` and `config.json`, read back by the safetensors library."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file
+
+import converter
+from converter.convert import plan_file
+from converter.errors import ConvertError, PlanError, WriteError
+from converter.plan import DTYPES, Plan
+from converter.write import NO_ROOM, PIECE, write_model
+from tests.faults.making import (
+    BORT_TOML,
+    CONFIG,
+    Arrays,
+    bort_arrays,
+    environment,
+    mixed,
+    names_in,
+    source,
+    table_with,
+    write_params,
+)
+
+EMBEDDING = "word_embed.0.weight"
+FFN = "bert.encoder.layer.{i}.intermediate.dense.weight"
+OVER_A_PIECE = 3 * PIECE // 32 + 1  # rows of 8 float32 that fill more than three pieces
+
+
+def planned(path: Path, **options: Any) -> Plan:
+    return plan_file(path, config=CONFIG, **options)
+
+
+def planned_from(tmp_path: Path, arrays: Arrays, **options: Any) -> Plan:
+    return planned(write_params(tmp_path / "a.params", arrays), **options)
+
+
+def written(plan: Plan, directory: Path) -> Arrays:
+    directory.mkdir()
+    write_model(plan, directory)
+    return load_file(directory / "model.safetensors")
+
+
+def assert_same_bytes(array: np.ndarray[Any, Any], expected: np.ndarray[Any, Any]) -> None:
+    assert (array.dtype, array.shape) == (expected.dtype, expected.shape)
+    assert array.tobytes() == expected.tobytes()
+
+
+@pytest.fixture
+def transposing(tmp_path: Path) -> Path:
+    """A table in which the position embedding and ffn_1 are stored the other way round."""
+    lines = BORT_TOML.splitlines()
+    rows = [
+        next(line for line in lines if line.startswith(f'"{name}"'))
+        for name in ("encoder.position_weight", "encoder.transformer_cells.{i}.ffn.ffn_1.weight")
+    ]
+    return table_with(
+        tmp_path / "transposing.toml",
+        *((row + "\n", "") for row in rows),
+        ("[zeros]", "\n".join(["[transpose]", *rows, "[zeros]"])),
+        (
+            '= ["max_position_embeddings", "hidden_size"]',
+            '= ["hidden_size", "max_position_embeddings"]',
+        ),
+        ('= ["intermediate_size", "hidden_size"]', '= ["hidden_size", "intermediate_size"]'),
+    )
+
+
+@pytest.mark.parametrize("name", ["bort_decoder", "bort_float16", "bort_backbone"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_tensor_reads_back_equal_to_the_cast_source(
+    name: str, dtype: str, tmp_path: Path
+) -> None:
+    plan = planned(source(name), dtype=dtype)
+    tensors = written(plan, tmp_path / "out")
+    arrays = converter.load_params(source(name))
+    assert tensors.keys() == {step.target for step in plan.steps}
+    for step in plan.steps:
+        if step.source:
+            expected = arrays[step.source.name]
+            wanted = DTYPES[dtype] or expected.dtype
+            assert_same_bytes(tensors[step.target], expected.astype(wanted))
+
+
+def test_zeros_are_written_in_the_usual_dtype(tmp_path: Path) -> None:
+    tensors = written(planned(source("bort_float16")), tmp_path / "out")
+    zeros = tensors["bert.embeddings.token_type_embeddings.weight"]
+    assert_same_bytes(zeros, np.zeros((1, 32), np.float16))
+
+
+def test_header_is_what_the_format_asks(tmp_path: Path) -> None:
+    plan = planned_from(tmp_path, mixed(bort_arrays(mlm=False)))
+    written(plan, tmp_path / "out")
+    data = (tmp_path / "out" / "model.safetensors").read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    assert header.pop("__metadata__") == {"format": "pt"}
+    widths = {step.target: step.dtype.itemsize for step in plan.steps}
+    assert {*widths.values()} == {2, 4, 8}
+    assert length % 8 == 0
+    end = 0
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, after = entry["data_offsets"]
+        assert (begin, begin % widths[name]) == (end, 0), name
+        end = after
+    assert 8 + length + end == len(data)
+
+
+def test_mixed_dtypes_read_back(tmp_path: Path) -> None:
+    arrays = mixed(bort_arrays())
+    plan = planned_from(tmp_path, arrays)
+    tensors = written(plan, tmp_path / "out")
+    for step in plan.steps:
+        if step.source:
+            assert_same_bytes(tensors[step.target], arrays[step.source.name])
+
+
+@pytest.mark.parametrize(("mask", "file_mode"), [(0o022, 0o644), (0o077, 0o600)])
+def test_files_have_the_mode_the_umask_asks(mask: int, file_mode: int, tmp_path: Path) -> None:
+    before = os.umask(mask)
+    try:
+        converter.convert(source("bort_backbone"), tmp_path / "out", config=CONFIG, verify=False)
+    finally:
+        os.umask(before)
+    modes = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "out").iterdir()}
+    assert modes == dict.fromkeys(modes, file_mode)
+    assert "model.safetensors" in modes
+    assert (tmp_path / "out").stat().st_mode & 0o777 == 0o777 & ~mask
+
+
+@pytest.mark.parametrize("dtype", ["keep", "float16", "bfloat16"])
+@pytest.mark.parametrize("positions", [5, OVER_A_PIECE])
+def test_transposed_tensor_has_the_right_numbers(
+    positions: int, dtype: str, transposing: Path, tmp_path: Path
+) -> None:
+    arrays = bort_arrays()
+    random = np.random.default_rng(1)
+    value = random.standard_normal((positions, 8), dtype=np.float32)
+    arrays["encoder.position_weight"] = value
+    tensors = written(
+        planned_from(tmp_path, arrays, table=transposing, dtype=dtype), tmp_path / "out"
+    )
+    found = tensors["embeddings.position_embeddings.weight"]
+    expected = value.T.astype(DTYPES[dtype] or np.float32)
+    assert_same_bytes(found, expected)
+    # What a writer does that takes the memory as it lies: the same shape, other numbers.
+    assert not np.array_equal(found, value.astype(found.dtype).reshape(found.shape))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tensor_larger_than_a_piece(dtype: str, tmp_path: Path) -> None:
+    arrays = bort_arrays(vocabulary=OVER_A_PIECE)
+    assert arrays[EMBEDDING].nbytes > 3 * PIECE
+    assert arrays[EMBEDDING].nbytes % PIECE
+    tensors = written(planned_from(tmp_path, arrays, dtype=dtype), tmp_path / "out")
+    expected = arrays[EMBEDDING].astype(DTYPES[dtype] or np.float32)
+    assert_same_bytes(tensors["embeddings.word_embeddings.weight"], expected)
+
+
+@pytest.mark.parametrize("row", [0, OVER_A_PIECE - 1])
+@pytest.mark.parametrize(
+    ("dtype", "stored", "value"),
+    [
+        ("float16", "float32", 70000),
+        ("float16", "bfloat16", -1e30),
+        ("bfloat16", "float32", 3.4e38),
+    ],
+)
+def test_overflow_names_the_tensor_and_leaves_nothing(
+    row: int, dtype: str, stored: str, value: float, tmp_path: Path
+) -> None:
+    arrays = bort_arrays(vocabulary=OVER_A_PIECE)
+    arrays[EMBEDDING] = arrays[EMBEDDING].astype(DTYPES[stored])
+    arrays[EMBEDDING][row, 7] = value
+    path = write_params(tmp_path / "a.params", arrays)
+    with pytest.raises(ConvertError, match=f"{EMBEDDING}: .*too large for {dtype}"):
+        converter.convert(path, tmp_path / "out", config=CONFIG, dtype=dtype, verify=False)
+    assert names_in(tmp_path) == ["a.params"]
+
+
+# float32: quiet and signalling, negative, smallest and largest payload
+INFINITY_AND_NAN = [0x7F800000, 0xFF800000, 0x7FC00000, 0xFFC00000, 0x7F800001, 0x7FBFFFFF]
+
+
+@pytest.mark.parametrize("bits", INFINITY_AND_NAN, ids=hex)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_infinity_and_nan_pass_a_cast(bits: int, dtype: str, tmp_path: Path) -> None:
+    arrays = bort_arrays()
+    arrays[EMBEDDING].view(np.uint32)[3, 3] = bits
+    special = arrays[EMBEDDING][3, 3]
+    tensors = written(planned_from(tmp_path, arrays, dtype=dtype), tmp_path / "out")
+    found = tensors["embeddings.word_embeddings.weight"]
+    assert np.isfinite(found).sum() == found.size - 1
+    assert np.array_equal(found[3, 3].astype(np.float32), special, equal_nan=True)
+    assert np.signbit(found[3, 3].astype(np.float32)) == np.signbit(special)
+
+
+@pytest.mark.parametrize("row", [0, OVER_A_PIECE - 1])
+def test_unequal_tied_tensors_are_refused_by_name(row: int, tmp_path: Path) -> None:
+    arrays = bort_arrays(vocabulary=OVER_A_PIECE, mlm=True)
+    arrays["decoder.3.weight"][row, 7] += 1
+    path = write_params(tmp_path / "a.params", arrays)
+    with pytest.raises(PlanError, match=f"decoder.3.weight must equal {EMBEDDING}"):
+        converter.convert(path, tmp_path / "out", config=CONFIG, verify=False)
+    assert names_in(tmp_path) == ["a.params"]
+
+
+@pytest.mark.parametrize("size", [0, 100, -1])
+def test_source_that_changed_after_the_plan_is_refused(size: int, tmp_path: Path) -> None:
+    plan = planned_from(tmp_path, bort_arrays())
+    os.truncate(plan.index.path, size if size >= 0 else plan.index.size + 1)
+    with pytest.raises(ConvertError, match=r"a\.params: the file changed"):
+        written(plan, tmp_path / "out")
+
+
+def test_source_that_shrinks_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    plan = planned_from(tmp_path, bort_arrays(vocabulary=OVER_A_PIECE))
+    with pytest.raises(ConvertError, match=r"a\.params: became shorter"):
+        write_model(plan, tmp_path, lambda *_: os.truncate(plan.index.path, 500))
+
+
+@pytest.mark.parametrize("number", NO_ROOM)
+def test_no_room_is_said_with_the_bytes_that_are_needed(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    plan = planned(source("bort_backbone"))
+    with pytest.raises(WriteError) as caught:
+        converter.convert(plan.index.path, tmp_path / "out", config=CONFIG, verify=False)
+    assert NO_ROOM[number] in str(caught.value)
+    assert f"{plan.nbytes:,} bytes" in str(caught.value)
+    assert names_in(tmp_path) == []
+
+
+def test_file_system_that_cannot_reserve_is_written_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: int) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    plan = planned(source("bort_backbone"))
+    assert written(plan, tmp_path / "out").keys() == {step.target for step in plan.steps}
+
+
+def test_config_says_what_transformers_needs(tmp_path: Path) -> None:
+    write_model(planned(source("bort_classifier"), dtype="bfloat16"), tmp_path)
+    text = (tmp_path / "config.json").read_text("utf-8")
+    assert text.endswith("}\n")
+    assert json.loads(text) == {
+        "architectures": ["BertForSequenceClassification"],
+        "dtype": "bfloat16",
+        "model_type": "bert",
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "hidden_size": 32,
+        "intermediate_size": 24,
+        "max_position_embeddings": 20,
+        "vocab_size": 97,
+        "type_vocab_size": 1,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-05,
+        "hidden_dropout_prob": 0.1,
+        "attention_probs_dropout_prob": 0.1,
+        "bos_token_id": 0,
+        "pad_token_id": 1,
+        "eos_token_id": 2,
+        "tie_word_embeddings": True,
+        "id2label": {"0": "LABEL_0", "1": "LABEL_1", "2": "LABEL_2"},
+        "label2id": {"LABEL_0": 0, "LABEL_1": 1, "LABEL_2": 2},
+    }
+
+
+MEASURED = """
+import resource, sys, converter
+converter.convert(*sys.argv[1:], config={"num_attention_heads": 4}, dtype="float16", verify=False)
+assert not {"torch", "transformers"} & sys.modules.keys()
+unit = 1 if sys.platform == "darwin" else 1024
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+"""
+
+
+def test_memory_does_not_grow_with_the_file_and_torch_is_not_imported(tmp_path: Path) -> None:
+    arrays = bort_arrays()
+    arrays[EMBEDDING] = np.zeros((200_000_000 // 32, 8), np.float32)
+    path = write_params(tmp_path / "a.params", arrays)
+    # A shell in between: a process inherits the peak of the one that started it.
+    shell = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", MEASURED]
+    output = subprocess.check_output([*shell, str(path), str(tmp_path / "out")], env=environment())
+    assert (tmp_path / "out" / "model.safetensors").stat().st_size > 100_000_000
+    assert int(output) < 150_000_000
