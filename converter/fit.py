@@ -14,6 +14,8 @@ from converter.params import Index, TensorEntry
 from converter.table import Head, Known, Row, Table, Target, placeholders
 from converter.verbs import VERBS
 
+MAX_DIGITS = 9  # of a layer number; a longer one is no layer
+
 LISTED = 20  # problems of one kind that are spelled out; the rest is counted
 
 
@@ -103,7 +105,9 @@ class _Attempt:
                     number = name[len(before) : len(name) - len(after)]
                     # Canonical numbers only, and fewer layers than tensors: a damaged name must
                     # not make the expected names outgrow the file.
-                    if number.isascii() and number.isdigit() and number == str(int(number)):
+                    if not (number.isascii() and number.isdigit()):
+                        continue
+                    if len(number) <= MAX_DIGITS and number == str(int(number)):
                         highest = max(highest, min(int(number), len(self.names)))
         return highest + 1
 
@@ -125,13 +129,15 @@ class _Attempt:
         extra = [name for name in self.names if name not in accounted]
         sizes, wrong = _sizes(self.table, matches, self.layers)
         target = self._target(heads)
+        shared = [*_shared(heads)]
         problems = [
             *_listed(missing, lambda name: f"missing: {name}"),
             *self._extra(extra),
-            *_listed(wrong, str),
+            *shared,
+            *([] if shared else _listed(wrong, str)),  # shapes that two heads claim are no news
         ]
         if not problems:
-            problems = [*_shared(heads), *self._no_target(target, heads)]
+            problems = [*self._no_target(target, heads)]
         return Fit(
             self.table,
             self.index,
@@ -153,7 +159,9 @@ class _Attempt:
             for source, numbers in expand(self._named(row.source, head), self.layers):
                 source = self.stand_ins.get(source, source)
                 if source in self.names:
-                    target = row.target.format_map(numbers)
+                    target = row.target
+                    for letter, number in numbers.items():
+                        target = target.replace(f"{{{letter}}}", str(number))
                     matches.append(Match(row.verb, self.names[source], row.target, target))
                 else:
                     missing.append(source)
@@ -173,8 +181,8 @@ class _Attempt:
     def _extra(self, extra: list[str]) -> Iterator[str]:
         """Tensors of a head that is not whole are explained by what the head lacks."""
         left = set(extra)
-        for head in self.table.heads:
-            matches, missing = self._match(head.rows, head)
+        tried = [(head, *self._match(head.rows, head)) for head in self.table.heads]
+        for head, matches, missing in sorted(tried, key=lambda t: len(t[2])):  # nearest first
             own = {m.source.name for m in matches} | {self._named(s, head) for s in head.tied}
             if missing and own & left and len(missing) < len(head.rows):
                 left -= own
@@ -236,6 +244,9 @@ def _sizes(
     sizes = {field: counts.most_common(1)[0][0] for field, counts in votes.items()}
     for match, shape in shapes:
         pattern = table.sizes[match.pattern]
+        if 0 in shape:
+            wrong.append(f"wrong shape: {match.source.name} is empty: {match.source.shape}")
+            continue
         expected = tuple(sizes[f] if isinstance(f, str) else f for f in pattern)
         if shape != expected:
             wanted = ", ".join(f"{f} = {e}" for f, e in zip(pattern, expected, strict=True))

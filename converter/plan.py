@@ -130,10 +130,11 @@ def _choose(index: Index, tables: Sequence[Table]) -> Fit:
         )
     closest = max(fits, key=lambda f: (f.accounted, -len(f.problems)))
     if closest.accounted == 0:
+        begin = ", ".join([*index.tensors][:4])
         raise PlanError(
             f"{index.path} is of no family here ({', '.join(table.name for table in tables)}): "
             "not one of its names is known. A table of your own is given with --table:",
-            [f"its tensors begin: {', '.join(list(index.tensors)[:4]) or 'there are none'}"],
+            [f"its tensors begin: {begin or 'there are none'}"],
         )
     return closest
 
@@ -150,6 +151,7 @@ def _config(chosen: Fit, overrides: Mapping[str, Any]) -> tuple[dict[str, Any], 
     fields = {*config, *table.needed}
     problems = [*_contradictions(chosen, overrides), *_misspelt(overrides, fields)]
     config |= overrides
+    config |= chosen.sizes  # an override that disagrees is a problem already: it makes no second
     known = ", ".join(k.name for k in table.known)
     for name, whole in table.needed.items():
         if name not in config:
@@ -163,19 +165,49 @@ def _config(chosen: Fit, overrides: Mapping[str, Any]) -> tuple[dict[str, Any], 
 
 
 def _divides(part: Any, whole: Any) -> bool:
-    return isinstance(part, int) and part > 0 and isinstance(whole, int) and whole % part == 0
+    return _is_size(part) and _is_size(whole) and whole % part == 0
 
 
 def _contradictions(chosen: Fit, overrides: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(overrides.keys() & {"architectures", "dtype", "model_type", "torch_dtype"}):
         yield f"--config {name} is not a choice: the table, the heads and --dtype settle it"
-    for name in sorted(overrides.keys() & chosen.sizes.keys()):
-        if overrides[name] != chosen.sizes[name]:
-            yield f"--config {name}={overrides[name]}: the file's shapes say {chosen.sizes[name]}"
+    if "label2id" in overrides:
+        yield "--config label2id is not a choice: id2label settles it"
+    table = chosen.table
+    told = table.size_names() | {*table.layers.values(), "num_labels"}
+    for name, value in sorted(overrides.items()):
+        if name in chosen.sizes:
+            if not _is_size(value) or value != chosen.sizes[name]:
+                yield f"--config {name}={value!r}: the file's shapes say {chosen.sizes[name]}"
+        elif name in table.config:
+            if not _is_like(table.config[name], value):
+                yield f"--config {name}={value!r}: a value like {table.config[name]!r} is expected"
+        elif name in told:
+            yield f"--config {name}: no tensor of this file has it"
     if "id2label" in overrides:
-        labels, count = overrides["id2label"], chosen.sizes.get("num_labels")
-        if not isinstance(labels, dict) or {*labels} != {str(n) for n in range(count or 0)}:
-            yield f'--config id2label: expected {{"0": …}} with {count or 0} labels, not {labels!r}'
+        labels, count = overrides["id2label"], chosen.sizes.get("num_labels", 0)
+        if not _are_labels(labels, count):
+            yield (
+                f'--config id2label: expected {{"0": "…", …}} with {count} different labels, '
+                f"not {labels!r}"
+            )
+
+
+def _is_like(usual: Any, value: Any) -> bool:
+    """Whether `value` is of the kind of the table's own (an integer is a number too)."""
+    if isinstance(usual, float):
+        return type(value) in (int, float) and math.isfinite(value)
+    return type(value) is type(usual)
+
+
+def _are_labels(labels: Any, count: int) -> bool:
+    return (
+        isinstance(labels, dict)
+        and len(labels) == count
+        and {*labels} == {str(number) for number in range(count)}
+        and all(isinstance(label, str) for label in labels.values())
+        and len({*labels.values()}) == count
+    )
 
 
 def _misspelt(overrides: Mapping[str, Any], fields: set[str]) -> Iterator[str]:
@@ -225,7 +257,7 @@ def _steps(chosen: Fit, config: Mapping[str, Any], dtype: str) -> tuple[list[Ste
 
 
 def _is_size(value: Any) -> bool:
-    return isinstance(value, int) and 0 < value < 2**31
+    return type(value) is int and 0 < value < 2**31
 
 
 def _usual_dtype(steps: Sequence[Step]) -> np.dtype:

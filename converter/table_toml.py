@@ -20,9 +20,12 @@ from converter.table import (
     Setting,
     Table,
     Target,
+    is_pattern,
     placeholders,
 )
 from converter.verbs import VERBS
+
+MAX_BYTES = 2**20  # the shipped table has 12,000: a larger file is no table
 
 
 def family_names() -> list[str]:
@@ -46,19 +49,25 @@ def load_table(path: str | os.PathLike[str]) -> Table:
     """A user's own table; its name is the file's. Raises `TableError`."""
     path = Path(path)
     try:
-        return parse_table(path.read_text("utf-8"), path.stem, str(path))
-    except (OSError, UnicodeDecodeError) as error:
-        raise TableError(f"{path}: cannot be read as a table: {error}") from error
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+        text = content.decode("utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise TableError(f"{path}: cannot be read as a table: {reason or error}") from error
+    return parse_table(text, path.stem, str(path))
 
 
 def parse_table(text: str, name: str, origin: str) -> Table:
     """TOML text → checked table. Raises `TableError` naming `origin` and the key."""
     try:
         data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: a number of 5,000 digits
         raise TableError(f"{origin}: not TOML: {error}") from error
     table = _build(_Section(data, origin), name, origin, text)
-    problems = list(_problems(table))
+    problems = [*dict.fromkeys(_problems(table))]  # two targets may share one
     if problems:
         raise TableError("\n".join([f"{origin}: the table contradicts itself:", *problems]))
     return table
@@ -75,10 +84,7 @@ class _Section:
             if default is None:
                 raise TableError(f"{self.place}: the key {key!r} is missing")
             return default
-        value = self._data.pop(key)
-        if not isinstance(value, kind):
-            raise TableError(f"{self.place}: {key!r} has the wrong type: {value!r}")
-        return value
+        return _of_type(self._data.pop(key), kind, self.place, key)
 
     def section(self, key: str) -> _Section:
         return _Section(self.take(key, dict, {}), f"{self.place}: [{key}]")
@@ -109,7 +115,8 @@ class _Section:
 
 
 def _of_type(value: Any, kind: type | tuple[type, ...], place: str, key: str) -> Any:
-    if not isinstance(value, kind) or (isinstance(value, bool) and kind is int):
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
         raise TableError(f"{place}: {key!r} has the wrong type: {value!r}")
     return value
 
@@ -242,10 +249,16 @@ def _notes(section: _Section) -> tuple[str, ...]:
 
 def _problems(table: Table) -> Iterator[str]:
     """Everything about a table that can be wrong before any checkpoint is seen."""
+    yield from _pattern_problems(table)
+    yield from _target_problems(table)
+    yield from _size_problems(table)
+    yield from _known_problems(table)
+    yield from _arithmetic_problems(table)
+
+
+def _target_problems(table: Table) -> Iterator[str]:
     heads = {head.name: head for head in table.heads}
-    yield from _repeated("prefix", table.prefixes)
-    yield from _repeated("set of heads of [[target]]", (t.heads for t in table.targets))
-    yield from _repeated("[[known]] name", (known.name for known in table.known))
+    yield from _repeated("set of heads of [[target]]", (sorted(t.heads) for t in table.targets))
     if not table.targets:
         yield "  - there is no [[target]]: which Transformers class is written?"
     for target in table.targets:
@@ -256,7 +269,8 @@ def _problems(table: Table) -> Iterator[str]:
             *(r for h in sorted(target.heads & heads.keys()) for r in heads[h].rows),
         ]
         place = f"  - for {target.transformers_class}:"
-        yield from _repeated(f"{place} target", (*(r.target for r in used), *table.zeros))
+        made = (*(row.target for row in used), *table.zeros)
+        yield from _repeated(f"{place} target", (name.removeprefix(target.strip) for name in made))
         yield from _repeated(f"{place} source", (*(r.source for r in used), *table.drop))
     sources = {row.source for row in table.all_rows()}
     for head in table.heads:
@@ -265,20 +279,71 @@ def _problems(table: Table) -> Iterator[str]:
         for second, first in head.tied.items():
             if first not in sources:
                 yield f"  - [head.{head.name}.tied] {second!r}: there is no row for {first!r}"
-    for row in table.all_rows():
+            if second in sources or placeholders(second):
+                yield f"  - [head.{head.name}.tied] {second!r} has a row, or counts layers"
+
+
+def _pattern_problems(table: Table) -> Iterator[str]:
+    if not table.prefixes:
+        yield '  - prefixes is empty: names without a prefix have the prefix ""'
+    yield from _repeated("prefix", table.prefixes)
+    for prefix in table.prefixes:
+        if not is_pattern(prefix) or placeholders(prefix):
+            yield f"  - prefix {prefix!r} has a brace"
+    rows = [*table.all_rows()]
+    for pattern in (*(p for r in rows for p in (r.source, r.target)), *table.zeros, *table.drop):
+        if not is_pattern(pattern):
+            yield f"  - {pattern!r}: a name has at most one {{letter}} and no other brace"
+        for letter in sorted(placeholders(pattern) - table.layers.keys()):
+            yield f"  - {pattern!r}: [layers] does not say what {{{letter}}} counts"
+    for row in rows:
         if placeholders(row.source) != placeholders(row.target):
             yield f"  - {row.source!r} and {row.target!r} count different layers"
-        for letter in sorted(placeholders(row.source) - table.layers.keys()):
-            yield f"  - {row.source!r}: [layers] does not say what {{{letter}}} counts"
-        if row.target not in table.sizes:
-            yield f"  - [sizes] has no entry for {row.target!r}"
-    for pattern in table.zeros:
+    counted = {letter for row in table.rows for letter in placeholders(row.source)}
+    for letter in sorted(table.layers.keys() - counted):
+        yield f"  - [layers] {letter}: no row outside the heads counts it"
+
+
+def _size_problems(table: Table) -> Iterator[str]:
+    targets = dict.fromkeys([*(row.target for row in table.all_rows()), *table.zeros])
+    for pattern in targets:
         if pattern not in table.sizes:
             yield f"  - [sizes] has no entry for {pattern!r}"
-    for pattern in (
-        table.sizes.keys() - {row.target for row in table.all_rows()} - table.zeros.keys()
-    ):
-        yield f"  - [sizes] {pattern!r} is no target of any row"
+    for pattern, sizes in table.sizes.items():
+        if pattern not in targets:
+            yield f"  - [sizes] {pattern!r} is no target of any row"
+        if any(isinstance(size, int) and size < 1 for size in sizes):
+            yield f"  - [sizes] {pattern!r}: a size is at least 1"
+    counts = table.size_names() | set(table.layers.values()) | {"num_labels"}
+    places = {"[config]": table.config}
+    places |= {f"[head.{head.name}.config]": head.config for head in table.heads}
+    places |= {f"[[known]] {known.name}": known.config for known in table.known}
+    for place, config in places.items():
+        for name in sorted(counts & config.keys()):
+            if type(config[name]) is not int or config[name] < 1:  # type: ignore[operator]
+                yield f"  - {place} {name} = {config[name]!r} is no size"
+
+
+def _known_problems(table: Table) -> Iterator[str]:
+    """A known model must be recognised by its sizes, and by them alone."""
+    yield from _repeated("[[known]] name", (known.name for known in table.known))
+    told = table.size_names() | set(table.layers.values())
+    sizes = [{k: v for k, v in known.config.items() if k in told} for known in table.known]
+    for number, (known, own) in enumerate(zip(table.known, sizes, strict=True)):
+        if not own:
+            yield f"  - [[known]] {known.name!r} states no size to recognise it by"
+        for other, theirs in zip(table.known[:number], sizes, strict=False):
+            if all(own[name] == theirs[name] for name in own.keys() & theirs.keys()):
+                yield f"  - [[known]] {other.name!r} and {known.name!r} can have the same sizes"
+
+
+def _arithmetic_problems(table: Table) -> Iterator[str]:
+    name = table.arithmetic.name
+    folder = resources.files("converter") / "gluon"
+    files = {file.name for file in folder.iterdir()} - {"__init__.py", "layers.py"}
+    if f"{name}.py" not in files:
+        there = ", ".join(sorted(f.removesuffix(".py") for f in files if f[-3:] == ".py"))
+        yield f"  - [arithmetic] there is no {name!r}; there are: {there}"
     fields = (
         table.size_names() | set(table.layers.values()) | table.config.keys() | table.needed.keys()
     )
@@ -297,6 +362,6 @@ def _problems(table: Table) -> Iterator[str]:
 def _repeated(what: str, values: Iterable[Any]) -> Iterator[str]:
     seen = set()
     for value in values:
-        if value in seen:
+        if repr(value) in seen:
             yield f"  - {what} {value!r} stands twice"
-        seen.add(value)
+        seen.add(repr(value))

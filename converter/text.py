@@ -115,7 +115,7 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     name = fit.table.name
     if fit.problems:
         yield f"{name}: does not fit: {fit.accounted} of {len(fit.index.tensors)} tensors explained"
-        yield from (f"  - {problem}" for problem in fit.problems)
+        yield from (f"  - {safe(problem)}" for problem in fit.problems)
         return
     known = f", the sizes of {fit.known.name}" if fit.known else ""
     target = fit.target.transformers_class if fit.target else "nothing"

@@ -8,11 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 # The models here are tiny: a second thread costs more than it gives, most of all on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+settings.register_profile("tests", deadline=None)  # a slow machine is no failure
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

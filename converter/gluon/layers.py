@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import erf
 
 from converter.errors import ConvertError
 
@@ -79,6 +78,8 @@ def activation(name: str, data: Array) -> Array:
     """`gelu` is the exact one, by erf (`model/block.py`, `GELU`); `relu` and `tanh` as usual."""
     match name:
         case "gelu":
+            from scipy.special import erf  # here: `import converter` must not cost scipy
+
             return data * np.float32(0.5) * (1 + erf(data / np.float32(math.sqrt(2))))
         case "relu":
             return np.maximum(data, 0)

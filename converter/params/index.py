@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+import stat
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ import numpy as np
 
 from converter.errors import ParamsError
 
-LIST_MAGIC = 0x112
+LIST_BEGINNING = struct.pack("<QQ", 0x112, 0)  # kMXAPINDArrayListMagic, then a reserved word
 # The first u32 of an array; any other value is V0, where it is the number of dimensions.
 ARRAY_MAGIC = {0xF993FAC8: "V1", 0xF993FAC9: "V2", 0xF993FACA: "V3"}
 # mshadow's type flags (3rdparty/mshadow/mshadow/base.h), by position.
@@ -29,7 +30,18 @@ DTYPES: tuple[np.dtype, ...] = (
     np.dtype(ml_dtypes.bfloat16),
 )
 STORAGE = {0: "dense", 1: "row_sparse", 2: "csr"}
+MAX_BYTES = 2**63 - 1  # of one tensor; NumPy counts no further, not even around a zero
 MAX_NDIM = 32  # MXNet itself stops at 32; a larger number is damage, not a tensor
+# How files begin that are met under the name of a .params file, and what to do about each.
+MISTAKEN = {
+    b"PK\x03\x04": "a ZIP archive (of MXNet 2, of PyTorch, or a bundle): if a .params "
+    "file is in it, unpack it first",
+    b"\x1f\x8b": "a gzip archive: unpack it first",
+    b"version https://git-lfs": "a git-lfs pointer, not the file itself: run `git lfs pull`",
+    b"\x93NUMPY": "a NumPy array, not a list of parameters",
+    b"\x80": "a Python pickle (a PyTorch file, or the states of an MXNet optimizer)",
+    b"<": "a web page or an error message of the server: fetch the file again",
+}
 
 
 @dataclass(frozen=True)
@@ -103,25 +115,44 @@ def read_index(path: str | os.PathLike[str]) -> Index:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe would wait for ever
+            kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
+            raise ParamsError(f"{path}: is {kind}; name the .params file itself")
         with path.open("rb") as file:
-            return _read_list(_Reader(file, size, path), path)
+            _check_beginning(file.read(64), path, status.st_size)
+            file.seek(0)
+            return _read_list(_Reader(file, status.st_size, path), path)
     except OSError as error:
         raise ParamsError(f"{path}: {error.strerror or error}") from error
+    except ValueError as error:  # a path with a null character
+        raise ParamsError(f"{str(path)!r}: {error}") from error
+
+
+def _check_beginning(beginning: bytes, path: Path, size: int) -> None:
+    """Say what the file is when it is no list of MXNet arrays."""
+    if not beginning:
+        raise ParamsError(f"{path}: is empty. The download may have failed: fetch it again.")
+    if beginning.startswith(LIST_BEGINNING[:size]):
+        if size < 24:
+            raise ParamsError(
+                f"{path}: {size} bytes are too few for an MXNet .params file "
+                "(its header alone has 24). The download may have failed: fetch it again."
+            )
+        return
+    text = beginning.lstrip()
+    for start, what in MISTAKEN.items():
+        if text.startswith(start):
+            raise ParamsError(f"{path}: not an MXNet .params file, but {what}.")
+    raise ParamsError(
+        f"{path}: not an MXNet .params file: it begins with {beginning[:16].hex(' ', 2)}, "
+        f"not with {LIST_BEGINNING.hex(' ', 2)}. Check that this is the file that MXNet saved."
+    )
 
 
 def _read_list(reader: _Reader, path: Path) -> Index:
-    if reader.size < 24:
-        raise ParamsError(
-            f"{path}: {reader.size} bytes are too few for an MXNet .params file "
-            "(its header alone has 24). The download may have failed: fetch it again."
-        )
-    magic, reserved, count = reader.unpack("QQQ", "the list header")
-    if magic != LIST_MAGIC or reserved != 0:
-        raise ParamsError(
-            f"{path}: not an MXNet .params file: it begins with 0x{magic:016x}, "
-            f"not with 0x{LIST_MAGIC:016x}. Check that this is the file that MXNet saved."
-        )
+    reader.skip(len(LIST_BEGINNING), "the list header")
+    (count,) = reader.unpack("Q", "the list header")
     # An array has at least a version and a dimension count: no count can outrun the file.
     if count * 8 > reader.size:
         raise reader.fail(f"damaged header: {count} tensors cannot stand in {reader.size} bytes")
@@ -155,6 +186,8 @@ def _read_array(reader: _Reader) -> tuple[np.dtype, tuple[int, ...], int, int, s
     if not 0 <= flag < len(DTYPES):
         raise reader.fail(f"damaged: dtype flag {flag} (0 to {len(DTYPES) - 1} exist)")
     dtype = DTYPES[flag]
+    if math.prod(size for size in shape if size) * dtype.itemsize > MAX_BYTES:
+        raise reader.fail(f"damaged: the shape {shape} is too large for any tensor")
     nbytes = math.prod(shape) * dtype.itemsize
     offset = reader.position
     reader.skip(nbytes, f"{dtype.name} data of shape {shape}")

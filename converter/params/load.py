@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from converter.errors import ParamsError
 from converter.params.index import Index, read_index
 
 
@@ -25,8 +26,13 @@ def load_params(path: str | os.PathLike[str]) -> Mapping[str, np.ndarray]:
 
 def map_tensors(index: Index) -> Mapping[str, np.ndarray]:
     """The arrays of an index that was read already; the mapping lives as long as its arrays."""
-    with index.path.open("rb") as file:
-        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    try:
+        with index.path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size != index.size:
+                raise ParamsError(f"{index.path}: the file changed while it was read")
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    except OSError as error:
+        raise ParamsError(f"{index.path}: {error.strerror or error}") from error
     return MappingProxyType(
         {
             entry.name: np.frombuffer(

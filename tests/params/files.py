@@ -1,0 +1,89 @@
+"""An independent writer of MXNet's `.params` files, for tests: `struct` and nothing else.
+
+It shares no line with `converter.params`; `test_live.py` shows that MXNet itself reads what it
+makes. The layout, little-endian throughout (MXNet `src/ndarray/ndarray.cc`,
+`include/mxnet/tuple.h`):
+
+    u64 0x112, u64 0, u64 count, count arrays, u64 n, n × (u64 length, name); n is count or 0
+
+    V0  u32 ndim, ndim × u32                                        then context, dtype, data
+    V1  u32 0xF993FAC8, u32 ndim, ndim × i64                        the same
+    V2  u32 0xF993FAC9, i32 storage, u32 ndim, ndim × i64           the same
+    V3  u32 0xF993FACA, i32 storage, i32 ndim, ndim × i64           the same
+
+    context: i32 device type, i32 device number; dtype: i32 flag
+
+Every field can be set wrongly: that is what the hostile files of the tests are made with.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+VERSIONS = ("V0", "V1", "V2", "V3")
+MAGIC = {"V1": 0xF993FAC8, "V2": 0xF993FAC9, "V3": 0xF993FACA}
+CPU, GPU, PINNED = (1, 0), (2, 3), (3, 0)
+
+
+@dataclass(frozen=True)
+class Array:
+    """One array as it will stand in a file; `ndim` and `storage` may lie."""
+
+    shape: tuple[int, ...]
+    data: bytes
+    flag: int = 0
+    context: tuple[int, int] = CPU
+    ndim: int | None = None
+    storage: int = 0
+
+
+@dataclass(frozen=True)
+class File:
+    """A list of arrays; `names` None is an unnamed list; `count` and `names_count` may lie."""
+
+    arrays: Sequence[Array]
+    names: Sequence[str | bytes] | None = None
+    version: str = "V2"
+    magic: int = 0x112
+    reserved: int = 0
+    count: int | None = None
+    names_count: int | None = None
+    name_lengths: Sequence[int] = field(default=())
+
+    def encode(self) -> bytes:
+        """The whole file."""
+        names = [n.encode() if isinstance(n, str) else n for n in self.names or ()]
+        lengths = [*self.name_lengths] or [len(name) for name in names]
+        count = len(self.arrays) if self.count is None else self.count
+        names_count = len(names) if self.names_count is None else self.names_count
+        return b"".join(
+            [
+                struct.pack("<QQQ", self.magic, self.reserved, count),
+                *(encode_array(array, self.version) for array in self.arrays),
+                struct.pack("<Q", names_count),
+                *(
+                    struct.pack("<Q", length) + name
+                    for length, name in zip(lengths, names, strict=True)
+                ),
+            ]
+        )
+
+
+def encode_array(array: Array, version: str) -> bytes:
+    """One array in the layout of `version`."""
+    ndim = len(array.shape) if array.ndim is None else array.ndim
+    start = b"" if version == "V0" else struct.pack("<I", MAGIC[version])
+    if version in ("V2", "V3"):
+        start += struct.pack("<i", array.storage)
+    dims = struct.pack(f"<{len(array.shape)}{'I' if version == 'V0' else 'q'}", *array.shape)
+    return b"".join(
+        [
+            start,
+            struct.pack("<I", ndim % 2**32),
+            dims,
+            struct.pack("<iii", *array.context, array.flag),
+            array.data,
+        ]
+    )

@@ -1,0 +1,63 @@
+"""Real MXNet reads the files of the tests' own writer, and finds in them what was put there.
+
+The other tests believe `tests/params/files.py`; this one asks the original. It is marked live
+because it needs the MXNet environments that `make test` builds.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.params.files import CPU, GPU, PINNED, VERSIONS, Array, File
+from tests.params.strategies import FLAGS, dtype_of
+
+pytestmark = pytest.mark.live
+
+SHAPES = [(2, 3), (5,), (1, 2, 1, 3)]
+# The dtypes an MXNet has names for: `mxnet.ndarray.ndarray._DTYPE_MX_TO_NP`.
+DTYPES = {"mxnet_original": range(7), "mxnet_latest": (*range(8), 12)}
+# MXNet 1.5 is older than V3.
+CASES = [(e, v) for e in DTYPES for v in VERSIONS if (e, v) != ("mxnet_original", "V3")]
+
+
+def make(environment: str, version: str) -> dict[str, Array]:
+    """An array of every dtype and shape that this MXNet knows, saved from one device or other."""
+    made: dict[str, Array] = {}
+    for flag in DTYPES[environment]:
+        for shape in [*SHAPES, (), (0, 2)] if version == "V3" else SHAPES:
+            size = math.prod(shape) * dtype_of(flag).itemsize
+            values = 2 if FLAGS[flag] == "bool" else 120
+            data = bytes((7 * n + len(made)) % values for n in range(size))
+            made[f"é.{len(made)}"] = Array(shape, data, flag, (CPU, GPU, PINNED)[len(made) % 3])
+    return made
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
+@pytest.mark.parametrize(("environment", "version"), CASES)
+def test_mxnet_reads_what_the_writer_makes(
+    environment: str, version: str, named: bool, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    python = request.getfixturevalue(environment)
+    made = make(environment, version)
+    path = tmp_path / "x.params"
+    path.write_bytes(File([*made.values()], [*made] if named else None, version).encode())
+    script = ROOT / "tests" / "mxnet" / "load_params.py"
+    options = ["--np-shape"] if version == "V3" else []
+    command = [python, "-W", "ignore", script, *options, path]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert json.loads(run.stdout.splitlines()[-1]) == {
+        name if named else str(number): [
+            dtype_of(array.flag).name,
+            list(array.shape),
+            hashlib.sha256(array.data).hexdigest(),
+        ]
+        for number, (name, array) in enumerate(made.items())
+    }

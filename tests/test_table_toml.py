@@ -1,0 +1,238 @@
+"""Tables: the shipped ones parse; every mistake in one is a `TableError` with file and key."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from converter.errors import TableError
+from converter.table import Table
+from converter.table_toml import MAX_BYTES, family_names, load_family, load_table, parse_table
+from converter.verbs import VERBS
+
+SMALL = """
+title = "T"
+prefixes = ["", "p."]
+[layers]
+i = "depth"
+[copy]
+"a" = "t.a"
+"l.{i}.b" = "t.l.{i}.b"
+[zeros]
+"t.z" = "why"
+[drop]
+"d" = "not wanted"
+[head.h]
+outer = false
+[head.h.copy]
+"h" = "t.h"
+[head.h.tied]
+"s" = "a"
+[[target]]
+class = "C"
+heads = ["h"]
+[sizes]
+"t.a" = ["rows", "width"]
+"t.l.{i}.b" = ["width"]
+"t.z" = [1, "width"]
+"t.h" = ["width"]
+[config]
+act = "gelu"
+[needed]
+n = { divides = "width" }
+[[known]]
+name = "k"
+rows = 3
+n = 2
+[arithmetic]
+name = "bert"
+num_heads = { config = "n" }
+[[limit]]
+setting = "num_heads"
+config = "act"
+output = "logits"
+text = "…"
+"""
+
+
+def changed(*changes: tuple[str, str]) -> str:
+    text = SMALL
+    for old, new in changes:
+        assert old in text, old
+        text = text.replace(old, new)
+    return text
+
+
+def test_the_shipped_tables_parse() -> None:
+    assert "bort" in family_names()
+    for name in family_names():
+        table = load_family(name)
+        assert (table.name, table.origin) == (name, f"{name}.toml")
+
+
+def test_an_unknown_family_is_answered_with_those_there_are() -> None:
+    with pytest.raises(TableError, match=r"no family 'brot'.*bort.*--table FILE"):
+        load_family("brot")
+
+
+def test_a_small_table_is_what_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(SMALL, "utf-8")
+    table = load_table(path)
+    assert (table.name, table.origin) == ("mine", str(path))
+    assert [(r.verb, r.source, r.target) for r in table.rows] == [
+        ("copy", "a", "t.a"),
+        ("copy", "l.{i}.b", "t.l.{i}.b"),
+    ]
+    assert table.heads[0].tied == {"s": "a"}
+    assert table.size_names() == {"rows", "width"}
+    assert table.drop == {"d": "not wanted"}
+
+
+MISTAKES = {
+    "not TOML": (("[layers]", "[layers"), "not TOML"),
+    "a number too long": (('title = "T"', f"title = {'9' * 5000}"), "not TOML"),
+    "nested too deep": (('title = "T"', f"title = {'[' * 9999}"), "not TOML"),
+    "unknown key": (('title = "T"', 'title = "T"\ntitel = 1'), "unknown key 'titel'"),
+    "unknown key of a head": (("outer = false", "inner = 1"), r"\[h\]: unknown key 'inner'"),
+    "unknown key of a target": (('class = "C"', 'class = "C"\nx = 1'), r"\[\[target\]\] 1: .*'x'"),
+    "unknown verb": (("[copy]", "[cpoy]"), "unknown key 'cpoy'"),
+    "no title": (('title = "T"', ""), "'title' is missing"),
+    "title of a wrong type": (('"T"', "1"), "'title' has the wrong type: 1"),
+    "outer of a wrong type": (("outer = false", "outer = 0"), "'outer' has the wrong type"),
+    "row of a wrong type": (('"t.a"\n', "7\n"), "'copy.a' has the wrong type"),
+    "size of a wrong type": (('["rows",', "[true,"), "'sizes.t.a' has the wrong type: True"),
+    "limit of a wrong type": (('"act"', "true"), "'config' has the wrong type"),
+    "target is no list": (("[[target]]", "[target]"), "'target' has the wrong type"),
+    "no class": (('class = "C"\n', ""), r"\[\[target\]\] 1: the key 'class' is missing"),
+    "repeated target": (('"t.l.{i}.b"\n[z', '"t.l.{i}.b"\n"c" = "t.a"\n[z'), "'t.a' stands twice"),
+    "row and zeros": (('"t.z" = "why"', '"t.a" = "why"'), "target 't.a' stands twice"),
+    "row and drop": (('"d" =', '"a" ='), "source 'a' stands twice"),
+    "repeated prefix": (('["", "p."]', '["p.", "p."]'), r"prefix 'p\.' stands twice"),
+    "no prefix at all": (('["", "p."]', "[]"), "prefixes is empty"),
+    "brace in a prefix": (('["", "p."]', '["{i}."]'), "prefix '{i}.' has a brace"),
+    "size missing": (('"t.h" = ["width"]\n', ""), r"\[sizes\] has no entry for 't.h'"),
+    "size of zeros missing": (('"t.z" = [1, "width"]\n', ""), "no entry for 't.z'"),
+    "size left over": (('"t.h" = ["width"]', '"t.h" = ["width"]\n"x" = [1]'), "'x' is no target"),
+    "size below 1": (("[1,", "[-1,"), "'t.z': a size is at least 1"),
+    "layers differ": (('"l.{i}.b" =', '"l.b" ='), "count different layers"),
+    "unknown letter": (('"d" =', '"d.{j}" ='), "does not say what {j} counts"),
+    "two letters": (('"d" =', '"d.{i}.{i}" ='), "at most one {letter}"),
+    "stray brace": (('"d" =', '"d.}" ='), "at most one {letter}"),
+    "layer letter unused": (('i = "depth"', 'i = "depth"\nj = "x"'), r"\[layers\] j: no row"),
+    "tied to nothing": (('"s" = "a"', '"s" = "b"'), "'s': there is no row for 'b'"),
+    "tied and a row": (('"s" = "a"', '"h" = "a"'), "'h' has a row"),
+    "tied counts layers": (('"s" = "a"', '"s.{i}" = "a"'), "'s.{i}' has a row, or counts layers"),
+    "head that no table has": (('["h"]', '["h", "g"]'), "C: there is no head 'g'"),
+    "head of nothing": (('[head.h.copy]\n"h" = "t.h"\n', ""), r"\[head.h\] has no rows"),
+    "two targets of the same heads": (
+        ("[sizes]", '[[target]]\nclass = "D"\nheads = ["h"]\n[sizes]'),
+        r"set of heads of \[\[target\]\] \['h'\] stands twice",
+    ),
+    "no target": (('[[target]]\nclass = "C"\nheads = ["h"]\n', ""), r"no \[\[target\]\]"),
+    "no arithmetic": (
+        ('[arithmetic]\nname = "bert"\nnum_heads = { config = "n" }\n', ""),
+        "arithmetic.*'name'",
+    ),
+    "arithmetic unknown": (('"bert"', '"brot"'), "no 'brot'; there are: bert"),
+    "arithmetic is the blocks": (('"bert"', '"layers"'), "no 'layers'"),
+    "setting nothing tells": (('"n" }', '"m" }'), "num_heads: nothing tells 'm'"),
+    "setting without a source": (('{ config = "n" }', "{}"), "num_heads: neither a value nor"),
+    "limit nothing tells": (('"act"', '"m"'), r"\[\[limit\]\] num_heads: nothing tells 'm'"),
+    "limit of no setting": (('setting = "num_heads"', 'setting = "x"'), "'x' is no setting"),
+    "known twice": (
+        ("[arithmetic]", '[[known]]\nname = "k"\nrows = 4\n[arithmetic]'),
+        r"name 'k' stands twice",
+    ),
+    "known alike": (
+        ("[arithmetic]", '[[known]]\nname = "j"\nrows = 3\ndepth = 1\n[arithmetic]'),
+        "'k' and 'j' can have the same sizes",
+    ),
+    "known by nothing": (("rows = 3\n", ""), "'k' states no size"),
+    "a size that is none": (('act = "gelu"', 'rows = "3"'), r"\[config\] rows = '3' is no size"),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_named_with_file_and_key(change: tuple[str, str], reason: str) -> None:
+    with pytest.raises(TableError, match=rf"(?s)^my\.toml: .*{reason}"):
+        parse_table(changed(change), "my", "my.toml")
+
+
+def test_targets_that_are_equal_once_stripped_are_refused() -> None:
+    text = changed(('"t.h"', '"a"'), ('heads = ["h"]', 'heads = ["h"]\nstrip = "t."'))
+    with pytest.raises(TableError, match="for C: target 'a' stands twice"):
+        parse_table(text, "my", "my.toml")
+
+
+def test_contradictions_are_told_all_at_once() -> None:
+    text = changed(('"s" = "a"', '"s" = "b"'), ('"n" }', '"m" }'))
+    with pytest.raises(TableError) as caught:
+        parse_table(text, "my", "my.toml")
+    assert str(caught.value).count("\n  - ") == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [(b"\xff\xfe", "utf-8"), (b"#" * (MAX_BYTES + 1), "more than 1,048,576 bytes"), (b"", "title")],
+)
+def test_a_file_that_is_no_table_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "my.toml"
+    path.write_bytes(content)
+    with pytest.raises(TableError, match=rf"{path}: .*{reason}"):
+        load_table(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"), [(".", "a directory"), ("no.toml", "No such file"), ("a\0b", "null")]
+)
+def test_a_path_that_is_no_file_is_refused(name: str, reason: str, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match=reason):
+        load_table(tmp_path / name)
+
+
+BORT = load_family("bort").text
+PIECES = sorted(
+    {*re.findall(r"\S+", BORT), "{", "}", "\n", "[", "true", "nan", "-1", '""', "[[x]]"}
+)
+
+
+def parsed(text: str) -> None:
+    """A table, or a refusal that names the origin; anything else is a failure."""
+    try:
+        made: Table | str = parse_table(text, "my", "my.toml")
+    except TableError as refusal:
+        made = str(refusal)
+    assert isinstance(made, Table) or made.startswith("my.toml: ")
+
+
+@given(text=st.text())
+def test_any_text_is_a_table_or_refused(text: str) -> None:
+    parsed(text)
+
+
+@given(
+    start=st.integers(0, len(BORT)),
+    length=st.integers(0, 60),
+    pieces=st.lists(st.sampled_from(PIECES) | st.text(max_size=3), max_size=3),
+)
+def test_any_damage_to_a_table_is_taken_or_refused(
+    start: int, length: int, pieces: list[str]
+) -> None:
+    parsed(BORT[:start] + " ".join(pieces) + BORT[start + length :])
+
+
+@pytest.mark.parametrize("line", range(len(BORT.splitlines())))
+def test_a_table_without_one_of_its_lines_is_taken_or_refused(line: int) -> None:
+    lines = BORT.splitlines()
+    parsed("\n".join(lines[:line] + lines[line + 1 :]))
+
+
+def test_every_verb_has_its_section() -> None:
+    for verb in VERBS:
+        table = parse_table(changed(("[copy]", f"[{verb}]")), "my", "my.toml")
+        assert {row.verb for row in table.rows} == {verb}
