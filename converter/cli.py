@@ -19,13 +19,13 @@ from click.core import ParameterSource
 from converter.convert import convert, inspect, plan_file, verify
 from converter.errors import ConvertError, ParityError
 from converter.plan import DTYPES
-from converter.report import Report, plan_json
+from converter.report import Report, inspection_json, plan_json
 from converter.table_toml import family_names, load_family
 from converter.text import (
     columns,
     config_lines,
     error_lines,
-    fit_lines,
+    inspection_lines,
     plan_lines,
     safe,
     summary,
@@ -262,31 +262,11 @@ def verify_command(
 def inspect_command(src: Path, as_json: bool) -> None:
     """List the tensors of SRC, the family it fits, and what would be missing."""
     found = inspect(src)
-    if as_json:
-        tensors = [
-            {
-                "name": e.name,
-                "dtype": e.dtype.name,
-                "shape": e.shape,
-                "bytes": e.nbytes,
-                "offset": e.offset,
-                "version": e.version,
-            }
-            for e in found.index.tensors.values()
-        ]
-        families = {f.table.name: {"problems": f.problems} for f in found.fits}
-        _print(
-            {"file": src.name, "bytes": found.index.size, "tensors": tensors, "families": families}
-        )
-        return
-    rows = [("name", "dtype", "shape", "bytes", "format")]
-    for entry in found.index.tensors.values():
-        shape = "×".join(map(str, entry.shape)) or "scalar"
-        rows.append((safe(entry.name), entry.dtype.name, shape, f"{entry.nbytes:,}", entry.version))
-    lines = [*columns(rows), "", f"{len(rows) - 1} tensors, {found.index.size:,} bytes"]
-    for fit in found.fits:
-        lines += fit_lines(fit)
-    _print(lines)
+    _print(
+        inspection_json(found.index, found.fits)
+        if as_json
+        else [*inspection_lines(found.index, found.fits)]
+    )
 
 
 @main.command("families")

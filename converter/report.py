@@ -8,9 +8,12 @@ import importlib.metadata
 import math
 import platform
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from converter.fit import Fit
+from converter.params import Index
 from converter.plan import Plan, Step
 from converter.verify import Proof
 
@@ -56,6 +59,26 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def inspection_json(index: Index, fits: Sequence[Fit]) -> dict[str, Any]:
+    """A file as plain data: what `inspect --json` prints."""
+    return {
+        "file": index.path.name,
+        "bytes": index.size,
+        "tensors": [
+            {
+                "name": entry.name,
+                "dtype": entry.dtype.name,
+                "shape": entry.shape,
+                "bytes": entry.nbytes,
+                "offset": entry.offset,
+                "version": entry.version,
+            }
+            for entry in index.tensors.values()
+        ],
+        "families": {fit.table.name: {"problems": fit.problems} for fit in fits},
+    }
 
 
 def plan_json(plan: Plan) -> dict[str, Any]:

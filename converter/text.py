@@ -8,6 +8,7 @@ from typing import Any
 
 from converter.errors import ConvertError, PlanError
 from converter.fit import Fit
+from converter.params import Index
 from converter.plan import Plan
 from converter.report import Report
 from converter.table import Table
@@ -108,6 +109,19 @@ def table_lines(table: Table) -> Iterator[str]:
     yield ""
     for known in table.known:
         yield f"known: {known.name}: " + ", ".join(f"{k} = {v}" for k, v in known.config.items())
+
+
+def inspection_lines(index: Index, fits: Sequence[Fit]) -> Iterator[str]:
+    """The tensors of a file, a line each, and how each family fits."""
+    rows = [("name", "dtype", "shape", "bytes", "format")]
+    for entry in index.tensors.values():
+        shape = "×".join(map(str, entry.shape)) or "scalar"
+        rows.append((safe(entry.name), entry.dtype.name, shape, f"{entry.nbytes:,}", entry.version))
+    yield from columns(rows)
+    yield ""
+    yield f"{len(index.tensors):,} tensors, {index.size:,} bytes"
+    for fit in fits:
+        yield from fit_lines(fit)
 
 
 def fit_lines(fit: Fit) -> Iterator[str]:

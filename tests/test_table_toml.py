@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -9,8 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from converter import gluon
 from converter.errors import TableError
+from converter.gluon.layers import Outputs
 from converter.table import Table
+from converter.table_check import ARITHMETICS, OUTPUTS
 from converter.table_toml import MAX_BYTES, family_names, load_family, load_table, parse_table
 from converter.verbs import VERBS
 
@@ -51,6 +57,9 @@ n = 2
 [arithmetic]
 name = "bert"
 num_heads = { config = "n" }
+activation = { value = "gelu" }
+layer_norm_eps = { value = 1e-5 }
+decoder_layer_norm_eps = { value = 1e-12 }
 [[limit]]
 setting = "num_heads"
 config = "act"
@@ -135,11 +144,13 @@ MISTAKES = {
     ),
     "no target": (('[[target]]\nclass = "C"\nheads = ["h"]\n', ""), r"no \[\[target\]\]"),
     "no arithmetic": (
-        ('[arithmetic]\nname = "bert"\nnum_heads = { config = "n" }\n', ""),
+        ('name = "bert"\n', ""),
         "arithmetic.*'name'",
     ),
     "arithmetic unknown": (('"bert"', '"brot"'), "no 'brot'; there are: bert"),
     "arithmetic is the blocks": (('"bert"', '"layers"'), "no 'layers'"),
+    "setting of another": (("layer_norm_eps = { value = 1e-5 }", ""), "bert has the settings"),
+    "output of none": (('output = "logits"', 'output = "x"'), "no output 'x'; there are: pooled"),
     "setting nothing tells": (('"n" }', '"m" }'), "num_heads: nothing tells 'm'"),
     "setting without a source": (('{ config = "n" }', "{}"), "num_heads: neither a value nor"),
     "limit nothing tells": (('"act"', '"m"'), r"\[\[limit\]\] num_heads: nothing tells 'm'"),
@@ -236,3 +247,14 @@ def test_every_verb_has_its_section() -> None:
     for verb in VERBS:
         table = parse_table(changed(("[copy]", f"[{verb}]")), "my", "my.toml")
         assert {row.verb for row in table.rows} == {verb}
+
+
+def test_the_program_has_what_tables_may_name() -> None:
+    folder = Path(gluon.__file__).parent
+    found = {path.stem for path in folder.glob("*.py")} - {"__init__", "layers"}
+    assert found == ARITHMETICS.keys()
+    for name, settings in ARITHMETICS.items():
+        forward = importlib.import_module(f"converter.gluon.{name}").forward
+        parameters = inspect.signature(forward).parameters.values()
+        assert {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} == settings
+    assert {*OUTPUTS} == {f.name for f in dataclasses.fields(Outputs)} - {"hidden_states", "taps"}

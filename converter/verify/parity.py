@@ -21,6 +21,7 @@ from converter.gluon.layers import Outputs
 from converter.params.load import map_tensors
 from converter.plan import Plan
 from converter.table import Golden
+from converter.table_check import OUTPUTS
 
 SEED = 20201022  # any fixed number: the same check every time
 BATCH_LENGTH = 64
@@ -75,7 +76,7 @@ def check_parity(plan: Plan, model: Any, atol: float) -> Parity:
     reference = run_source(plan, ids, valid_length)
     outputs = run_target(plan, model, ids, valid_length)
     differences = tuple(compare(reference, outputs, valid_length))
-    problems = list(model.loading_problems)
+    problems = [*model.loading_problems, *_one_sided(reference, outputs)]
     for difference in differences:
         if not difference.max_abs_diff <= atol:  # NaN fails too
             problems.append(
@@ -127,9 +128,16 @@ def run_source(
             if step.source and step.casts:
                 name = step.source.name
                 params[name] = step.cast(params[name])
-    forward = importlib.import_module(f"converter.gluon.{plan.table.arithmetic.name}").forward
+    name = plan.table.arithmetic.name
+    forward = importlib.import_module(f"converter.gluon.{name}").forward
     chosen = {**source_settings(plan), **expressible_settings(plan), **(settings or {})}
-    outputs: Outputs = forward(params, plan.prefix, ids, valid_length, **chosen)
+    try:
+        outputs: Outputs = forward(params, plan.prefix, ids, valid_length, **chosen)
+    except (KeyError, ValueError, IndexError) as error:  # a user's table for another arithmetic
+        raise ConvertError(
+            f"{plan.index.path}: GluonNLP's arithmetic {name!r} cannot run on its tensors "
+            f"({type(error).__name__}: {error}); without it nothing is proven: --no-verify converts"
+        ) from error
     return outputs
 
 
@@ -176,7 +184,9 @@ def run_target(plan: Plan, model: Any, ids: np.ndarray, valid_length: np.ndarray
                 f"{plan.transformers_class} cannot run with this config; look at what --config "
                 f"gives: {type(error).__name__}: {error}"
             ) from error
-    named = {ours: result[theirs].numpy() for theirs, ours in plan.outputs.items()}
+    named = {
+        ours: result[theirs].numpy() for theirs, ours in plan.outputs.items() if theirs in result
+    }
     states = tuple(state.numpy() for state in result.hidden_states)
     return Outputs(states, taps, **pooled, **named)
 
@@ -209,7 +219,7 @@ def compare(first: Outputs, second: Outputs, valid_length: np.ndarray) -> Iterat
     ]
     if taps:
         yield max(taps, key=lambda d: (np.isnan(d.max_abs_diff), d.max_abs_diff))
-    for output in ("pooled", "logits", "mlm_logits"):
+    for output in OUTPUTS:
         a, b = getattr(first, output), getattr(second, output)
         if a is not None and b is not None:
             yield difference(output, a, b, valid)
@@ -222,6 +232,14 @@ def difference(output: str, a: np.ndarray, b: np.ndarray, valid: np.ndarray) -> 
     if a.shape[:2] == valid.shape and a.ndim == 3:
         a, b = a[valid], b[valid]
     return Difference(output, float(np.abs(a - b).max()), float(np.abs(a).max()))
+
+
+def _one_sided(reference: Outputs, outputs: Outputs) -> Iterator[str]:
+    """An output that one side lacks was compared with nothing: that is no proof."""
+    for name in OUTPUTS:
+        here, there = getattr(reference, name), getattr(outputs, name)
+        if (here is None) != (there is None):
+            yield f"{name}: {'the source' if there is None else 'the target'} alone gives it"
 
 
 def _limits(

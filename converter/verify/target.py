@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +13,7 @@ from converter.plan import Plan
 
 @contextmanager
 def quiet_transformers() -> Iterator[Any]:
-    """The `transformers` module without progress bars, advice or a look at the network."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    """The `transformers` module without progress bars and advice."""
     try:
         import transformers
     except ImportError as error:

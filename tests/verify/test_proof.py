@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from converter.errors import ConvertError
 from converter.plan import Plan
 from converter.table import Setting
 from converter.verify import Proof, prove
@@ -267,3 +268,17 @@ def test_another_models_golden_fails(right: tuple[Plan, Path]) -> None:
     assert proof.golden is not None
     assert not proof.passed
     assert "layer 1 differs from the recorded one" in proof.golden.problems[0]
+
+
+def test_an_output_of_one_side_alone_is_no_proof(right: tuple[Plan, Path]) -> None:
+    """A table that forgets which output is which must not pass by comparing less."""
+    plan, directory = right
+    parity = prove(dataclasses.replace(plan, outputs={}), directory).parity
+    assert parity is not None
+    assert parity.problems == ("mlm_logits: the source alone gives it",)
+
+
+def test_tensors_the_arithmetic_cannot_run_on(right: tuple[Plan, Path]) -> None:
+    plan, directory = right
+    with pytest.raises(ConvertError, match=r"arithmetic 'bert' cannot run on its tensors \(KeyErr"):
+        prove(dataclasses.replace(plan, prefix="other."), directory)
