@@ -95,7 +95,7 @@ def make_plan(
     if not problems:
         steps, problems = _steps(chosen, config, dtype)
     if problems or chosen.target is None:
-        raise PlanError(f"{index.path} does not fit {chosen.table.name}:", problems)
+        raise PlanError(f"{index.path} cannot be converted as {chosen.table.name}:", problems)
     known = chosen.known
     if known and any(known.config.get(key, value) != value for key, value in overrides.items()):
         known = None

@@ -85,7 +85,7 @@ def _statements(proof: Proof) -> Iterator[str]:
         yield (
             f"this is {parity.published}: the published hidden states are reproduced."
             if parity.is_published
-            else f"this is another model than {parity.published}."
+            else f"this is not {parity.published}, but another model of its family."
         )
 
 
@@ -129,7 +129,8 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     name = fit.table.name
     if fit.problems:
         yield f"{name}: does not fit: {fit.accounted} of {len(fit.index.tensors)} tensors explained"
-        yield from (f"  - {safe(problem)}" for problem in fit.problems)
+        if fit.accounted:  # else the list would be the whole table
+            yield from (f"  - {safe(problem)}" for problem in fit.problems)
         return
     known = f", the sizes of {fit.known.name}" if fit.known else ""
     target = fit.target.transformers_class if fit.target else "nothing"

@@ -182,7 +182,7 @@ def _check_tied(plan: Plan, source: BinaryIO) -> None:
         for number, (a, b) in enumerate(pairs):
             if a != b:
                 raise PlanError(
-                    f"{plan.index.path} does not fit {plan.table.name}:",
+                    f"{plan.index.path} cannot be converted as {plan.table.name}:",
                     [
                         f"{second.name} must equal {first.name} (one tensor under two names) and "
                         f"differs within its bytes from {number * PIECE:,} on: this decoder is "

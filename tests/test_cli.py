@@ -9,14 +9,13 @@ import pytest
 from click.testing import CliRunner, Result
 
 from converter.cli import main
+from tests.borts import MANIFEST, source
 from tests.faults.making import (
-    MANIFEST,
     arguments,
     bort_arrays,
     contents,
     names_in,
     run,
-    source,
     swapped_table,
     write_params,
 )
@@ -250,3 +249,9 @@ def test_families_are_listed_and_printed() -> None:
     unknown = invoke("families", "nonsense")
     assert (unknown.exit_code, unknown.stdout) == (1, "")
     assert "there are: bort" in unknown.stderr
+
+
+def test_a_file_in_place_of_a_command() -> None:
+    result = CliRunner().invoke(main, ["bort.params", "out"])
+    assert result.exit_code == 2
+    assert "no command 'bort.params'; to convert a file: --src FILE --dst DIR" in result.stderr

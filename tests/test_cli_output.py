@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.borts import source
 from tests.faults.making import (
     Arrays,
     arguments,
@@ -19,7 +20,6 @@ from tests.faults.making import (
     contents,
     environment,
     run,
-    source,
     write_params,
 )
 from tests.test_cli import invoke

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from tests.faults.making import FIXTURES, MANIFEST, arguments, contents, source, swapped_table
+from tests.borts import MANIFEST, golden, source
+from tests.faults.making import arguments, contents, swapped_table
 from tests.test_cli import invoke
 
 
@@ -32,10 +33,6 @@ def copied(converted: Path, tmp_path: Path) -> Path:
 
 def verify(name: str, directory: Path, *options: str | Path) -> Result:
     return invoke("verify", "--src", source(name), "--dst", directory, *options)
-
-
-def golden(name: str) -> Path:
-    return FIXTURES / f"{name}.golden.npz"
 
 
 @pytest.mark.parametrize("name", MANIFEST)

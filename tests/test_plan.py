@@ -263,7 +263,7 @@ def test_the_nearest_table_explains_what_is_wrong() -> None:
     far = parse_table(BORT.text.replace('"word_embed', '"embed'), "far", "far.toml")
     shapes = bort_shapes()
     del shapes["encoder.layer_norm.beta"]
-    with pytest.raises(PlanError, match="does not fit bort:") as caught:
+    with pytest.raises(PlanError, match="cannot be converted as bort:") as caught:
         make_plan(make_index(shapes), [far, BORT], HEADS)
     assert caught.value.problems == ("missing: encoder.layer_norm.beta",)
 

@@ -18,6 +18,7 @@ from converter.convert import plan_file
 from converter.errors import ConvertError, PlanError, WriteError
 from converter.plan import DTYPES, Plan
 from converter.write import NO_ROOM, PIECE, write_model
+from tests.borts import source
 from tests.faults.making import (
     BORT_TOML,
     CONFIG,
@@ -26,7 +27,6 @@ from tests.faults.making import (
     environment,
     mixed,
     names_in,
-    source,
     table_with,
     write_params,
 )

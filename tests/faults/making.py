@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import struct
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,18 +12,14 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+from tests.borts import MANIFEST, source
+from tests.params.files import encode_arrays
+
 ROOT = Path(__file__).parents[2]
-FIXTURES = ROOT / "fixtures"
-MANIFEST = json.loads((FIXTURES / "manifest.json").read_text("utf-8"))
 BORT_TOML = (ROOT / "converter" / "families" / "bort.toml").read_text("utf-8")
-FLAGS = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 12}  # mshadow's type flags
 CONFIG = {"num_attention_heads": 4}
 
 Arrays = dict[str, np.ndarray[Any, Any]]
-
-
-def source(name: str) -> Path:
-    return FIXTURES / f"{name}.params"
 
 
 def heads(name: str) -> str:
@@ -39,17 +33,8 @@ def arguments(name: str, dst: Path, *more: str) -> list[str]:
 
 
 def write_params(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Path:
-    """MXNet's own layout, array version V2: list header, arrays, names."""
-    with path.open("wb") as file:
-        file.write(struct.pack("<QQQ", 0x112, 0, len(arrays)))
-        for array in arrays.values():
-            file.write(struct.pack("<Iii", 0xF993FAC9, 0, array.ndim))
-            file.write(struct.pack(f"<{array.ndim}q", *array.shape))
-            file.write(struct.pack("<iii", 1, 0, FLAGS[array.dtype.name]))
-            file.write(np.ascontiguousarray(array).tobytes())
-        file.write(struct.pack("<Q", len(arrays)))
-        for name in arrays:
-            file.write(struct.pack("<Q", len(name.encode())) + name.encode())
+    """A file of these arrays as MXNet 1.x writes it (array version V2)."""
+    path.write_bytes(encode_arrays(arrays))
     return path
 
 

@@ -1,4 +1,4 @@
-"""An independent writer of MXNet's `.params` files, for tests: `struct` and nothing else.
+"""An independent writer of MXNet's `.params` files, for tests: made of `struct`.
 
 It shares no line with `converter.params`; `test_live.py` shows that MXNet itself reads what it
 makes. The layout, little-endian throughout (MXNet `src/ndarray/ndarray.cc`,
@@ -19,11 +19,15 @@ Every field can be set wrongly: that is what the hostile files of the tests are 
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 VERSIONS = ("V0", "V1", "V2", "V3")
 MAGIC = {"V1": 0xF993FAC8, "V2": 0xF993FAC9, "V3": 0xF993FACA}
+FLAGS = {"float32": 0, "float64": 1, "float16": 2, "bfloat16": 12}  # mshadow's type flags
 CPU, GPU, PINNED = (1, 0), (2, 3), (3, 0)
 
 
@@ -87,3 +91,12 @@ def encode_array(array: Array, version: str) -> bytes:
             array.data,
         ]
     )
+
+
+def encode_arrays(arrays: Mapping[str, np.ndarray[Any, Any]], version: str = "V2") -> bytes:
+    """The whole file of some named NumPy arrays."""
+    made = [
+        Array(array.shape, np.ascontiguousarray(array).tobytes(), FLAGS[array.dtype.name])
+        for array in arrays.values()
+    ]
+    return File(made, [*arrays], version).encode()
