@@ -20,6 +20,7 @@ from converter.convert import convert, inspect, plan_file, verify
 from converter.errors import ConvertError, ParityError
 from converter.plan import DTYPES
 from converter.report import Report, inspection_json, plan_json
+from converter.stream import Progress, silent
 from converter.table_toml import family_names, load_family
 from converter.text import (
     columns,
@@ -32,7 +33,6 @@ from converter.text import (
     table_lines,
 )
 from converter.verify import DEFAULT_ATOL
-from converter.write import Progress, silent
 
 FILE = click.Path(path_type=Path)
 

@@ -16,10 +16,11 @@ from converter.params import Index, read_index
 from converter.plan import DTYPES, Plan, make_plan
 from converter.report import Report
 from converter.staging import OURS, staging
+from converter.stream import Progress, silent
 from converter.table import Table
 from converter.table_toml import family_names, load_family, load_table
 from converter.verify import DEFAULT_ATOL, prove
-from converter.write import Progress, silent, write_json, write_model, write_text
+from converter.write import write_json, write_model, write_text
 
 PathLike = str | os.PathLike[str]
 

@@ -128,6 +128,12 @@ class _Attempt:
         )
         extra = [name for name in self.names if name not in accounted]
         sizes, wrong = _sizes(self.table, matches, self.layers)
+        wrong += [
+            f"wrong shape: {second.name} is {second.dtype.name} {second.shape}, but must equal "
+            f"{first.name}: {first.dtype.name} {first.shape}"
+            for second, first in tied
+            if (second.shape, second.dtype) != (first.shape, first.dtype)
+        ]
         target = self._target(heads)
         shared = [*_shared(heads)]
         problems = [

@@ -224,3 +224,10 @@ def test_verbs_and_drops_of_an_own_table() -> None:
     assert wrong.problems == (
         f"wrong shape: {CELL}.0.ffn.ffn_1.weight is (24,): transpose needs 2 dimensions, not 1",
     )
+
+
+@pytest.mark.parametrize("shape", [(98, 32), (97, 31), (97 * 32,)])
+def test_a_tied_tensor_of_another_shape_is_named(shape: tuple[int, ...]) -> None:
+    shapes = bort_shapes() | decoder_shapes() | {"decoder.3.weight": shape}
+    (problem,) = fit(make_index(shapes), load_family("bort")).problems
+    assert problem.startswith(f"wrong shape: decoder.3.weight is float32 {shape}, but must equal")

@@ -16,8 +16,10 @@ from safetensors.numpy import load_file
 import converter
 from converter.convert import plan_file
 from converter.errors import ConvertError, PlanError, WriteError
+from converter.params.weights import PIECE
 from converter.plan import DTYPES, Plan
-from converter.write import NO_ROOM, PIECE, write_model
+from converter.stream import NO_ROOM
+from converter.write import write_model
 from tests.borts import source
 from tests.faults.making import (
     BORT_TOML,

@@ -2,5 +2,6 @@
 
 from converter.params.index import Index, TensorEntry, read_index
 from converter.params.load import load_params
+from converter.params.weights import Weights
 
-__all__ = ["Index", "TensorEntry", "load_params", "read_index"]
+__all__ = ["Index", "TensorEntry", "Weights", "load_params", "read_index"]

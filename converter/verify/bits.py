@@ -13,8 +13,8 @@ from safetensors import SafetensorError, safe_open
 
 from converter.params.load import map_tensors
 from converter.plan import Plan, Step
+from converter.stream import CODES
 from converter.verbs import VERBS
-from converter.write import CODES
 
 BLOCK = 4 * 1024 * 1024  # bytes of a tensor that are compared at once
 
