@@ -17,7 +17,7 @@ from converter.plan import Plan
 from converter.verify.bits import Bits, check_bits
 from converter.verify.golden import GoldenCheck, check_golden
 from converter.verify.names import Names, check_names
-from converter.verify.parity import Difference, Limits, Parity, check_parity
+from converter.verify.parity import Difference, Limits, Parity, check_parity, run_source_side
 from converter.verify.target import target_model
 
 __all__ = [
@@ -79,6 +79,7 @@ def prove(
 def _run(
     plan: Plan, directory: Path, atol: float, golden: Path | None
 ) -> tuple[Parity, GoldenCheck | None]:
+    source = run_source_side(plan)  # before the target, so that the two are not held at once
     with target_model(plan, directory) as model:
         recorded = None if golden is None else check_golden(plan, model, golden, atol)
-        return check_parity(plan, model, atol), recorded
+        return check_parity(plan, source, model, atol), recorded

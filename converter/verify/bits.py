@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from converter.params.load import map_tensors
+from converter.params import Weights
+from converter.params.weights import PIECE
 from converter.plan import Plan, Step
 from converter.stream import CODES
 from converter.verbs import VERBS
-
-BLOCK = 4 * 1024 * 1024  # bytes of a tensor that are compared at once
 
 
 @dataclass(frozen=True)
@@ -34,18 +36,25 @@ class Bits:
 
 
 def check_bits(plan: Plan, directory: Path) -> Bits:
-    """Compare `model.safetensors` in `directory` with the source, through the plan's inverse."""
-    with plan.index.path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    try:
-        with safe_open(directory / "model.safetensors", framework="numpy") as written:
-            problems = [*_unaccounted(plan), *_differences(plan, written)]
-    except (OSError, SafetensorError) as error:
-        problems = [f"model.safetensors cannot be read: {error}"]
-    moved = [step for step in plan.steps if step.source]
-    cast = sum(step.casts for step in moved)
-    identical = len(moved) - cast
-    return Bits(not problems, identical, cast, tuple(problems), sha256)
+    """Compare `model.safetensors` in `directory` with the source, through the plan's inverse.
+
+    Both are read in pieces, the source's hash is made meanwhile: memory does not depend on sizes.
+    """
+    with ThreadPoolExecutor(1) as other:
+        sha256 = other.submit(_sha256, plan.index.path)
+        try:
+            problems = [*_unaccounted(plan), *_differences(plan, directory / "model.safetensors")]
+        except (OSError, SafetensorError) as error:
+            problems = [f"model.safetensors cannot be read: {error}"]
+        moved = [step for step in plan.steps if step.source]
+        cast = sum(step.casts for step in moved)
+        identical = len(moved) - cast
+        return Bits(not problems, identical, cast, tuple(problems), sha256.result())
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unaccounted(plan: Plan) -> Iterator[str]:
@@ -56,49 +65,81 @@ def _unaccounted(plan: Plan) -> Iterator[str]:
             yield f"{name} is nowhere in the target"
 
 
-def _differences(plan: Plan, written: Any) -> Iterator[str]:
-    source = map_tensors(plan.index)
-    there = set(written.keys())
-    for step in plan.steps:
-        if step.target not in there:
-            yield f"{step.target} was not written"
-            continue
-        stored = written.get_slice(step.target)
-        if (stored.get_dtype(), tuple(stored.get_shape())) != (CODES[step.dtype.name], step.shape):
-            yield f"{step.target} is {stored.get_dtype()} {stored.get_shape()}, not as planned"
-        elif step.source is None:
-            if any(block.any() for block, _ in _blocks(step, stored, None)):
-                yield f"{step.target} should be all zeros"
-        elif any(not _same_bits(a, b) for a, b in _blocks(step, stored, source[step.source.name])):
-            yield f"{step.source.name} does not come back from {step.target}"
-    for first, second in ((source[a.name], source[b.name]) for a, b in plan.tied):
-        if not _same_bits(first, second):
-            yield "a tied tensor differs from the one that stands for it"
+@dataclass(frozen=True)
+class _Stored:
+    """Where a tensor lies in the written file, as its header says."""
+
+    code: str
+    shape: tuple[int, ...]
+    offset: int
+    nbytes: int
+
+    def pieces(self, file: BinaryIO) -> Iterator[bytes]:
+        for start in range(0, self.nbytes, PIECE):
+            file.seek(self.offset + start)
+            yield file.read(min(PIECE, self.nbytes - start))
 
 
-def _blocks(step: Step, stored: Any, source: np.ndarray | None) -> Iterator[tuple[Any, Any]]:
-    """Pairs of (restored, expected) arrays; in rows where the verb leaves rows in their place."""
-    verb = VERBS.get(step.verb)
-    if not step.shape or (verb is not None and not verb.moves_bytes):
-        restored = stored[...]
-        yield (verb.inverse(restored) if verb else restored), _cast(source, step)
-        return
-    rows = max(1, BLOCK * step.shape[0] // max(1, step.nbytes))
-    for start in range(0, step.shape[0], rows):
-        end = min(start + rows, step.shape[0])
-        part = None if source is None else source[start:end]
-        yield stored[start:end], _cast(part, step)
+def _stored(path: Path) -> dict[str, _Stored]:
+    """The header of a safetensors file, once the library has found it sound."""
+    with safe_open(path, framework="numpy"):
+        pass
+    with path.open("rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    return {
+        name: _Stored(
+            entry["dtype"],
+            tuple(entry["shape"]),
+            8 + length + start,
+            entry["data_offsets"][1] - start,
+        )
+        for name, entry in header.items()
+        for start in entry["data_offsets"][:1]
+    }
 
 
-def _cast(source: np.ndarray | None, step: Step) -> np.ndarray | None:
-    return None if source is None else step.cast(source)
+def _differences(plan: Plan, path: Path) -> Iterator[str]:
+    there = _stored(path)
+    with Weights(plan.index) as weights, path.open("rb", buffering=0) as file:
+        for step in plan.steps:
+            stored = there.get(step.target)
+            if stored is None:
+                yield f"{step.target} was not written"
+            elif (stored.code, stored.shape) != (CODES[step.dtype.name], step.shape):
+                yield f"{step.target} is {stored.code} {list(stored.shape)}, not as planned"
+            elif step.source is None:
+                if any(any(piece) for piece in stored.pieces(file)):
+                    yield f"{step.target} should be all zeros"
+            elif not _comes_back(step, weights, stored.pieces(file)):
+                yield f"{step.source.name} does not come back from {step.target}"
+        for second, first in plan.tied:
+            if not _equal(weights.pieces(second), weights.pieces(first)):
+                yield f"{second.name} differs from {first.name}, which stands for it"
 
 
-def _same_bits(first: np.ndarray, second: np.ndarray) -> bool:
-    """Equality of the bytes: NaN equals itself, 0.0 is not -0.0."""
-    if first.shape != second.shape or first.dtype != second.dtype:
-        return False
-    width = np.dtype(f"u{first.dtype.itemsize}")
-    return np.array_equal(
-        np.ascontiguousarray(first).view(width), np.ascontiguousarray(second).view(width)
-    )
+def _comes_back(step: Step, weights: Weights, stored: Iterator[bytes]) -> bool:
+    """Whether the verb's inverse of what is stored is the source, bit for bit, after the cast."""
+    assert step.source is not None
+    verb = VERBS[step.verb]
+    if not verb.moves_bytes:
+        written = np.frombuffer(b"".join(stored), step.dtype).reshape(step.shape)
+        expected = step.cast(weights.whole(step.source))
+        restored = verb.inverse(written)
+        return restored.shape == expected.shape and restored.tobytes() == expected.tobytes()
+    dtype = step.source.dtype
+    source = weights.pieces(step.source)
+    return _equal((step.cast(np.frombuffer(piece, dtype)).tobytes() for piece in source), stored)
+
+
+def _equal(first: Iterator[bytes | memoryview], second: Iterator[bytes | memoryview]) -> bool:
+    """Equality of two streams of bytes that may be cut differently: -0.0 is not 0.0 here."""
+    a, b = b"", b""
+    for more, other in zip_longest(first, second, fillvalue=b""):
+        a, b = a + bytes(more), b + bytes(other)
+        common = min(len(a), len(b))
+        if a[:common] != b[:common]:
+            return False
+        a, b = a[common:], b[common:]
+    return not a and not b

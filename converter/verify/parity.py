@@ -24,7 +24,7 @@ from converter.table import Golden
 from converter.table_check import OUTPUTS
 
 SEED = 20201022  # any fixed number: the same check every time
-BATCH_LENGTH = 64
+BATCH_LENGTH = 32
 EMBEDDINGS, TAPS = "embeddings", "projections"
 
 
@@ -70,33 +70,50 @@ class Parity:
     problems: tuple[str, ...]
 
 
-def check_parity(plan: Plan, model: Any, atol: float) -> Parity:
-    """Run both sides on the same ids and compare; `model` comes from `target_model`."""
+@dataclass(frozen=True)
+class SourceSide:
+    """What GluonNLP's arithmetic gives for the inputs of the check, before the target is loaded."""
+
+    ids: np.ndarray
+    valid_length: np.ndarray
+    reference: Outputs
+    limits: tuple[Limits, ...]
+    rounding: tuple[Difference, ...]
+
+
+def run_source_side(plan: Plan) -> SourceSide:
+    """The reference, and the differences that stand on the source's side alone."""
     ids, valid_length = _inputs(plan.config)
     reference = run_source(plan, ids, valid_length)
-    outputs = run_target(plan, model, ids, valid_length)
-    differences = tuple(compare(reference, outputs, valid_length))
-    problems = [*model.loading_problems, *_one_sided(reference, outputs)]
+    rounding: tuple[Difference, ...] = ()
+    if any(step.casts for step in plan.steps):
+        uncast = run_source(plan, ids, valid_length, cast=False)
+        rounding = tuple(d for d in compare(uncast, reference, valid_length) if d.output != TAPS)
+    limits = tuple(_limits(plan, reference, ids, valid_length))
+    return SourceSide(ids, valid_length, reference, limits, rounding)
+
+
+def check_parity(plan: Plan, source: SourceSide, model: Any, atol: float) -> Parity:
+    """Run the target on the same ids and compare; `model` comes from `target_model`."""
+    outputs = run_target(plan, model, source.ids, source.valid_length)
+    differences = tuple(compare(source.reference, outputs, source.valid_length))
+    problems = [*model.loading_problems, *_one_sided(source.reference, outputs)]
     for difference in differences:
         if not difference.max_abs_diff <= atol:  # NaN fails too
             problems.append(
                 f"{difference.output} differs by {difference.max_abs_diff:.3g}, "
                 f"more than {atol:g} allows"
             )
-    rounding: tuple[Difference, ...] = ()
-    if any(step.casts for step in plan.steps):
-        uncast = run_source(plan, ids, valid_length, cast=False)
-        rounding = tuple(d for d in compare(uncast, reference, valid_length) if d.output != TAPS)
     golden = plan.table.golden
     return Parity(
         passed=not problems,
         atol=atol,
         seed=SEED,
-        batch=len(ids),
-        valid_lengths=tuple(int(n) for n in valid_length),
+        batch=len(source.ids),
+        valid_lengths=tuple(int(n) for n in source.valid_length),
         differences=differences,
-        limits=tuple(_limits(plan, reference, ids, valid_length)),
-        rounding=rounding,
+        limits=source.limits,
+        rounding=source.rounding,
         published=golden.of if golden else None,
         is_published=_is_published(golden, model) if golden else None,
         problems=tuple(problems),
@@ -256,7 +273,10 @@ def _limits(
 
 
 def _is_published(golden: Golden, model: Any) -> bool:
-    """Whether the model, rounded as the published one was, gives the published numbers."""
+    """Whether the model, rounded as the published one was, gives the published numbers.
+
+    Rounds the model in place, which costs no memory: nothing else may run on it afterwards.
+    """
     import torch
 
     config = model.config
@@ -264,12 +284,8 @@ def _is_published(golden: Golden, model: Any) -> bool:
         return False
     if len(golden.input_ids) > config.max_position_embeddings:
         return False
-    rounded = {
-        name: value.to(getattr(torch, golden.weights)).float()
-        for name, value in model.base_model.state_dict().items()
-    }
-    result = torch.func.functional_call(
-        model.base_model, rounded, (torch.tensor([golden.input_ids]),)
-    )
+    for parameter in model.base_model.parameters():
+        parameter.copy_(parameter.to(getattr(torch, golden.weights)))
+    result = model.base_model(torch.tensor([golden.input_ids]))
     begin = result.last_hidden_state[0, 0, : len(golden.begin)].numpy()
     return bool(np.abs(begin - np.array(golden.begin)).max() <= golden.atol)
