@@ -80,7 +80,7 @@ def _check_tied(plan: Plan, weights: Weights) -> None:
     for second, first in plan.tied:
         pairs = zip(weights.pieces(second), weights.pieces(first), strict=True)
         for number, (a, b) in enumerate(pairs):
-            if a != b:
+            if not np.array_equal(np.frombuffer(a, np.uint8), np.frombuffer(b, np.uint8)):
                 raise PlanError(
                     f"{plan.index.path} cannot be converted as {plan.table.name}:",
                     [
