@@ -6,6 +6,7 @@
     report = converter.verify("bort.params", "out")         # repeats the proof
     inspection = converter.inspect("bort.params")           # names, dtypes, shapes, families
     arrays = converter.load_params("any.params")            # name → NumPy array, read on use
+    converter.save_params("new.params", arrays)             # to the byte as MXNet writes them
 
 Importing this package imports neither torch nor transformers.
 """
@@ -19,7 +20,7 @@ from converter.errors import (
     TableError,
     WriteError,
 )
-from converter.params import load_params
+from converter.params import load_params, save_params
 from converter.plan import Plan
 from converter.report import Report
 
@@ -36,5 +37,6 @@ __all__ = [
     "convert",
     "inspect",
     "load_params",
+    "save_params",
     "verify",
 ]

@@ -7,9 +7,17 @@ from typing import Any
 
 
 class ConvertError(Exception):
-    """Base of all errors of this package; `exit_code` is what the command line returns."""
+    """Base of all errors of this package; `exit_code` is what the command line returns.
+
+    `headline` is the message; `problems` holds every reason, where there can be several.
+    """
 
     exit_code = 1
+
+    def __init__(self, headline: str, problems: Sequence[str] = ()) -> None:
+        self.headline = headline
+        self.problems = tuple(problems)
+        super().__init__("\n".join([headline, *(f"  - {problem}" for problem in self.problems)]))
 
 
 class ParamsError(ConvertError):
@@ -21,15 +29,7 @@ class TableError(ConvertError):
 
 
 class PlanError(ConvertError):
-    """The checkpoint and the table do not fit.
-
-    `problems` holds every reason, not only the first one.
-    """
-
-    def __init__(self, headline: str, problems: Sequence[str]) -> None:
-        self.headline = headline
-        self.problems = tuple(problems)
-        super().__init__("\n".join([headline, *(f"  - {problem}" for problem in self.problems)]))
+    """What is asked cannot be done with this checkpoint: `problems` holds every reason."""
 
 
 class WriteError(ConvertError):

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from converter.errors import ConvertError, PlanError
+from converter.errors import ConvertError
 from converter.fit import Fit
 from converter.params import Index
 from converter.plan import Plan
@@ -162,11 +162,8 @@ def config_lines(plan: Plan) -> Iterator[str]:
 
 def error_lines(error: ConvertError) -> Iterator[str]:
     """An error as it may stand on a terminal, whatever names the file holds."""
-    first, *more = (
-        [error.headline, *(f"  - {problem}" for problem in error.problems)]
-        if isinstance(error, PlanError)
-        else str(error).split("\n")
-    )
+    first, *more = error.headline.split("\n")
+    more += [f"  - {problem}" for problem in error.problems]
     yield f"Error: {safe(first)}"
     yield from map(safe, more)
 
