@@ -18,14 +18,16 @@ from click.core import ParameterSource
 
 from converter.convert import convert, inspect, plan_file, verify
 from converter.errors import ConvertError, ParityError
+from converter.export import export
 from converter.plan import DTYPES
-from converter.report import Report, inspection_json, plan_json
+from converter.report import ExportReport, Report, inspection_json, plan_json
 from converter.stream import Progress, silent
 from converter.table_toml import family_names, load_family
 from converter.text import (
     columns,
     config_lines,
     error_lines,
+    export_summary,
     inspection_lines,
     plan_lines,
     safe,
@@ -134,6 +136,9 @@ def common(*names: str) -> Callable[[Any], Any]:
             show_default=True,
             help="Largest absolute difference allowed in hidden states and logits (float32).",
         ),
+        "allow_nonfinite": click.option(
+            "--allow-nonfinite", is_flag=True, help="Take NaN and infinite weights as they are."
+        ),
         "json": click.option(
             "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
         ),
@@ -171,7 +176,7 @@ def common(*names: str) -> Callable[[Any], Any]:
 @click.option(
     "--dry-run", is_flag=True, help="Print what would happen to every tensor; write nothing."
 )
-@common("json", "quiet", "verbose")
+@common("allow_nonfinite", "json", "quiet", "verbose")
 @click.version_option(package_name="bort-convert")
 @click.pass_context
 def main(ctx: click.Context, /, **options: Any) -> None:
@@ -201,6 +206,7 @@ def _convert(
     atol: float,
     force: bool,
     dry_run: bool,
+    allow_nonfinite: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -214,7 +220,14 @@ def _convert(
         return
     with _reported(as_json, quiet), _progress(quiet or as_json) as progress:
         report = convert(
-            src, dst, **choice, verify=not no_verify, atol=atol, force=force, progress=progress
+            src,
+            dst,
+            **choice,
+            verify=not no_verify,
+            atol=atol,
+            force=force,
+            allow_nonfinite=allow_nonfinite,
+            progress=progress,
         )
     _show(report, as_json, quiet, verbose)
     if not quiet and not as_json:
@@ -263,6 +276,35 @@ def verify_command(
     _show(report, as_json, quiet, verbose)
 
 
+@main.command("export")
+@click.argument("src", type=FILE)
+@click.argument("dst", type=FILE)
+@click.option("--npz", is_flag=True, help="Write an .npz, whatever DST is called.")
+@click.option(
+    "--strip-prefix",
+    "strip_prefixes",
+    metavar="PREFIX",
+    multiple=True,
+    help="Take PREFIX off the names that begin with it, such as arg: or bort.; repeatable.",
+)
+@click.option("--no-verify", is_flag=True, help="Write without reading it back.")
+@click.option("--force", is_flag=True, help="Replace DST if it is a file.")
+@common("allow_nonfinite", "json", "quiet")
+def export_command(
+    src: Path, dst: Path, no_verify: bool, as_json: bool, quiet: bool, **choice: Any
+) -> None:
+    """Copy every tensor of SRC, under its own name, into DST (.safetensors or .npz).
+
+    No family is needed: any parameters file will do. Every tensor is read back and compared
+    with the source, bit for bit, before DST appears.
+    """
+    with _reported(as_json, quiet), _progress(quiet or as_json) as progress:
+        report = export(src, dst, verify=not no_verify, progress=progress, **choice)
+    _show(report, as_json, quiet, verbose=False)
+    if not quiet and not as_json:
+        click.echo(f"wrote {dst}")
+
+
 @main.command("inspect")
 @click.argument("src", type=FILE)
 @common("json")
@@ -291,10 +333,14 @@ def families_command(name: str | None) -> None:
     _print(list(table_lines(load_family(name))))
 
 
-def _show(report: Report, as_json: bool, quiet: bool, verbose: bool) -> None:
+def _show(report: Report | ExportReport, as_json: bool, quiet: bool, verbose: bool) -> None:
     if as_json:
         _print(report.to_json())
-    elif not quiet:
+    elif quiet:
+        return
+    elif isinstance(report, ExportReport):
+        _print([*export_summary(report)])
+    else:
         lines = [*plan_lines(report.plan), ""] if verbose else []
         _print([*lines, *summary(report)])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -30,6 +30,17 @@ class TableError(ConvertError):
 
 class PlanError(ConvertError):
     """What is asked cannot be done with this checkpoint: `problems` holds every reason."""
+
+
+class NonfiniteError(ConvertError):
+    """Weights are NaN or infinite, and that was not allowed.
+
+    `counts` maps each such tensor to its `converter.params.nonfinite.Nonfinite`.
+    """
+
+    def __init__(self, headline: str, problems: Sequence[str], counts: Mapping[str, Any]) -> None:
+        self.counts = dict(counts)
+        super().__init__(headline, problems)
 
 
 class WriteError(ConvertError):
