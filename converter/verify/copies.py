@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -109,11 +110,14 @@ class _Npz:
         self._path = path
 
     def __enter__(self) -> _Npz:
-        self._file = np.load(self._path, allow_pickle=False)
+        with ExitStack() as stack:  # numpy.load leaves a damaged file open
+            opened = stack.enter_context(self._path.open("rb"))
+            self._file = stack.enter_context(np.load(opened, allow_pickle=False))
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        self._stack.close()
 
     def names(self) -> set[str]:
         return set(self._file.files)
