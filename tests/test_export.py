@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from safetensors.numpy import load_file
 import converter
 from converter.errors import ConvertError, NonfiniteError, ParityError, PlanError, WriteError
 from tests.borts import NAMES, source
+from tests.conftest import ROOT
 from tests.faults.making import Arrays, environment, names_in, run, write_params
 from tests.params.files import Array, File
 from tests.params.strategies import FLAGS, arrays, dtype_of
@@ -300,3 +302,19 @@ def test_write_errors_are_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             converter.export(source("bort_decoder"), tmp_path / f"a.{suffix}")
     assert names_in(tmp_path) == []
     assert run("export", "absent.params", str(tmp_path / "a.npz")).returncode == 1
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("environment", ["mxnet_original", "mxnet_latest"])
+def test_what_hybrid_block_export_wrote(
+    environment: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Real MXNet's `arg:` and `aux:` names; the numbers are those MXNet has in memory."""
+    python = request.getfixturevalue(environment)
+    script = ROOT / "tests" / "mxnet" / "export_block.py"
+    printed = subprocess.check_output([python, "-W", "ignore", script, tmp_path / "net"])
+    src, dst = tmp_path / "net-0000.params", tmp_path / "net.safetensors"
+    assert {name.split(":")[0] for name in converter.load_params(src)} == {"arg", "aux"}
+    converter.export(src, dst, strip_prefixes=["arg:", "aux:"])
+    found = {n: hashlib.sha256(array.tobytes()).hexdigest() for n, array in load_file(dst).items()}
+    assert found == json.loads(printed.splitlines()[-1])
