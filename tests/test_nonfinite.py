@@ -67,6 +67,8 @@ def test_infinity_that_the_two_sides_treat_differently_is_3(tmp_path: Path) -> N
     assert result.exit_code == 3
     assert "layer 1 is NaN or infinite on one side alone" in result.stdout
     assert invoke(*args, "--no-verify").exit_code == 0
+    card = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert f"- Not finite in the source: `{QUERY}` (0 NaN, 2 infinite)" in card
 
 
 def test_a_wrong_table_is_still_seen_where_values_are_finite(tmp_path: Path) -> None:
