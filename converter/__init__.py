@@ -5,7 +5,9 @@
     report = converter.convert("bort.params", "out")        # writes out/, or raises ConvertError
     report = converter.verify("bort.params", "out")         # repeats the proof
     inspection = converter.inspect("bort.params")           # names, dtypes, shapes, families
+    converter.export("any.params", "any.safetensors")       # its own names, bit for bit
     arrays = converter.load_params("any.params")            # name → NumPy array, read on use
+    converter.save_params("new.params", arrays)             # to the byte as MXNet writes them
 
 Importing this package imports neither torch nor transformers.
 """
@@ -13,19 +15,23 @@ Importing this package imports neither torch nor transformers.
 from converter.convert import Inspection, convert, inspect, verify
 from converter.errors import (
     ConvertError,
+    NonfiniteError,
     ParamsError,
     ParityError,
     PlanError,
     TableError,
     WriteError,
 )
-from converter.params import load_params
+from converter.export import export
+from converter.params import load_params, save_params
 from converter.plan import Plan
-from converter.report import Report
+from converter.report import ExportReport, Report
 
 __all__ = [
     "ConvertError",
+    "ExportReport",
     "Inspection",
+    "NonfiniteError",
     "ParamsError",
     "ParityError",
     "Plan",
@@ -34,7 +40,9 @@ __all__ = [
     "TableError",
     "WriteError",
     "convert",
+    "export",
     "inspect",
     "load_params",
+    "save_params",
     "verify",
 ]

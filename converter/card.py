@@ -42,6 +42,7 @@ def model_card(report: Report) -> str:
         "",
         *(f"- {limit.text}" for limit in plan.table.limits if _concerns(report, limit.output)),
         *(f"- {note}" for note in plan.table.notes),
+        *(f"- Not finite in the source: `{n}` ({count})" for n, count in report.nonfinite.items()),
         "- The tokenizer is not part of this directory.",
         "",
         "## Where it comes from",

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import io
 import json
-import math
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,24 +17,22 @@ from click.core import ParameterSource
 
 from converter.convert import convert, inspect, plan_file, verify
 from converter.errors import ConvertError, ParityError
+from converter.export import export
+from converter.options import FILE, common, shown_progress
 from converter.plan import DTYPES
-from converter.report import Report, inspection_json, plan_json
-from converter.stream import Progress, silent
+from converter.report import ExportReport, Report, inspection_json, plan_json
 from converter.table_toml import family_names, load_family
 from converter.text import (
     columns,
     config_lines,
     error_lines,
+    export_summary,
     inspection_lines,
     plan_lines,
     safe,
     summary,
     table_lines,
 )
-from converter.verify import DEFAULT_ATOL
-
-FILE = click.Path(path_type=Path)
-
 
 # \b keeps click from joining the lines of a paragraph
 HELP = """Convert an MXNet/GluonNLP .params file into a Transformers directory, and prove it equal.
@@ -48,33 +45,6 @@ expects, and GluonNLP's arithmetic and Transformers agree layer by layer.
 
 Exit codes: 0 done and verified, 1 cannot convert, 2 wrong usage, 3 the proof failed.
 """
-
-
-class Settings(click.ParamType[tuple[str, Any]]):
-    """`KEY=VALUE`: VALUE is JSON where it parses as JSON, else the text itself."""
-
-    name = "KEY=VALUE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
-        key, equals, text = str(value).partition("=")
-        if not key or not equals:
-            self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
-        try:
-            return key, json.loads(text)
-        except (ValueError, RecursionError):
-            return key, text
-
-
-class Tolerance(click.ParamType[float]):
-    """A finite number from 0 on: with infinity everything would be proven."""
-
-    name = "FLOAT"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        number: float = click.FLOAT.convert(value, param, ctx)
-        if not 0 <= number < math.inf:
-            self.fail(f"{value} is not a finite number from 0 on", param, ctx)
-        return number
 
 
 class Line(click.Group):
@@ -112,43 +82,6 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
     raise SystemExit(128 + number)  # unwinds, so that staging is removed
 
 
-def common(*names: str) -> Callable[[Any], Any]:
-    """The options that more than one command has, by name."""
-    options = {
-        "family": click.option("--family", metavar="NAME", help="Use this table; see `families`."),
-        "table": click.option(
-            "--table", type=FILE, metavar="FILE", help="Use a table of your own."
-        ),
-        "config": click.option(
-            "--config",
-            "config",
-            type=Settings(),
-            multiple=True,
-            help="A field of Transformers' config that no tensor tells, such as "
-            "num_attention_heads=8. Repeatable; recorded in the report.",
-        ),
-        "atol": click.option(
-            "--atol",
-            type=Tolerance(),
-            default=DEFAULT_ATOL,
-            show_default=True,
-            help="Largest absolute difference allowed in hidden states and logits (float32).",
-        ),
-        "json": click.option(
-            "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
-        ),
-        "quiet": click.option("--quiet", "-q", is_flag=True, help="Print errors only."),
-        "verbose": click.option("--verbose", "-v", is_flag=True, help="Print a line a tensor."),
-    }
-
-    def decorate(command: Any) -> Any:
-        for name in reversed(names):
-            command = options[name](command)
-        return command
-
-    return decorate
-
-
 @click.group(
     cls=Line,
     help=HELP,
@@ -171,7 +104,7 @@ def common(*names: str) -> Callable[[Any], Any]:
 @click.option(
     "--dry-run", is_flag=True, help="Print what would happen to every tensor; write nothing."
 )
-@common("json", "quiet", "verbose")
+@common("allow_nonfinite", "json", "quiet", "verbose")
 @click.version_option(package_name="bort-convert")
 @click.pass_context
 def main(ctx: click.Context, /, **options: Any) -> None:
@@ -201,6 +134,7 @@ def _convert(
     atol: float,
     force: bool,
     dry_run: bool,
+    allow_nonfinite: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -212,9 +146,16 @@ def _convert(
         made = plan_file(src, **choice)
         _print(plan_json(made) if as_json else [*plan_lines(made), "", *config_lines(made)])
         return
-    with _reported(as_json, quiet), _progress(quiet or as_json) as progress:
+    with _reported(as_json, quiet), shown_progress(quiet or as_json) as progress:
         report = convert(
-            src, dst, **choice, verify=not no_verify, atol=atol, force=force, progress=progress
+            src,
+            dst,
+            **choice,
+            verify=not no_verify,
+            atol=atol,
+            force=force,
+            allow_nonfinite=allow_nonfinite,
+            progress=progress,
         )
     _show(report, as_json, quiet, verbose)
     if not quiet and not as_json:
@@ -249,7 +190,7 @@ def verify_command(
     """
     if family and table:
         raise click.UsageError("--family and --table exclude each other")
-    with _reported(as_json, quiet), _progress(quiet or as_json) as progress:
+    with _reported(as_json, quiet), shown_progress(quiet or as_json) as progress:
         report = verify(
             src,
             dst,
@@ -261,6 +202,35 @@ def verify_command(
             progress=progress,
         )
     _show(report, as_json, quiet, verbose)
+
+
+@main.command("export")
+@click.argument("src", type=FILE)
+@click.argument("dst", type=FILE)
+@click.option("--npz", is_flag=True, help="Write an .npz, whatever DST is called.")
+@click.option(
+    "--strip-prefix",
+    "strip_prefixes",
+    metavar="PREFIX",
+    multiple=True,
+    help="Take PREFIX off the names that begin with it, such as arg: or bort.; repeatable.",
+)
+@click.option("--no-verify", is_flag=True, help="Write without reading it back.")
+@click.option("--force", is_flag=True, help="Replace DST if it is a file.")
+@common("allow_nonfinite", "json", "quiet")
+def export_command(
+    src: Path, dst: Path, no_verify: bool, as_json: bool, quiet: bool, **choice: Any
+) -> None:
+    """Copy every tensor of SRC, under its own name, into DST (.safetensors or .npz).
+
+    No family is needed: any parameters file will do. Every tensor is read back and compared
+    with the source, bit for bit, before DST appears.
+    """
+    with _reported(as_json, quiet), shown_progress(quiet or as_json) as progress:
+        report = export(src, dst, verify=not no_verify, progress=progress, **choice)
+    _show(report, as_json, quiet, verbose=False)
+    if not quiet and not as_json:
+        click.echo(f"wrote {dst}")
 
 
 @main.command("inspect")
@@ -291,10 +261,14 @@ def families_command(name: str | None) -> None:
     _print(list(table_lines(load_family(name))))
 
 
-def _show(report: Report, as_json: bool, quiet: bool, verbose: bool) -> None:
+def _show(report: Report | ExportReport, as_json: bool, quiet: bool, verbose: bool) -> None:
     if as_json:
         _print(report.to_json())
-    elif not quiet:
+    elif quiet:
+        return
+    elif isinstance(report, ExportReport):
+        _print([*export_summary(report)])
+    else:
         lines = [*plan_lines(report.plan), ""] if verbose else []
         _print([*lines, *summary(report)])
 
@@ -314,23 +288,3 @@ def _reported(as_json: bool, quiet: bool) -> Iterator[None]:
     except ParityError as error:
         _show(error.report, as_json, quiet, verbose=False)
         raise
-
-
-def _stage(stage: str | None) -> str:
-    return stage or ""
-
-
-@contextmanager
-def _progress(hidden: bool) -> Iterator[Progress]:
-    """A bar on stderr when that is a terminal; nothing otherwise."""
-    if hidden or not sys.stderr.isatty():
-        yield silent
-        return
-    with click.progressbar(length=1, file=sys.stderr, item_show_func=_stage, width=24) as bar:
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.length = total
-            bar.pos = 0
-            bar.update(done, stage)
-
-        yield show

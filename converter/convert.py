@@ -12,7 +12,8 @@ from typing import Any
 from converter.card import model_card
 from converter.errors import ConvertError, ParityError, PlanError
 from converter.fit import Fit, fit
-from converter.params import Index, read_index
+from converter.params import Index, Weights, read_index
+from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.plan import DTYPES, Plan, make_plan
 from converter.report import Report
 from converter.staging import OURS, staging
@@ -72,6 +73,7 @@ def convert(
     verify: bool = True,
     atol: float = DEFAULT_ATOL,
     force: bool = False,
+    allow_nonfinite: bool = False,
     progress: Progress = silent,
 ) -> Report:
     """Convert the `.params` file `src` into the new directory `dst`, and prove it equal.
@@ -83,18 +85,23 @@ def convert(
     verify: False writes without proof, and imports neither torch nor transformers
     atol: the largest absolute difference allowed in float32 hidden states and logits
     force: replace a directory that an earlier conversion wrote
+    allow_nonfinite: convert NaN and infinite weights too; parity then holds a value for equal
+        when both sides have NaN, or the same infinity, in its place
     progress: called with (stage, done, total)
 
-    Raises `ParamsError`, `TableError`, `PlanError` (all problems at once), `WriteError`, and
-    `ParityError` (with the report) when the proof fails. After any of them `dst` is as before.
+    Raises `ParamsError`, `TableError`, `PlanError` (all problems at once), `WriteError`,
+    `NonfiniteError` (every tensor with NaN or infinity), and `ParityError` (with the report) when
+    the proof fails. After any of them `dst` is as before.
     """
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or destination in source.parents:
         raise ConvertError(f"{dst}: the source is in it; choose another --dst")
     made = plan_file(src, family=family, table=table, config=config, dtype=dtype)
     with staging(destination, force=force) as stage:
-        write_model(made, stage.path, progress)
-        report = Report(made, prove(made, stage.path, atol, None, progress) if verify else None)
+        found = write_model(made, stage.path, progress)
+        refuse_nonfinite(made.index.path, found, allowed=allow_nonfinite)
+        proof = prove(made, stage.path, atol, None, progress, bool(found)) if verify else None
+        report = Report(made, proof, found)
         if verify and not report.passed:
             raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
         write_json(stage.path / OURS, report.to_json())
@@ -127,11 +134,24 @@ def verify(
             raise ConvertError(f"{dst} was converted with the table {family!r}: give it by --table")
     settings = {**told["config_overrides"], **(config or {})}
     made = plan_file(src, family=family, table=table, config=settings, dtype=told["dtype"])
-    proof = prove(made, Path(dst), atol, None if golden is None else Path(golden), progress)
-    report = Report(made, proof)
+    found = _nonfinite(made)
+    recorded = None if golden is None else Path(golden)
+    proof = prove(made, Path(dst), atol, recorded, progress, bool(found))
+    report = Report(made, proof, found)
     if not report.passed:
         raise ParityError(f"{dst} is not proven to be {src}", report)
     return report
+
+
+def _nonfinite(plan: Plan) -> Mapping[str, Nonfinite]:
+    """The tensors of the plan that hold NaN or infinity: what `write_model` returns."""
+    tally = Tally()
+    with Weights(plan.index) as weights:
+        for step in plan.steps:
+            if step.source:
+                for _ in tally.watch(step.source, weights.pieces(step.source)):
+                    pass
+    return tally.found
 
 
 def _told(directory: Path) -> dict[str, Any]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
 class ConvertError(Exception):
-    """Base of all errors of this package; `exit_code` is what the command line returns."""
+    """Base of all errors of this package; `exit_code` is what the command line returns.
+
+    `headline` is the message; `problems` holds every reason, where there can be several.
+    """
 
     exit_code = 1
+
+    def __init__(self, headline: str, problems: Sequence[str] = ()) -> None:
+        self.headline = headline
+        self.problems = tuple(problems)
+        super().__init__("\n".join([headline, *(f"  - {problem}" for problem in self.problems)]))
 
 
 class ParamsError(ConvertError):
@@ -21,15 +29,18 @@ class TableError(ConvertError):
 
 
 class PlanError(ConvertError):
-    """The checkpoint and the table do not fit.
+    """What is asked cannot be done with this checkpoint: `problems` holds every reason."""
 
-    `problems` holds every reason, not only the first one.
+
+class NonfiniteError(ConvertError):
+    """Weights are NaN or infinite, and that was not allowed.
+
+    `counts` maps each such tensor to its `converter.params.nonfinite.Nonfinite`.
     """
 
-    def __init__(self, headline: str, problems: Sequence[str]) -> None:
-        self.headline = headline
-        self.problems = tuple(problems)
-        super().__init__("\n".join([headline, *(f"  - {problem}" for problem in self.problems)]))
+    def __init__(self, headline: str, problems: Sequence[str], counts: Mapping[str, Any]) -> None:
+        self.counts = dict(counts)
+        super().__init__(headline, problems)
 
 
 class WriteError(ConvertError):

@@ -8,14 +8,15 @@ import importlib.metadata
 import math
 import platform
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from converter.fit import Fit
-from converter.params import Index
+from converter.params import Index, TensorEntry
+from converter.params.nonfinite import Nonfinite
 from converter.plan import Plan, Step
-from converter.verify import Proof
+from converter.verify import Copies, Proof
 
 LIBRARIES = ("numpy", "safetensors", "torch", "transformers")
 
@@ -24,11 +25,13 @@ LIBRARIES = ("numpy", "safetensors", "torch", "transformers")
 class Report:
     """A conversion or a verification: the plan that was carried out and its proof.
 
-    `proof` is None after `--no-verify`; then nothing is promised.
+    `proof` is None after `--no-verify`; then nothing is promised. `nonfinite`: the source tensors
+    with NaN or infinity (allowed by `--allow-nonfinite`), and how many.
     """
 
     plan: Plan
     proof: Proof | None
+    nonfinite: Mapping[str, Nonfinite] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -47,9 +50,59 @@ class Report:
                 "format_versions": plan.index.versions,
             },
             **plan_json(plan),
+            "nonfinite": nonfinite_json(self.nonfinite),
             "verified": self.passed,
             "proof": _plain(dataclasses.asdict(self.proof)) if self.proof else None,
         }
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """An export: `names` maps each name in the target to its source tensor.
+
+    `target`: `safetensors` or `npz`. `nonfinite`: the source tensors with NaN or infinity.
+    `copies` is None after `--no-verify`; then nothing is promised.
+    """
+
+    index: Index
+    target: str
+    names: Mapping[str, TensorEntry]
+    nonfinite: Mapping[str, Nonfinite]
+    copies: Copies | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every tensor was read back and is the source's."""
+        return self.copies is not None and self.copies.passed
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, the same for the same input and versions: no date, no path."""
+        return {
+            "tool": {"name": "bort-convert", **_versions(libraries=False)},
+            "source": {
+                "file": self.index.path.name,
+                "bytes": self.index.size,
+                "format_versions": self.index.versions,
+            },
+            "target": self.target,
+            "tensors": [
+                {
+                    "source": entry.name,
+                    "target": name,
+                    "dtype": entry.dtype.name,
+                    "shape": entry.shape,
+                }
+                for name, entry in self.names.items()
+            ],
+            "nonfinite": nonfinite_json(self.nonfinite),
+            "verified": self.passed,
+            "proof": dataclasses.asdict(self.copies) if self.copies else None,
+        }
+
+
+def nonfinite_json(found: Mapping[str, Nonfinite]) -> dict[str, Any]:
+    """Counts as plain data, in the same order whoever counted."""
+    return {name: dataclasses.asdict(found[name]) for name in sorted(found)}
 
 
 def _plain(value: Any) -> Any:

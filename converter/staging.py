@@ -3,7 +3,7 @@
 Work happens in `.<name>.bort-convert/` beside the destination:
 
     lock   held by the running conversion; the system frees it when the process dies
-    new/   what is being written
+    new/   what is being written: the directory itself, or a file in it
     old/   the replaced directory, for the moment between two renames (only where the system
            cannot exchange two directories in one step)
 
@@ -30,22 +30,24 @@ AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2  # linux/fs.h; macOS sys/std
 
 
 class Staging:
-    """The place to write (`path`) and the way to publish it (`commit`)."""
+    """The directory to fill, or the file to make (`path`), and the way to publish it (`commit`)."""
 
-    def __init__(self, destination: Path, area: Path, force: bool) -> None:
-        self.path = area / "new"
-        self._destination, self._area, self._force = destination, area, force
+    def __init__(self, destination: Path, area: Path, *, file: bool, force: bool) -> None:
+        self.path = area / "new" / "file" if file else area / "new"
+        self._destination, self._area, self._file, self._force = destination, area, file, force
 
     def commit(self) -> None:
         """Make everything durable, then let the destination appear by one rename.
 
         The destination is looked at once more: someone may have put files there meanwhile.
         """
-        for file in self.path.iterdir():
+        for file in [self.path] if self._file else self.path.iterdir():
             _sync(file)
-        _sync_directory(self.path)
-        check_destination(self._destination, self._force)
-        if not self._destination.exists():
+        _sync_directory(self._area / "new")
+        _check(self._destination, file=self._file, force=self._force)
+        if self._file:
+            os.replace(self.path, self._destination)
+        elif not self._destination.exists():
             os.rename(self.path, self._destination)
         elif not _exchange(self.path, self._destination):
             os.rename(self._destination, self._area / "old")
@@ -54,11 +56,14 @@ class Staging:
 
 
 @contextmanager
-def staging(destination: str | os.PathLike[str], *, force: bool = False) -> Iterator[Staging]:
+def staging(
+    destination: str | os.PathLike[str], *, file: bool = False, force: bool = False
+) -> Iterator[Staging]:
     """Give a fresh directory beside `destination`; remove it on the way out, committed or not.
 
-    `force` allows the replacement of a directory that this program wrote. Raises `WriteError`
-    when the destination exists otherwise, cannot be made, or is being written by another run.
+    `file`: the destination is a file, not a directory. `force` allows the replacement of a
+    directory that this program wrote, or of any regular file. Raises `WriteError` when the
+    destination exists otherwise, cannot be made, or is being written by another run.
     """
     target = Path(os.path.realpath(destination))
     if not target.parent.is_dir():
@@ -66,7 +71,7 @@ def staging(destination: str | os.PathLike[str], *, force: bool = False) -> Iter
     area = target.parent / f".{target.name}.bort-convert"
     try:
         if not area.exists():
-            check_destination(target, force)
+            _check(target, file=file, force=force)
         area.mkdir(exist_ok=True)
         lock = FileLock(area / "lock")
         lock.acquire(timeout=0.5, poll_interval=0.05)
@@ -76,19 +81,32 @@ def staging(destination: str | os.PathLike[str], *, force: bool = False) -> Iter
         raise _write_error(target, error) from error
     try:
         _tidy(target, area)
-        check_destination(target, force)
+        _check(target, file=file, force=force)
         (area / "new").mkdir()
-        yield Staging(target, area, force)
+        yield Staging(target, area, file=file, force=force)
     except OSError as error:
         raise _write_error(target, error) from error
     finally:
         _leave(target, area, lock)
 
 
-def check_destination(destination: Path, force: bool) -> None:
-    """Refuse a destination that holds something; only our own directories can be replaced."""
-    if not os.path.lexists(destination):
-        return
+def _check(destination: Path, *, file: bool, force: bool) -> None:
+    """Refuse a destination that may not be replaced, or not without `force`."""
+    if os.path.lexists(destination):
+        (_check_file if file else _check_directory)(destination, force)
+
+
+def _check_file(destination: Path, force: bool) -> None:
+    """Only a regular file can be replaced."""
+    if not destination.is_file():
+        kind = "a directory" if destination.is_dir() else "not a regular file"
+        raise WriteError(f"{destination}: is {kind}; name a file to write")
+    if not force:
+        raise WriteError(f"{destination}: exists; choose another name, or --force to replace it")
+
+
+def _check_directory(destination: Path, force: bool) -> None:
+    """A destination that holds something: only our own directories can be replaced."""
     if not destination.is_dir():
         raise WriteError(f"{destination}: exists and is not a directory; choose another --dst")
     if os.path.ismount(destination):

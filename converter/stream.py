@@ -6,23 +6,16 @@ The safetensors layout (8 bytes of length, a JSON header, then the data; `safete
 
 from __future__ import annotations
 
-import errno
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
-from converter.errors import WriteError
+from converter.disk import new_file
 
-NO_ROOM = {
-    errno.ENOSPC: "the disk is full",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "a limit on the size of files stands in the way (`ulimit -f`, or the file system)",
-}
 # safetensors' names of the types (its README, "Format")
 CODES = {
     "float64": "F64",
@@ -83,37 +76,11 @@ def write_safetensors(path: Path, tensors: Sequence[Tensor], progress: Progress 
     """
     tensors = sorted(tensors, key=lambda tensor: -tensor.dtype.itemsize)  # stable
     header, total = header_of(tensors), sum(tensor.nbytes for tensor in tensors)
-    try:
-        with path.open("wb", buffering=0) as file:
-            _reserve(file, len(header) + total)
-            _write_all(file, header)
-            done = 0
-            for tensor in tensors:
-                for piece in tensor.pieces():
-                    _write_all(file, piece)
-                    done += len(piece)
-                    progress("writing", done, total)
-    except OSError as error:
-        if error.errno in NO_ROOM:
-            raise WriteError(
-                f"{path.parent.parent}: {NO_ROOM[error.errno]}: {total:,} bytes are needed; "
-                "nothing was written"
-            ) from error
-        raise
-
-
-def _reserve(file: BinaryIO, size: int) -> None:
-    """Claim the whole size first: a full disk is refused before a byte is written."""
-    if hasattr(os, "posix_fallocate"):
-        try:
-            os.posix_fallocate(file.fileno(), 0, size)
-        except OSError as error:
-            if error.errno in NO_ROOM:
-                raise
-            # a file system that cannot reserve: it will say so while writing
-
-
-def _write_all(file: BinaryIO, data: bytes | memoryview) -> None:
-    rest = memoryview(data)
-    while rest:
-        rest = rest[file.write(rest) :]
+    done = 0
+    with new_file(path, len(header) + total) as file:
+        file.write(header)
+        for tensor in tensors:
+            for piece in tensor.pieces():
+                file.write(piece)
+                done += len(piece)
+                progress("writing", done, total)

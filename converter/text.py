@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from converter.errors import ConvertError, PlanError
+from converter.errors import ConvertError
 from converter.fit import Fit
 from converter.params import Index
+from converter.params.nonfinite import Nonfinite
 from converter.plan import Plan
-from converter.report import Report
+from converter.report import ExportReport, Report
 from converter.table import Table
 from converter.verify import Difference, Proof
 
@@ -20,6 +21,7 @@ def summary(report: Report) -> Iterator[str]:
     plan, proof = report.plan, report.proof
     known = f" ({plan.known})" if plan.known else ""
     yield f"{plan.index.path.name}: {plan.table.name}{known} → {plan.transformers_class}"
+    yield from _nonfinite_lines(report.nonfinite)
     if proof is None:
         yield "not verified (--no-verify): run `bort-convert verify` before you rely on it"
         return
@@ -35,6 +37,23 @@ def summary(report: Report) -> Iterator[str]:
         yield from columns(_difference_rows(proof.golden.differences, proof.golden.atol))
         for stated in proof.golden.stated:
             yield f"{stated.output} of Transformers itself: {stated.max_abs_diff:.1e} (known limit)"
+
+
+def export_summary(report: ExportReport) -> Iterator[str]:
+    """The report of an export for a person: one line a fact."""
+    yield f"{report.index.path.name}: {len(report.names):,} tensors → {report.target}"
+    yield from _nonfinite_lines(report.nonfinite)
+    if report.copies is None:
+        yield "not verified (--no-verify)"
+        return
+    yield f"bits    {_word(report.copies)}  {report.copies.identical:,} tensors identical"
+    yield from (f"  - {problem}" for problem in report.copies.problems)
+
+
+def _nonfinite_lines(found: Mapping[str, Nonfinite]) -> Iterator[str]:
+    if found:
+        yield "weights that are not finite (--allow-nonfinite):"
+        yield from (f"  - {name}: {count}" for name, count in found.items())
 
 
 def _verdicts(proof: Proof) -> Iterator[str]:
@@ -76,6 +95,12 @@ def _statements(proof: Proof) -> Iterator[str]:
     """What was measured and is stated, never judged."""
     parity = proof.parity
     assert parity is not None
+    for d in parity.differences:
+        if d.nonfinite:
+            yield (
+                f"{d.output}: {d.nonfinite:,} of {d.values:,} values are NaN or infinite, alike "
+                "on both sides: parity shows nothing about them."
+            )
     for limit in parity.limits:
         yield f"known limit: {limit.text} Measured here: {limit.difference.max_abs_diff:.1e}."
     if parity.rounding:
@@ -162,11 +187,8 @@ def config_lines(plan: Plan) -> Iterator[str]:
 
 def error_lines(error: ConvertError) -> Iterator[str]:
     """An error as it may stand on a terminal, whatever names the file holds."""
-    first, *more = (
-        [error.headline, *(f"  - {problem}" for problem in error.problems)]
-        if isinstance(error, PlanError)
-        else str(error).split("\n")
-    )
+    first, *more = error.headline.split("\n")
+    more += [f"  - {problem}" for problem in error.problems]
     yield f"Error: {safe(first)}"
     yield from map(safe, more)
 

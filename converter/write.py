@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +11,32 @@ import numpy as np
 
 from converter.errors import ConvertError, PlanError
 from converter.params import Weights
+from converter.params.nonfinite import Nonfinite, Tally
 from converter.params.weights import PIECE
 from converter.plan import Plan, Step
 from converter.stream import Pieces, Progress, Tensor, silent, write_safetensors
 from converter.verbs import VERBS
 
 
-def write_model(plan: Plan, directory: Path, progress: Progress = silent) -> None:
+def write_model(
+    plan: Plan, directory: Path, progress: Progress = silent
+) -> Mapping[str, Nonfinite]:
     """Write `model.safetensors` and `config.json` of `plan` into an existing directory.
 
+    Returns the source tensors that hold NaN or infinity, and how many; these are written too.
     Raises `PlanError` when tensors that must be equal are not, `ConvertError` when a cast
     overflows (naming the tensor), `WriteError` when there is no room for it.
     """
     # In the source's order, so that it is read in one direction; zeros, which have none, last.
     end = plan.index.size
     steps = sorted(plan.steps, key=lambda step: step.source.offset if step.source else end)
+    tally = Tally()
     with Weights(plan.index) as weights:
         _check_tied(plan, weights)
-        tensors = [_tensor(step, weights) for step in steps]
+        tensors = [_tensor(step, weights, tally) for step in steps]
         write_safetensors(directory / "model.safetensors", tensors, progress)
     write_json(directory / "config.json", plan.config)
+    return tally.found
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -42,11 +49,14 @@ def write_text(path: Path, text: str) -> None:
     path.write_text(text, "utf-8", errors="backslashreplace", newline="\n")
 
 
-def _tensor(step: Step, weights: Weights) -> Tensor:
-    return Tensor(step.target, step.dtype, step.shape, step.nbytes, lambda: _pieces(step, weights))
+def _tensor(step: Step, weights: Weights, tally: Tally) -> Tensor:
+    def pieces() -> Pieces:
+        return _pieces(step, weights, tally)
+
+    return Tensor(step.target, step.dtype, step.shape, step.nbytes, pieces)
 
 
-def _pieces(step: Step, weights: Weights) -> Pieces:
+def _pieces(step: Step, weights: Weights, tally: Tally) -> Pieces:
     """The target's bytes of one step, in order, in pieces of at most `PIECE` where it can be."""
     if step.source is None:
         for start in range(0, step.nbytes, PIECE):
@@ -58,7 +68,7 @@ def _pieces(step: Step, weights: Weights) -> Pieces:
     else:
         data = verb.forward(weights.whole(step.source)).reshape(-1).view(np.uint8).data
         pieces = (data[start : start + PIECE] for start in range(0, len(data), PIECE))
-    for piece in pieces:
+    for piece in tally.watch(step.source, pieces):
         yield _cast(piece, step) if step.casts else piece
 
 

@@ -20,7 +20,7 @@ from tests.faults.making import (
     write_params,
 )
 
-COMMANDS = [[], ["verify"], ["inspect"], ["families"]]
+COMMANDS = [[], ["verify"], ["export"], ["inspect"], ["families"]]
 
 
 def invoke(*args: str | Path) -> Result:
@@ -101,6 +101,7 @@ def test_help_fits_a_narrow_terminal() -> None:
         (["verify", "--src", "a"], "--dst"),
         (["verify", "--src", "a", "--dst", "b", "--family", "bort", "--table", "t"], "exclude"),
         (["inspect"], "SRC"),
+        (["export", "a"], "DST"),
         (["nonsense"], "nonsense"),
     ],
 )

@@ -55,9 +55,16 @@ def test_json_of_a_source_with_nan_is_json(out: Path, tmp_path: Path) -> None:
     arrays = bort_arrays()
     arrays["encoder.layer_norm.beta"][0] = np.nan
     path = write_params(tmp_path / "a.params", arrays)
-    result = invoke("--src", path, "--dst", out, "--config", "num_attention_heads=4", "--json")
-    assert result.exit_code == 3
-    assert only_json(result.stdout)["verified"] is False
+    args = ["--src", str(path), "--dst", str(out), "--config", "num_attention_heads=4", "--json"]
+    result = invoke(*args)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "encoder.layer_norm.beta: 1 NaN, 0 infinite" in result.stderr
+    result = invoke(*args, "--allow-nonfinite")
+    assert (result.exit_code, result.stderr) == (0, "")
+    report = only_json(result.stdout)
+    assert report["nonfinite"] == {"encoder.layer_norm.beta": {"nan": 1, "infinite": 0}}
+    again = invoke("verify", "--src", path, "--dst", out, "--json")
+    assert (again.exit_code, only_json(again.stdout)) == (0, report)
 
 
 def test_json_of_inspect_is_all_of_stdout() -> None:

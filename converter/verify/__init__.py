@@ -13,8 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from converter.plan import Plan
 from converter.verify.bits import Bits, check_bits
+from converter.verify.copies import Copies, check_copies
 from converter.verify.golden import GoldenCheck, check_golden
 from converter.verify.names import Names, check_names
 from converter.verify.parity import Difference, Limits, Parity, check_parity, run_source_side
@@ -22,12 +25,14 @@ from converter.verify.target import target_model
 
 __all__ = [
     "Bits",
+    "Copies",
     "Difference",
     "GoldenCheck",
     "Limits",
     "Names",
     "Parity",
     "Proof",
+    "check_copies",
     "prove",
 ]
 
@@ -56,9 +61,11 @@ def prove(
     atol: float = DEFAULT_ATOL,
     golden: Path | None = None,
     progress: Callable[[str, int, int], None] = lambda *_: None,
+    nonfinite: bool = False,
 ) -> Proof:
     """Ask all three questions of `directory`, and compare with a recorded `golden` if given.
 
+    `nonfinite`: the source holds NaN or infinity, and outputs may; see `parity.difference`.
     Raises `ConvertError` for a golden file that cannot be read; verdicts are never raised.
     """
     stages = 4
@@ -69,7 +76,7 @@ def prove(
     parity = golden_check = None
     if names.passed:
         progress("checking parity", 2, stages)
-        parity, golden_check = _run(plan, directory, atol, golden)
+        parity, golden_check = _run(plan, directory, atol, golden, nonfinite)
         if os.name == "nt":  # no directory with a mapped file in it is renamed there
             gc.collect()
     progress("proof done", stages, stages)
@@ -77,9 +84,10 @@ def prove(
 
 
 def _run(
-    plan: Plan, directory: Path, atol: float, golden: Path | None
+    plan: Plan, directory: Path, atol: float, golden: Path | None, nonfinite: bool
 ) -> tuple[Parity, GoldenCheck | None]:
-    source = run_source_side(plan)  # before the target, so that the two are not held at once
-    with target_model(plan, directory) as model:
-        recorded = None if golden is None else check_golden(plan, model, golden, atol)
-        return check_parity(plan, source, model, atol), recorded
+    with np.errstate(all="ignore" if nonfinite else None):
+        source = run_source_side(plan)  # before the target: the two are not held at once
+        with target_model(plan, directory) as model:
+            recorded = None if golden is None else check_golden(plan, model, golden, atol)
+            return check_parity(plan, source, model, atol, nonfinite), recorded

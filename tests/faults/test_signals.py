@@ -20,9 +20,10 @@ from converter.cli import main
 convert = sys.modules["converter.convert"]
 write = convert.write_model
 def stop(*args):
-    write(*args)
+    found = write(*args)
     print("written", flush=True)
     sys.stdin.readline()
+    return found
 convert.write_model = stop
 main()
 """

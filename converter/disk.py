@@ -1,0 +1,49 @@
+"""One new file on the disk: its room is claimed first, and a full disk is said in words."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from converter.errors import WriteError
+
+NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk quota is used up",
+    errno.EFBIG: "a limit on the size of files stands in the way (`ulimit -f`, or the file system)",
+}
+
+
+@contextmanager
+def new_file(path: Path, size: int) -> Iterator[BinaryIO]:
+    """Open the new file `path`, of at least `size` bytes in the end, for writing from its start.
+
+    Raises `WriteError` when there is no room, before a byte is written where the system can
+    tell, and `OSError` for anything else that the system refuses.
+    """
+    try:
+        with path.open("wb") as file:
+            _reserve(file, size)
+            yield file
+    except OSError as error:
+        if error.errno in NO_ROOM:
+            raise WriteError(
+                f"{path.parent.parent}: {NO_ROOM[error.errno]}: {size:,} bytes are needed; "
+                "nothing was written"
+            ) from error
+        raise
+
+
+def _reserve(file: BinaryIO, size: int) -> None:
+    """Claim the whole size first: a full disk is refused before a byte is written."""
+    if size and hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(file.fileno(), 0, size)
+        except OSError as error:
+            if error.errno in NO_ROOM:
+                raise
+            # a file system that cannot reserve: it will say so while writing

@@ -1,0 +1,105 @@
+"""What the commands' options have in common: their types, their help, the progress bar."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from converter.stream import Progress, silent
+from converter.verify import DEFAULT_ATOL
+
+FILE = click.Path(path_type=Path)
+
+
+class Settings(click.ParamType[tuple[str, Any]]):
+    """`KEY=VALUE`: VALUE is JSON where it parses as JSON, else the text itself."""
+
+    name = "KEY=VALUE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[str, Any]:
+        key, equals, text = str(value).partition("=")
+        if not key or not equals:
+            self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
+        try:
+            return key, json.loads(text)
+        except (ValueError, RecursionError):
+            return key, text
+
+
+class Tolerance(click.ParamType[float]):
+    """A finite number from 0 on: with infinity everything would be proven."""
+
+    name = "FLOAT"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        number: float = click.FLOAT.convert(value, param, ctx)
+        if not 0 <= number < math.inf:
+            self.fail(f"{value} is not a finite number from 0 on", param, ctx)
+        return number
+
+
+def common(*names: str) -> Callable[[Any], Any]:
+    """The options that more than one command has, by name."""
+    options = {
+        "family": click.option("--family", metavar="NAME", help="Use this table; see `families`."),
+        "table": click.option(
+            "--table", type=FILE, metavar="FILE", help="Use a table of your own."
+        ),
+        "config": click.option(
+            "--config",
+            "config",
+            type=Settings(),
+            multiple=True,
+            help="A field of Transformers' config that no tensor tells, such as "
+            "num_attention_heads=8. Repeatable; recorded in the report.",
+        ),
+        "atol": click.option(
+            "--atol",
+            type=Tolerance(),
+            default=DEFAULT_ATOL,
+            show_default=True,
+            help="Largest absolute difference allowed in hidden states and logits (float32).",
+        ),
+        "allow_nonfinite": click.option(
+            "--allow-nonfinite", is_flag=True, help="Take NaN and infinite weights as they are."
+        ),
+        "json": click.option(
+            "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
+        ),
+        "quiet": click.option("--quiet", "-q", is_flag=True, help="Print errors only."),
+        "verbose": click.option("--verbose", "-v", is_flag=True, help="Print a line a tensor."),
+    }
+
+    def decorate(command: Any) -> Any:
+        for name in reversed(names):
+            command = options[name](command)
+        return command
+
+    return decorate
+
+
+def _stage(stage: str | None) -> str:
+    return stage or ""
+
+
+@contextmanager
+def shown_progress(hidden: bool) -> Iterator[Progress]:
+    """A bar on stderr when that is a terminal; nothing otherwise."""
+    if hidden or not sys.stderr.isatty():
+        yield silent
+        return
+    with click.progressbar(length=1, file=sys.stderr, item_show_func=_stage, width=24) as bar:
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.length = total
+            bar.pos = 0
+            bar.update(done, stage)
+
+        yield show

@@ -1,0 +1,320 @@
+"""`export`: any parameters file as safetensors or npz, under its own names, bit for bit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import load_file
+
+import converter
+from converter.errors import ConvertError, NonfiniteError, ParityError, PlanError, WriteError
+from tests.borts import NAMES, source
+from tests.conftest import ROOT
+from tests.faults.making import Arrays, environment, names_in, run, write_params
+from tests.params.files import Array, File
+from tests.params.strategies import FLAGS, arrays, dtype_of
+from tests.test_cli import invoke
+
+SUFFIXES = ["safetensors", "npz"]
+
+
+def loaded(path: Path) -> dict[str, Any]:
+    if path.suffix == ".safetensors":
+        return load_file(path)
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def assert_equal(path: Path, expected: Any) -> None:
+    found = loaded(path)
+    assert found.keys() == expected.keys()
+    for name, array in expected.items():
+        assert (found[name].dtype, found[name].shape) == (array.dtype, array.shape), name
+        assert found[name].tobytes() == array.tobytes(), name
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("exported")
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("name", NAMES)
+def test_fixtures_come_out_as_they_are(name: str, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"a.{suffix}"
+    report = converter.export(source(name), path)
+    assert report.passed
+    assert report.copies is not None
+    assert report.copies.identical == len(report.names)
+    assert_equal(path, converter.load_params(source(name)))
+    assert names_in(tmp_path) == [path.name]
+
+
+@given(st.data(), st.sampled_from(SUFFIXES), st.sampled_from(["V0", "V1", "V2", "V3"]))
+def test_any_dtype_and_shape(folder: Path, data: st.DataObject, suffix: str, version: str) -> None:
+    made: list[Array] = data.draw(st.lists(arrays(version), max_size=4))
+    if suffix == "npz":
+        made = [array for array in made if FLAGS[array.flag] != "bfloat16"]
+    names = [f"é/{number}:x" for number in range(len(made))]
+    src, dst = folder / "a.params", folder / f"a.{suffix}"
+    src.write_bytes(File(made, names, version).encode())
+    report = converter.export(src, dst, force=True, allow_nonfinite=True)
+    assert report.passed
+    expected = {
+        name: np.frombuffer(array.data, dtype_of(array.flag)).reshape(array.shape)
+        for name, array in zip(names, made, strict=True)
+    }
+    assert_equal(dst, expected)
+    json.dumps(report.to_json(), allow_nan=False)
+
+
+@pytest.mark.parametrize(
+    "shape", [(3_000_000,), (2, 1, 2_500_000), (1, 3, 1500, 700), (5_000_000, 1)]
+)
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_tensors_of_many_blocks(shape: tuple[int, ...], suffix: str, tmp_path: Path) -> None:
+    array = np.arange(np.prod(shape), dtype=np.int64).reshape(shape)
+    src, dst = write_params_of(tmp_path, {"a": array}), tmp_path / f"a.{suffix}"
+    assert converter.export(src, dst).passed
+    assert_equal(dst, {"a": array})
+
+
+def write_params_of(folder: Path, values: Arrays) -> Path:
+    converter.save_params(folder / "a.params", values)
+    return folder / "a.params"
+
+
+def test_safetensors_says_for_whom_it_is(tmp_path: Path) -> None:
+    converter.export(source("bort_decoder"), tmp_path / "a.safetensors")
+    with safe_open(tmp_path / "a.safetensors", framework="numpy") as file:
+        assert file.metadata() == {"format": "pt"}
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_same_file_twice_is_the_same_to_the_byte(suffix: str, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        converter.export(source("bort_decoder"), tmp_path / f"{name}.{suffix}")
+    assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+def test_prefixes_are_stripped_one_after_another(tmp_path: Path) -> None:
+    made = {
+        name: np.full(2, number)
+        for number, name in enumerate(["arg:bort.w", "aux:mean", "arg:arg:b", "c"])
+    }
+    src, dst = write_params_of(tmp_path, made), tmp_path / "a.npz"
+    report = converter.export(src, dst, strip_prefixes=["arg:", "aux:", "bort."])
+    assert {name: entry.name for name, entry in report.names.items()} == {
+        "w": "arg:bort.w",
+        "mean": "aux:mean",
+        "arg:b": "arg:arg:b",
+        "c": "c",
+    }
+    assert_equal(dst, dict(zip(["w", "mean", "arg:b", "c"], made.values(), strict=True)))
+
+
+@pytest.mark.parametrize(
+    ("prefixes", "said"),
+    [
+        (["arg:", "aux:"], "arg:a and aux:a would both be 'a'"),
+        (["arg"], "nothing would be left of the name arg;"),
+        (["nonsense."], "no name begins with 'nonsense.'"),
+        ([""], "no name begins with ''"),
+        (["arg:", "arg:"], "no name begins with 'arg:'"),
+    ],
+)
+def test_prefixes_that_cannot_be_stripped(prefixes: list[str], said: str, tmp_path: Path) -> None:
+    src = write_params_of(tmp_path, {name: np.ones(1) for name in ("arg:a", "aux:a", "arg")})
+    options = [word for prefix in prefixes for word in ("--strip-prefix", prefix)]
+    result = invoke("export", src, tmp_path / "a.safetensors", *options)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert said in result.stderr
+    assert names_in(tmp_path) == ["a.params"]
+
+
+def test_what_a_target_cannot_hold_is_said_at_once(tmp_path: Path) -> None:
+    made: Arrays = {
+        "__metadata__": np.ones(1),
+        "b": np.ones(1, ml_dtypes.bfloat16),
+        "n\0l": np.ones(1),
+        "twice": np.ones(1),
+        "twice.npy": np.ones(1),
+    }
+    src = write_params_of(tmp_path, made)
+    with pytest.raises(PlanError, match="safetensors reserves the name") as caught:
+        converter.export(src, tmp_path / "a.safetensors")
+    assert len(caught.value.problems) == 1
+    with pytest.raises(PlanError, match="no bfloat16; write") as caught:
+        converter.export(src, tmp_path / "a.npz")
+    assert len(caught.value.problems) == 3
+    assert names_in(tmp_path) == ["a.params"]
+    ok = {name: made[name] for name in ("__metadata__", "twice.npy")}
+    write_params(src, {name: array.astype(np.float32) for name, array in ok.items()})
+    assert converter.export(src, tmp_path / "a.npz").passed
+
+
+@pytest.mark.parametrize(
+    ("dst", "options", "said"),
+    [
+        ("a.bin", {}, "ends neither in .safetensors nor in .npz"),
+        ("a.safetensors", {"npz": True}, "an .npz is asked for"),
+        ("source.npz", {"force": True}, "is the source itself"),
+        ("link.npz", {"force": True}, "is the source itself"),
+        ("absent/a.npz", {}, "there is no such directory"),
+        ("folder.npz", {"force": True}, "is a directory"),
+        ("there.npz", {}, "exists"),
+    ],
+)
+def test_destination_that_is_refused(
+    dst: str, options: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    src = tmp_path / "source.npz"  # whatever it is called
+    data = source("bort_backbone").read_bytes()
+    src.write_bytes(data)
+    (tmp_path / "link.npz").symlink_to(src)
+    (tmp_path / "folder.npz").mkdir()
+    (tmp_path / "there.npz").write_text("older")
+    before = names_in(tmp_path)
+    with pytest.raises(ConvertError, match=said):
+        converter.export(src, tmp_path / dst, **options)
+    assert src.read_bytes() == data
+    assert names_in(tmp_path) == before
+    assert (tmp_path / "there.npz").read_text() == "older"
+
+
+def test_force_replaces_a_file_and_npz_needs_no_suffix(tmp_path: Path) -> None:
+    path = tmp_path / "weights"
+    path.write_text("older")
+    result = invoke("export", source("bort_decoder"), path, "--npz")
+    assert (result.exit_code, path.read_text()) == (1, "older")
+    result = invoke("export", source("bort_decoder"), path, "--npz", "--force")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert result.stdout.endswith(f"wrote {path}\n")
+    assert_equal(path.rename(tmp_path / "a.npz"), converter.load_params(source("bort_decoder")))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_nonfinite_is_refused_by_name_unless_allowed(suffix: str, tmp_path: Path) -> None:
+    made = {"fine": np.ones(3, np.float32), "bad": np.array([np.nan, np.inf, -np.inf, 1])}
+    made["half"] = np.array([np.nan, 0], ml_dtypes.bfloat16 if suffix != "npz" else np.float16)
+    src, dst = write_params_of(tmp_path, made), tmp_path / f"a.{suffix}"
+    with pytest.raises(NonfiniteError) as caught:
+        converter.export(src, dst)
+    assert caught.value.problems == ("bad: 1 NaN, 2 infinite", "half: 1 NaN, 0 infinite")
+    assert names_in(tmp_path) == ["a.params"]
+    result = invoke("export", src, dst, "--allow-nonfinite", "--json")
+    assert (result.exit_code, result.stderr) == (0, "")
+    report = json.loads(result.stdout)
+    assert report["verified"] is True
+    assert report["nonfinite"] == {
+        "bad": {"nan": 1, "infinite": 2},
+        "half": {"nan": 1, "infinite": 0},
+    }
+    assert_equal(dst, made)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("damage", ["bit", "cut", "shape", "extra", "missing"])
+def test_proof_sees_what_was_written_wrongly(
+    damage: str, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module: Any = sys.modules["converter.export"]
+    kind = "write_npz" if suffix == "npz" else "write_safetensors"
+    write = getattr(module, kind)
+
+    def wrongly(path: Path, tensors: Any, progress: Any) -> None:
+        if damage == "missing":
+            tensors = tensors[1:]
+        if damage == "extra":
+            tensors = [
+                *tensors,
+                type(tensors[0])("more", tensors[0].dtype, (0,), 0, lambda: iter(())),
+            ]
+        if damage == "shape":
+            first = tensors[0]
+            tensors[0] = type(first)(
+                first.name, first.dtype, (first.nbytes // 4,), first.nbytes, first.pieces
+            )
+        write(path, tensors, progress)
+        data = bytearray(path.read_bytes())
+        if damage == "bit":
+            data[data.index(np.float32(2.5).tobytes())] ^= 1
+        path.write_bytes(data[: -9 if damage == "cut" else None])
+
+    monkeypatch.setattr(module, kind, wrongly)
+    src = write_params_of(tmp_path, {"a": np.full((2, 2), 2.5, np.float32), "b": np.ones(3)})
+    result = invoke("export", src, tmp_path / f"a.{suffix}")
+    assert result.exit_code == 3
+    assert "bits    FAILED" in result.stdout
+    assert "the proof failed" in result.stderr
+    assert names_in(tmp_path) == ["a.params"]
+    with pytest.raises(ParityError) as caught:
+        converter.export(src, tmp_path / f"a.{suffix}")
+    assert caught.value.report.copies.problems
+    assert converter.export(src, tmp_path / f"a.{suffix}", verify=False).copies is None
+
+
+def test_quiet_says_nothing_and_no_verify_says_so(tmp_path: Path) -> None:
+    args = ["export", str(source("bort_decoder")), str(tmp_path / "a.npz"), "--force"]
+    assert invoke(*args, "--quiet").output == ""
+    assert "not verified (--no-verify)" in invoke(*args, "--no-verify").stdout
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="the driver of this measure is a shell")
+def test_memory_stays_small_and_torch_is_not_imported(tmp_path: Path) -> None:
+    src = write_params_of(tmp_path, {"a": np.zeros((150, 1_000_000), np.uint8)})
+    for suffix in SUFFIXES:
+        script = [
+            *("import resource, sys, converter",),
+            f"converter.export({str(src)!r}, {str(tmp_path / 'a')!r} + '.{suffix}')",
+            "assert not {'torch', 'transformers', 'scipy'} & sys.modules.keys()",
+            "unit = 1 if sys.platform == 'darwin' else 1024",
+            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)",
+        ]
+        assert measured("; ".join(script)) < 100_000_000
+
+
+def measured(script: str) -> int:
+    # A shell in between: a process inherits the peak of the one that started it.
+    shell = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", script]
+    return int(subprocess.check_output(shell, env=environment()))
+
+
+def test_write_errors_are_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
+    for suffix in SUFFIXES:
+        with pytest.raises(WriteError, match="the disk is full"):
+            converter.export(source("bort_decoder"), tmp_path / f"a.{suffix}")
+    assert names_in(tmp_path) == []
+    assert run("export", "absent.params", str(tmp_path / "a.npz")).returncode == 1
+
+
+@pytest.mark.live
+@pytest.mark.parametrize("environment", ["mxnet_original", "mxnet_latest"])
+def test_what_hybrid_block_export_wrote(
+    environment: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    """Real MXNet's `arg:` and `aux:` names; the numbers are those MXNet has in memory."""
+    python = request.getfixturevalue(environment)
+    script = ROOT / "tests" / "mxnet" / "export_block.py"
+    printed = subprocess.check_output([python, "-W", "ignore", script, tmp_path / "net"])
+    src, dst = tmp_path / "net-0000.params", tmp_path / "net.safetensors"
+    assert {name.split(":")[0] for name in converter.load_params(src)} == {"arg", "aux"}
+    converter.export(src, dst, strip_prefixes=["arg:", "aux:"])
+    found = {n: hashlib.sha256(array.tobytes()).hexdigest() for n, array in load_file(dst).items()}
+    assert found == json.loads(printed.splitlines()[-1])
