@@ -6,7 +6,7 @@ LIVE := .venv-mxnet-original/.done .venv-mxnet-latest/.done .venv-transformers-4
 FULL := build/full
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test unit parity bort-full check generate fixtures clean
+.PHONY: help run test unit parity bort-full check generate fixtures bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,6 +42,11 @@ fixtures: .venv-mxnet-original/.done .venv-mxnet-latest/.done  ## rebuild fixtur
 	.venv-mxnet-original/bin/python -W ignore fixtures/make_fixtures.py fixtures
 	.venv-mxnet-latest/bin/python -W ignore fixtures/make_fixtures.py fixtures
 
+bench: .venv/.done .venv-mxnet-original/.done .venv-mxnet-benchmark/.done  ## measure against cp, MXNet and the old way; rewrite benchmarks/
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks.run .venv-mxnet-original/bin/python \
+	  .venv-mxnet-benchmark/bin/python build/bench
+
 clean:  ## remove what the targets above made
 	rm -rf build .venv .venv-*
 
@@ -55,6 +60,8 @@ clean:  ## remove what the targets above made
 	$(PYTHON) -m venv .venv-mxnet-$*
 	.venv-mxnet-$*/bin/python $(PIP) 'setuptools<70' wheel cython $$(grep -E '^(numpy|mxnet)=' $<)
 	.venv-mxnet-$*/bin/python $(PIP) --no-build-isolation --no-deps $$(grep '^gluonnlp=' $<)
+	more=$$(grep -Ev '^(numpy|mxnet|gluonnlp)=|^#' $<); [ -z "$$more" ] || \
+	  .venv-mxnet-$*/bin/python $(PIP) numpy==1.23.5 $$more
 	touch $@
 
 .venv-transformers-4/.done: environments/transformers-4.txt pyproject.toml
