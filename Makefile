@@ -2,7 +2,8 @@
 # MXNet's wheels need Python 3.8 to 3.11 on Linux x86-64: PYTHON=python3.11 make test
 PYTHON ?= python3
 BIN := .venv/bin
-LIVE := .venv-mxnet-original/.done .venv-mxnet-latest/.done .venv-transformers-4/.done
+MXNET := .venv-mxnet-original/.done .venv-mxnet-latest/.done
+LIVE := $(MXNET) .venv-mxnet-v1/.done .venv-transformers-4/.done
 FULL := build/full
 PIP := -m pip install --quiet --disable-pip-version-check
 
@@ -38,9 +39,11 @@ check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of RE
 generate: .venv/.done  ## rewrite the generated parts of README.md
 	$(BIN)/python tools/generate.py
 
-fixtures: .venv-mxnet-original/.done .venv-mxnet-latest/.done  ## rebuild fixtures/ with real MXNet, byte-identical
+fixtures: $(MXNET) .venv-mxnet-v1/.done  ## rebuild fixtures/ with real MXNet, byte-identical
 	.venv-mxnet-original/bin/python -W ignore fixtures/make_fixtures.py fixtures
 	.venv-mxnet-latest/bin/python -W ignore fixtures/make_fixtures.py fixtures
+	for name in v1 original latest; do \
+	  .venv-mxnet-$$name/bin/python -W ignore fixtures/make_formats.py fixtures/formats || exit 1; done
 
 clean:  ## remove what the targets above made
 	rm -rf build .venv .venv-*
@@ -55,6 +58,12 @@ clean:  ## remove what the targets above made
 	$(PYTHON) -m venv .venv-mxnet-$*
 	.venv-mxnet-$*/bin/python $(PIP) 'setuptools<70' wheel cython $$(grep -E '^(numpy|mxnet)=' $<)
 	.venv-mxnet-$*/bin/python $(PIP) --no-build-isolation --no-deps $$(grep '^gluonnlp=' $<)
+	touch $@
+
+# MXNet 0.11 asks for packages that it does not need here, and no GluonNLP goes with it.
+.venv-mxnet-v1/.done: environments/mxnet-v1.txt
+	$(PYTHON) -m venv .venv-mxnet-v1
+	.venv-mxnet-v1/bin/python $(PIP) --no-deps -r $<
 	touch $@
 
 .venv-transformers-4/.done: environments/transformers-4.txt pyproject.toml
