@@ -5,9 +5,10 @@ BIN := .venv/bin
 MXNET := .venv-mxnet-original/.done .venv-mxnet-latest/.done
 LIVE := $(MXNET) .venv-mxnet-v1/.done .venv-transformers-4/.done
 FULL := build/full
+FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test unit parity bort-full check generate fixtures clean
+.PHONY: help run test unit parity fuzz bort-full check generate fixtures clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -17,14 +18,18 @@ run: .venv/.done  ## convert the fixture Bort with its decoder, prove it, show t
 	$(BIN)/bort-convert --src fixtures/bort_decoder.params --dst build/bort_decoder \
 	  --config num_attention_heads=4 --force
 
-test: .venv/.done $(LIVE)  ## every test, parity against real MXNet and Transformers 4 included
+test: .venv/.done $(LIVE) .venv-fuzz/.done  ## every test, parity against real MXNet and Transformers 4 included
 	$(BIN)/python -m pytest -m "live or not live"
+	.venv-fuzz/bin/python -m fuzz.run --seconds 20
 
 unit: .venv/.done  ## the tests that need nothing but .venv
 	$(BIN)/python -m pytest
 
 parity: .venv/.done $(LIVE)  ## live comparison with both MXNet environments and Transformers 4
 	$(BIN)/python -m pytest -m live -v
+
+fuzz: .venv-fuzz/.done  ## hostile bytes for all that reads files, FUZZ_SECONDS in all (600)
+	.venv-fuzz/bin/python -m fuzz.run --seconds $(FUZZ_SECONDS)
 
 bort-full: .venv/.done .venv-mxnet-original/.done  ## real MXNet writes full-size Borts; they are converted and verified
 	$(BIN)/python tools/bort_full.py .venv-mxnet-original/bin/python $(FULL)
@@ -64,6 +69,11 @@ clean:  ## remove what the targets above made
 .venv-mxnet-v1/.done: environments/mxnet-v1.txt
 	$(PYTHON) -m venv .venv-mxnet-v1
 	.venv-mxnet-v1/bin/python $(PIP) --no-deps -r $<
+	touch $@
+
+.venv-fuzz/.done: environments/fuzz.txt
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python $(PIP) -r $<
 	touch $@
 
 .venv-transformers-4/.done: environments/transformers-4.txt pyproject.toml
