@@ -8,7 +8,7 @@ FULL := build/full
 FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test unit parity fuzz bort-full check generate fixtures clean
+.PHONY: help run test unit parity fuzz bort-full big-file check generate fixtures clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,10 @@ fuzz: .venv-fuzz/.done  ## hostile bytes for all that reads files, FUZZ_SECONDS 
 
 bort-full: .venv/.done .venv-mxnet-original/.done  ## real MXNet writes full-size Borts; they are converted and verified
 	$(BIN)/python tools/bort_full.py .venv-mxnet-original/bin/python $(FULL)
+
+big-file: .venv/.done  ## write a 4 GB file of 4,096 tensors (little of it on disk) and inspect it
+	$(BIN)/python -m tools.big_file build/big.params
+	bash -c "time $(BIN)/bort-convert inspect build/big.params | tail -n 3"
 
 check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of README up to date
 	$(BIN)/ruff check .
