@@ -10,11 +10,13 @@ reaches the same code back into `fuzz/corpus/`. Needs its own environment: `make
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -54,8 +56,19 @@ def run(target: str, *arguments: str) -> tuple[int, int]:
     """Exit code of libFuzzer on a target, and how many inputs it tried."""
     command = [sys.executable, "-W", "ignore", "-m", "fuzz.run", "--child", target, *arguments]
     log = WORK / target / "log"
-    with log.open("w+", encoding="utf-8", errors="replace") as file:
-        code = subprocess.run(command, cwd=ROOT, stdout=file, stderr=file, check=False).returncode
+    memory = Path("/dev/shm")  # where the system has it: files that touch no disk
+    with (
+        log.open("w+", encoding="utf-8", errors="replace") as file,
+        tempfile.TemporaryDirectory(dir=memory if memory.is_dir() else None) as folder,
+    ):
+        code = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "TMPDIR": folder},
+            stdout=file,
+            stderr=file,
+            check=False,
+        ).returncode
         file.seek(0)
         text = file.read()
     found = re.search(r"stat::number_of_executed_units:\s*(\d+)", text)

@@ -6,9 +6,11 @@ else that leaves it is a finding. `run.py` drives them with atheris, the test su
 
 from __future__ import annotations
 
+import atexit
 import functools
 import io
 import json
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -33,9 +35,10 @@ from tests.faults.making import BORT_TOML, CONFIG, bort_arrays, write_params
 
 @functools.cache
 def folder() -> Path:
-    """A folder of this process, in memory where the system has such a place."""
-    memory = Path("/dev/shm")
-    return Path(tempfile.mkdtemp(prefix="fuzz-", dir=memory if memory.is_dir() else None))
+    """A folder of this process."""
+    made = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
 
 
 @functools.cache
