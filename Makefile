@@ -2,11 +2,13 @@
 # MXNet's wheels need Python 3.8 to 3.11 on Linux x86-64: PYTHON=python3.11 make test
 PYTHON ?= python3
 BIN := .venv/bin
-LIVE := .venv-mxnet-original/.done .venv-mxnet-latest/.done .venv-transformers-4/.done
+MXNET := .venv-mxnet-original/.done .venv-mxnet-latest/.done
+LIVE := $(MXNET) .venv-mxnet-v1/.done .venv-transformers-4/.done
 FULL := build/full
+FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test unit parity bort-full check generate fixtures bench clean
+.PHONY: help run test unit parity fuzz bort-full big-file check generate fixtures bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -16,8 +18,9 @@ run: .venv/.done  ## convert the fixture Bort with its decoder, prove it, show t
 	$(BIN)/bort-convert --src fixtures/bort_decoder.params --dst build/bort_decoder \
 	  --config num_attention_heads=4 --force
 
-test: .venv/.done $(LIVE)  ## every test, parity against real MXNet and Transformers 4 included
+test: .venv/.done $(LIVE) .venv-fuzz/.done  ## every test, parity against real MXNet and Transformers 4 included
 	$(BIN)/python -m pytest -m "live or not live"
+	.venv-fuzz/bin/python -m fuzz.run --seconds 20
 
 unit: .venv/.done  ## the tests that need nothing but .venv
 	$(BIN)/python -m pytest
@@ -25,8 +28,15 @@ unit: .venv/.done  ## the tests that need nothing but .venv
 parity: .venv/.done $(LIVE)  ## live comparison with both MXNet environments and Transformers 4
 	$(BIN)/python -m pytest -m live -v
 
+fuzz: .venv-fuzz/.done  ## hostile bytes for all that reads files, FUZZ_SECONDS in all (600)
+	.venv-fuzz/bin/python -m fuzz.run --seconds $(FUZZ_SECONDS)
+
 bort-full: .venv/.done .venv-mxnet-original/.done  ## real MXNet writes full-size Borts; they are converted and verified
 	$(BIN)/python tools/bort_full.py .venv-mxnet-original/bin/python $(FULL)
+
+big-file: .venv/.done  ## write a 4 GB file of 4,096 tensors (little of it on disk) and inspect it
+	$(BIN)/python -m tools.big_file build/big.params
+	bash -c "time $(BIN)/bort-convert inspect build/big.params | tail -n 3"
 
 check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of README up to date
 	$(BIN)/ruff check .
@@ -38,9 +48,11 @@ check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of RE
 generate: .venv/.done  ## rewrite the generated parts of README.md
 	$(BIN)/python tools/generate.py
 
-fixtures: .venv-mxnet-original/.done .venv-mxnet-latest/.done  ## rebuild fixtures/ with real MXNet, byte-identical
+fixtures: $(MXNET) .venv-mxnet-v1/.done  ## rebuild fixtures/ with real MXNet, byte-identical
 	.venv-mxnet-original/bin/python -W ignore fixtures/make_fixtures.py fixtures
 	.venv-mxnet-latest/bin/python -W ignore fixtures/make_fixtures.py fixtures
+	for name in v1 original latest; do \
+	  .venv-mxnet-$$name/bin/python -W ignore fixtures/make_formats.py fixtures/formats || exit 1; done
 
 bench: .venv/.done .venv-mxnet-original/.done .venv-mxnet-benchmark/.done  ## measure against cp, MXNet and the old way; rewrite benchmarks/
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[bench]'
@@ -62,6 +74,17 @@ clean:  ## remove what the targets above made
 	.venv-mxnet-$*/bin/python $(PIP) --no-build-isolation --no-deps $$(grep '^gluonnlp=' $<)
 	more=$$(grep -Ev '^(numpy|mxnet|gluonnlp)=|^#' $<); [ -z "$$more" ] || \
 	  .venv-mxnet-$*/bin/python $(PIP) numpy==1.23.5 $$more
+	touch $@
+
+# MXNet 0.11 asks for packages that it does not need here, and no GluonNLP goes with it.
+.venv-mxnet-v1/.done: environments/mxnet-v1.txt
+	$(PYTHON) -m venv .venv-mxnet-v1
+	.venv-mxnet-v1/bin/python $(PIP) --no-deps -r $<
+	touch $@
+
+.venv-fuzz/.done: environments/fuzz.txt
+	$(PYTHON) -m venv .venv-fuzz
+	.venv-fuzz/bin/python $(PIP) -r $<
 	touch $@
 
 .venv-transformers-4/.done: environments/transformers-4.txt pyproject.toml

@@ -43,6 +43,12 @@ def mxnet_latest() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mxnet_v1() -> Path:
+    """The Python of the last MXNet that writes array version V1, 0.11.0."""
+    return _interpreter("BORT_MXNET_V1", ".venv-mxnet-v1")
+
+
+@pytest.fixture(scope="session")
 def transformers_4() -> Path:
     """The Python of the last Transformers 4."""
     return _interpreter("BORT_TRANSFORMERS_4", ".venv-transformers-4")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,10 @@ BAD_GOLDENS = {
 }
 
 
-@pytest.fixture(params=[*BAD_GOLDENS, "absent", "a directory", "npy", "npz of objects", "no about"])
+STRANGE = ["npy", "npz of objects", "no about", "compressed", "no array"]
+
+
+@pytest.fixture(params=[*BAD_GOLDENS, *STRANGE, "absent", "a directory"])
 def bad_golden(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     path = tmp_path / "golden.npz"
     match request.param:
@@ -82,6 +86,11 @@ def bad_golden(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
             np.savez(path, input_ids=np.array([{}, None], dtype=object))
         case "no about":
             np.savez(path, about=np.array("[" * 100_000))
+        case "compressed":
+            np.savez_compressed(path, hidden_states=np.zeros(10_000_000))
+        case "no array":
+            with zipfile.ZipFile(path, "w") as archive:
+                archive.writestr("input_ids", "no array")
         case name if name in BAD_GOLDENS:
             path.write_bytes(BAD_GOLDENS[name])
     return path

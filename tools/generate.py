@@ -5,6 +5,7 @@ A part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,18 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from converter.cli import main as command
+from converter.errors import ParamsError
+from converter.params import read_index
+from converter.params.index import DTYPES
 from converter.table_toml import family_names, load_family
 from converter.text import table_lines
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+FORMATS = ROOT / "fixtures" / "formats"
+# Columns of the table of formats; no MXNet writes sparse arrays in another version
+COLUMNS = [("V0", "dense"), ("V1", "dense")]
+COLUMNS += [("V2", "dense"), ("V2", "row_sparse"), ("V2", "csr"), ("V3", "dense")]
 END = "<!-- end -->"
 
 
@@ -54,7 +63,52 @@ def tables() -> str:
     return fenced("\n\n".join("\n".join(table_lines(load_family(n))) for n in family_names()))
 
 
-PARTS: dict[str, Callable[[], str]] = {"help": help_text, "families": families, "tables": tables}
+def formats() -> str:
+    """A row for each dtype: which MXNets' own files prove that each version and storage is read."""
+    proofs, refused = oracles()
+    rows = [
+        "| dtype | " + " | ".join(f"{version} {storage}" for version, storage in COLUMNS) + " |",
+        "|---" * (len(COLUMNS) + 1) + "|",
+    ]
+    for dtype in (dtype.name for dtype in DTYPES):
+        cells = []
+        for version, storage in COLUMNS:
+            written_by = proofs.get((version, storage, dtype), [])
+            own = ["own"] if storage == "dense" else []
+            cell = ", ".join([*written_by, *own])
+            if cell and (version, storage) in refused:
+                cell += " (refused)"
+            cells.append(cell or "–")
+        rows.append(f"| {dtype} | {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+def oracles() -> tuple[dict[tuple[str, str, str], list[str]], set[tuple[str, str]]]:
+    """The MXNets that wrote each (version, storage, dtype), and what the reader refuses of it."""
+    proofs: dict[tuple[str, str, str], list[str]] = {("V0", "dense", "float32"): ["oldest"]}
+    refused = set()
+    for name, stated in json.loads((FORMATS / "manifest.json").read_text("utf-8")).items():
+        cells = {
+            (stated["version"], tensor["storage"], (tensor.get("dense") or tensor)["dtype"])
+            for tensor in stated["tensors"]
+            if tensor["storage"] != "none"
+        }
+        for cell in cells:
+            written_by = proofs.setdefault(cell, [])
+            written_by += [m for m in [stated["mxnet"]] if m not in written_by]
+        try:
+            read_index(FORMATS / name)
+        except ParamsError:
+            refused |= {cell[:2] for cell in cells if cell[1] != "dense"}
+    return proofs, refused
+
+
+PARTS: dict[str, Callable[[], str]] = {
+    "help": help_text,
+    "families": families,
+    "formats": formats,
+    "tables": tables,
+}
 
 
 def generated(text: str) -> str:

@@ -17,8 +17,9 @@ import pytest
 import converter
 from tests.borts import source
 from tests.faults.making import command, environment, names_in, run
+from tests.faults.mounts import on_tmpfs, permitted
 from tests.faults.test_kill import DRIVER, NEVER
-from tests.faults.test_no_room import limited, permitted, tmpfs_command
+from tests.faults.test_no_room import limited
 
 SUFFIXES = ["safetensors", "npz"]
 OLDER = b"older"
@@ -39,7 +40,7 @@ def test_killed_at_every_step(suffix: str, older: bool, tmp_path: Path) -> None:
             assert process.stdin is not None
             assert process.stdout is not None
             args = ["export", str(source("bort_backbone")), str(dst), "--quiet", "--force"]
-            process.stdin.write(json.dumps([step, str(dst.parent), True, args]) + "\n")
+            process.stdin.write(json.dumps([step, None, str(dst.parent), True, args]) + "\n")
             process.stdin.flush()
             return int(process.stdout.readline())
 
@@ -113,7 +114,7 @@ def test_no_room(suffix: str, limit: str, older: bool, tmp_path: Path) -> None:
     if older:
         (place / name).write_bytes(OLDER)
     args = command("export", source("bort_backbone"), folder / name, "--force")
-    args = tmpfs_command(40_000, folder, kept, args) if tmpfs else limited(40_000, args)
+    args = on_tmpfs(40_000, folder, kept, args) if tmpfs else limited(40_000, args)
     result = subprocess.run(
         args, env=environment(), capture_output=True, encoding="utf-8", check=False
     )

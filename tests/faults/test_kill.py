@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
+from tests.borts import source
 from tests.faults.making import (
     arguments,
     bort_arrays,
@@ -25,10 +27,11 @@ from tests.faults.making import (
     write_params,
 )
 
-# For each line [step, folder, exchange, arguments] on stdin: the command in a fork that kills
-# itself before its step-th call of the system on something in the folder; then its exit code.
+# For each line [step, seconds, folder, exchange, arguments] on stdin: the command in a fork that
+# kills itself before its step-th call of the system on something in the folder, or is killed
+# after some seconds if they are not null; then its exit code.
 DRIVER = """
-import json, os, signal, sys
+import json, os, signal, sys, time
 import converter.staging
 from converter.cli import main
 
@@ -44,7 +47,7 @@ def kill_at(step, folder):
     sys.addaudithook(look)
 
 for line in sys.stdin:
-    step, folder, exchange, arguments = json.loads(line)
+    step, seconds, folder, exchange, arguments = json.loads(line)
     child = os.fork()
     if child == 0:
         if not exchange:
@@ -54,16 +57,27 @@ for line in sys.stdin:
             main(arguments)
         except SystemExit as end:
             os._exit(end.code or 0)
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 NEVER = 1_000_000  # steps: more than any conversion has
 
-Convert = Callable[[int, str, Path, bool], int]
+MOMENTS = 200  # random ones
+
+
+class Convert(Protocol):
+    """The exit code of a run that is killed at a step, or after some seconds."""
+
+    def __call__(
+        self, step: int, fixture: str, dst: Path, exchange: bool, seconds: float | None = None
+    ) -> int: ...
 
 
 @pytest.fixture(scope="module")
 def convert() -> Iterator[Convert]:
-    """`convert(step, fixture, dst, exchange)`: the exit code of a run that is killed at a step."""
+    """One process that imports once and forks for every run."""
     with subprocess.Popen(
         [sys.executable, "-c", DRIVER],
         env=environment(),
@@ -72,11 +86,14 @@ def convert() -> Iterator[Convert]:
         encoding="utf-8",
     ) as process:
 
-        def converted(step: int, fixture: str, dst: Path, exchange: bool) -> int:
+        def converted(
+            step: int, fixture: str, dst: Path, exchange: bool, seconds: float | None = None
+        ) -> int:
             assert process.stdin is not None
             assert process.stdout is not None
             args = arguments(fixture, dst, "--no-verify", "--quiet", "--force")
-            process.stdin.write(json.dumps([step, str(dst.parent), exchange, args]) + "\n")
+            line = json.dumps([step, seconds, str(dst.parent), exchange, args])
+            process.stdin.write(line + "\n")
             process.stdin.flush()
             return int(process.stdout.readline())
 
@@ -116,6 +133,34 @@ def test_killed_at_every_step(
         assert contents(destination) == contents(whole["newer"])
         assert names_in(folder) == ["out"]
     assert step > 15  # the steps were met, not missed
+
+
+def test_killed_at_200_random_moments(
+    whole: dict[str, Path], convert: Convert, tmp_path: Path
+) -> None:
+    """By turns with and without an older destination, exchanged in one step or by two renames."""
+    newer, older = contents(whole["newer"]), contents(whole["older"])
+    source_before = source("bort_backbone").read_bytes()
+    begin = time.monotonic()
+    assert convert(NEVER, "bort_backbone", tmp_path / "timed", True) == 0
+    lasts = time.monotonic() - begin
+    for seed in range(MOMENTS):
+        destination = tmp_path / str(seed) / "out"
+        destination.parent.mkdir()
+        exchange = seed % 4 < 2
+        if seed % 2:
+            shutil.copytree(whole["older"], destination)
+        seconds = random.Random(seed).uniform(0, 1.2 * lasts)
+        code = convert(NEVER, "bort_backbone", destination, exchange, seconds)
+        assert code in (0, -9)
+        if destination.exists():
+            assert contents(destination) in ([newer] if code == 0 else [newer, older]), seed
+        else:
+            assert code == -9
+            assert not (seed % 2 and exchange), seed
+        assert source("bort_backbone").read_bytes() == source_before
+        assert convert(NEVER, "bort_backbone", destination, exchange) == 0
+        assert (contents(destination), names_in(destination.parent)) == (newer, ["out"]), seed
 
 
 @pytest.fixture(scope="module")

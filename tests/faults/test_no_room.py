@@ -13,34 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.making import arguments, command, contents, environment, names_in
+from tests.faults.making import (
+    bort_arrays,
+    command,
+    contents,
+    environment,
+    names_in,
+    write_params,
+)
+from tests.faults.mounts import on_tmpfs, permitted
 
-TOO_SMALL = 40_000  # bytes; the weights of bort_backbone need 63,000
+TOO_SMALL = 2**20  # bytes; the weights need 1.3 MB
 OLDER = {"conversion.json": b"{}", "weights": b"older"}
-
-# A tmpfs of $1 bytes at $2 with an older conversion in it; then the command. What is left of the
-# folder is copied out to $3, because the tmpfs ends with its namespace.
-ON_TMPFS = """
-mount -t tmpfs -o size="$1" tmpfs "$2" && cp -r "$3/." "$2" || exit 99
-left=$3 folder=$2; shift 3
-"$@"; code=$?
-rm -r "$left" && cp -r "$folder" "$left"; exit $code
-"""
-
-
-def tmpfs_command(size: int, folder: Path, kept: Path, args: list[str]) -> list[str]:
-    script = ["sh", "-c", ON_TMPFS, "sh", str(size), str(folder), str(kept), *args]
-    return ["unshare", "--map-root-user", "--mount", *script]
-
-
-def permitted(tmp_path: Path) -> bool:
-    (tmp_path / "try").mkdir()
-    (tmp_path / "kept").mkdir()
-    try:
-        args = tmpfs_command(65536, tmp_path / "try", tmp_path / "kept", ["true"])
-        return subprocess.run(args, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 def limited(size: int, args: list[str]) -> list[str]:
@@ -59,11 +43,15 @@ def converted(
     if older:
         for name, data in OLDER.items():
             (place / "out" / name).write_bytes(data)
-    args = command(*arguments("bort_backbone", folder / "out", "--no-verify", "--force"))
-    args = tmpfs_command(size, folder, kept, args) if tmpfs else limited(size, args)
+    source = write_params(tmp_path / "source.params", bort_arrays(vocabulary=40_000))
+    before = source.read_bytes()
+    args = command("--src", source, "--dst", folder / "out", "--no-verify", "--force")
+    args += ["--config", "num_attention_heads=4"]
+    args = on_tmpfs(size, folder, kept, args) if tmpfs else limited(size, args)
     result = subprocess.run(
         args, env=environment(), capture_output=True, encoding="utf-8", check=False
     )
+    assert source.read_bytes() == before
     return result, place
 
 

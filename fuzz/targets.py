@@ -1,0 +1,181 @@
+"""What is fuzzed: functions of bytes that return, or raise what their users are promised.
+
+Each target swallows its one promised error (`ParamsError`, `TableError`, `ConvertError`); anything
+else that leaves it is a finding. `run.py` drives them with atheris, the test suite with hypothesis.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import io
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.convert import _told, plan_file
+from converter.errors import ConvertError, ParamsError, TableError
+from converter.params import Weights, load_params, read_index
+from converter.plan import Plan, make_plan
+from converter.staging import OURS
+from converter.table_toml import load_family, parse_table
+from converter.verify.bits import check_bits
+from converter.verify.golden import _inputs, _read
+from converter.verify.names import check_names
+from converter.write import write_json, write_model
+from tests.borts import FIXTURES
+from tests.faults.making import BORT_TOML, CONFIG, bort_arrays, write_params
+
+
+@functools.cache
+def folder() -> Path:
+    """A folder of this process."""
+    made = Path(tempfile.mkdtemp(prefix="fuzz-"))
+    atexit.register(shutil.rmtree, made, ignore_errors=True)
+    return made
+
+
+@functools.cache
+def converted() -> Plan:
+    """A tiny Bort, converted into `folder()`: the targets about `verify` change one file of it."""
+    source = write_params(folder() / "tiny.params", bort_arrays(vocabulary=5))
+    plan = make_plan(read_index(source), [load_family("bort")], CONFIG, "keep")
+    for name in ("whole", "bits", "names"):
+        directory = folder() / name
+        directory.mkdir()
+        write_model(plan, directory)
+    return plan
+
+
+def reader(data: bytes) -> None:
+    """A parameters file: index, arrays and pieces agree with one another and with the bytes."""
+    path = folder() / "x.params"
+    path.unlink(missing_ok=True)  # an array of the input before may still be mapped
+    path.write_bytes(data)
+    read_all(path)
+
+
+def read_all(path: Path) -> None:
+    """Read `path` in every way there is."""
+    data = path.read_bytes()
+    try:
+        index = read_index(path)
+        arrays = load_params(path)
+        with Weights(index) as weights:
+            for name, entry in index.tensors.items():
+                expected = data[entry.offset : entry.offset + entry.nbytes]
+                assert len(expected) == entry.nbytes
+                assert (arrays[name].dtype, arrays[name].shape) == (entry.dtype, entry.shape)
+                assert arrays[name].tobytes() == expected
+                assert b"".join(map(bytes, weights.pieces(entry))) == expected
+    except ParamsError as refusal:
+        assert str(refusal).startswith(f"{path}: "), refusal
+
+
+def table(data: bytes) -> None:
+    """A table of a user's own."""
+    try:
+        parse_table(data.decode("utf-8", "replace"), "own", "own.toml")
+    except TableError as refusal:
+        assert str(refusal).startswith("own.toml"), refusal
+
+
+def told(data: bytes) -> None:
+    """`conversion.json`, as far as `verify` believes it: the plan made from it."""
+    plan = converted()
+    (folder() / OURS).write_bytes(data)
+    try:
+        said = _told(folder())
+        plan_file(
+            plan.index.path,
+            family=said["family"],
+            config=said["config_overrides"],
+            dtype=said["dtype"],
+        )
+    except ConvertError as refusal:
+        assert str(refusal)
+
+
+def bits(data: bytes) -> None:
+    """`model.safetensors`: what is not the written one fails, and says why."""
+    plan = converted()
+    (folder() / "bits" / "model.safetensors").write_bytes(data)
+    verdict = check_bits(plan, folder() / "bits")
+    assert verdict.passed == (not verdict.problems)
+
+
+def names(data: bytes) -> None:
+    """`config.json`; without torch the class is not built, everything before it is done."""
+    plan = converted()
+    (folder() / "names" / "config.json").write_bytes(data)
+    verdict = check_names(plan, folder() / "names")
+    assert verdict.passed == (not verdict.problems)
+
+
+def golden(data: bytes) -> None:
+    """A recorded golden: arrays, and what they must be before a model runs."""
+    path = folder() / "golden.npz"
+    path.write_bytes(data)
+    try:
+        arrays, about = _read(path)
+        assert isinstance(about, dict)
+        _inputs(converted(), path, arrays)
+    except ConvertError as refusal:
+        assert str(refusal).startswith(f"{path}: "), refusal
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "reader": reader,
+    "table": table,
+    "told": told,
+    "bits": bits,
+    "names": names,
+    "golden": golden,
+}
+
+
+# Where each target begins: whole files, as small as they come
+
+
+def seeds(target: str) -> Iterator[bytes]:
+    """Files that the target accepts."""
+    if target == "reader":
+        yield from (path.read_bytes() for path in sorted(FIXTURES.glob("formats/*.params")))
+        yield (FIXTURES / "legacy_ndarray.v0").read_bytes()
+    elif target == "table":
+        yield BORT_TOML.encode()
+        yield from (part.encode() for part in BORT_TOML.split("\n\n"))
+    elif target == "told":
+        told_by = {"family": "bort", "config_overrides": CONFIG, "dtype": "keep"}
+        write_json(folder() / OURS, told_by)
+        yield (folder() / OURS).read_bytes()
+        yield json.dumps(told_by | {"dtype": "float16"}).encode()
+    elif target in ("bits", "names"):
+        converted()
+        file = "model.safetensors" if target == "bits" else "config.json"
+        yield (folder() / "whole" / file).read_bytes()
+    else:
+        yield from _goldens()
+
+
+def _goldens() -> Iterator[bytes]:
+    arrays: dict[str, Any] = {
+        "input_ids": np.array([[1, 2, 3], [4, 0, 0]], np.int32),
+        "valid_length": np.array([3, 1], np.int32),
+        "hidden_states": np.zeros((1, 2, 3, 8), np.float16),
+        "about": np.array('{"mxnet": "1.5.0"}'),
+    }
+    for save in (np.savez, np.savez_compressed):
+        file = io.BytesIO()
+        save(file, **arrays)
+        yield file.getvalue()
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("input_ids", b"\x93NUMPY\x01\x00")
+    yield file.getvalue()
