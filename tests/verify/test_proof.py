@@ -129,6 +129,7 @@ def test_not_safetensors(right: tuple[Plan, Path], content: bytes) -> None:
         ("num_attention_heads", 8, "num_attention_heads is 8, planned 4"),
         ("hidden_size", 33, "hidden_size"),
         ("surprise", 1, "surprise is 1, planned None"),
+        ("num_hidden_layers", 10**9, "num_hidden_layers is 1000000000, planned 2"),
     ],
 )
 def test_another_config(right: tuple[Plan, Path], field: str, value: Any, problem: str) -> None:
