@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self, cast
 
 import numpy as np
 
 from converter.errors import ParamsError
-from converter.params.index import Index, TensorEntry
+from converter.params.entries import Block, Index, TensorEntry, array_of, need_dense
+from converter.params.inflate import PackedError, PackedFile
+from converter.params.sparse import make_dense
 
 PIECE = 256 * 1024  # bytes: what stays in the CPU's cache is copied fastest
 
@@ -40,25 +42,80 @@ class Weights:
         self._file.close()
 
     def pieces(self, entry: TensorEntry) -> Iterator[memoryview]:
-        """The tensor's bytes in order; each piece is valid until the next one is asked for."""
+        """The dense tensor's bytes in order, little-endian, rows first, whatever the container.
+
+        Each piece is valid until the next one is asked for. Raises `ParamsError`, by name, for
+        a sparse tensor (see `dense`) and for an entry without array.
+        """
+        need_dense(self._index, entry)
+        if entry.fortran:  # its bytes are in another order: it has to be held whole
+            data = self.whole(entry).reshape(-1).view(np.uint8).data
+            yield from (data[start : start + PIECE] for start in range(0, len(data), PIECE))
+            return
+        file = self._open(entry)
         buffer = memoryview(bytearray(min(PIECE, entry.nbytes)))
         for start in range(0, entry.nbytes, PIECE):
             piece = buffer[: min(PIECE, entry.nbytes - start)]
-            self._read_into(entry.offset + start, piece)
-            yield piece
+            self._read_into(file, entry.offset + start, piece, entry.name)
+            yield _swapped(piece, entry) if entry.swapped else piece
 
     def whole(self, entry: TensorEntry) -> np.ndarray:
-        """The tensor as an array of its own, for a verb that cannot do with pieces."""
-        data = bytearray(entry.nbytes)
-        self._read_into(entry.offset, memoryview(data))
-        return np.frombuffer(data, entry.dtype).reshape(entry.shape)
+        """The dense tensor as an array of its own, for a verb that cannot do with pieces."""
+        need_dense(self._index, entry)
+        data = self._block(entry, entry.nbytes, entry.offset)
+        if entry.swapped:
+            data = _swapped(data, entry)
+        if entry.fortran:
+            columns = array_of(data, entry.dtype, entry.shape[::-1])
+            return np.ascontiguousarray(columns.transpose())
+        return array_of(data, entry.dtype, entry.shape)
 
-    def _read_into(self, offset: int, buffer: memoryview) -> None:
-        self._file.seek(offset)
-        while buffer:
-            count = self._file.readinto(buffer)
-            if not count:
-                raise ParamsError(
-                    f"{self._index.path}: became shorter while it was read; copy it again"
-                )
-            buffer = buffer[count:]
+    def dense(self, entry: TensorEntry) -> np.ndarray:
+        """Any tensor as a dense array; a sparse one takes `entry.dense_nbytes` of memory.
+
+        That can be far more than the file has: look before you call. Raises `ParamsError` when
+        the sparse tensor is not what MXNet would accept.
+        """
+        if entry.storage in ("dense", "none"):
+            return self.whole(entry)
+        data = self._block(entry, entry.nbytes, entry.offset)
+        values = array_of(data, entry.dtype, entry.stored_shape)
+        aux = [self._aux(entry, block) for block in entry.aux]
+        try:
+            return make_dense(entry, values, aux)
+        except ValueError as error:
+            raise ParamsError(
+                f"{self._index.path}: {entry.name}: cannot be made dense: {error}"
+            ) from error
+
+    def _aux(self, entry: TensorEntry, block: Block) -> np.ndarray:
+        return array_of(self._block(entry, block.nbytes, block.offset), block.dtype, block.shape)
+
+    def _block(self, entry: TensorEntry, nbytes: int, offset: int) -> memoryview:
+        data = memoryview(bytearray(nbytes))
+        self._read_into(self._open(entry), offset, data, entry.name)
+        return data
+
+    def _open(self, entry: TensorEntry) -> BinaryIO:
+        """What the entry's offsets count in; every caller goes through a stream at its own pace."""
+        if entry.packed is None:
+            return self._file
+        return cast(BinaryIO, PackedFile(self._file, entry.packed))
+
+    def _read_into(self, file: BinaryIO, offset: int, buffer: memoryview, name: str) -> None:
+        try:
+            file.seek(offset)
+            while buffer:
+                count = file.readinto(buffer)  # type: ignore[attr-defined]
+                if not count:
+                    raise ParamsError(
+                        f"{self._index.path}: became shorter while it was read; copy it again"
+                    )
+                buffer = buffer[count:]
+        except PackedError as error:
+            raise ParamsError(f"{self._index.path}: {name}: {error}") from error
+
+
+def _swapped(data: memoryview, entry: TensorEntry) -> memoryview:
+    """Big-endian numbers as little-endian ones."""
+    return np.frombuffer(data, f"u{entry.dtype.itemsize}").byteswap().view(np.uint8).data
