@@ -17,7 +17,7 @@ import click
 from click.core import ParameterSource
 
 from converter.convert import convert, inspect, plan_file, verify
-from converter.errors import ConvertError, ParityError
+from converter.errors import ConvertError, ParityError, safe
 from converter.plan import DTYPES
 from converter.report import Report, inspection_json, plan_json
 from converter.stream import Progress, silent
@@ -28,7 +28,6 @@ from converter.text import (
     error_lines,
     inspection_lines,
     plan_lines,
-    safe,
     summary,
     table_lines,
 )

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from converter.errors import ConvertError, PlanError
+from converter.errors import ConvertError, PlanError, safe
 from converter.fit import Fit
 from converter.params import Index
 from converter.plan import Plan
@@ -169,8 +169,3 @@ def error_lines(error: ConvertError) -> Iterator[str]:
     )
     yield f"Error: {safe(first)}"
     yield from map(safe, more)
-
-
-def safe(name: str) -> str:
-    """A name from a file as it may stand on a terminal: what cannot be printed is escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

@@ -10,7 +10,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 
-from converter.errors import ParamsError
+from converter.errors import ParamsError, safe
 from converter.params.inflate import Packed
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
@@ -103,14 +103,15 @@ def array_of(
 
 def need_dense(index: Index, entry: TensorEntry) -> None:
     """Refuse, by name, what has no dense bytes in the file."""
+    where = f"{index.path}: {safe(entry.name)}"
     if entry.storage == "none":
         raise ParamsError(
-            f"{index.path}: {entry.name}: holds no array (a parameter saved before it was "
-            "initialised): leave it out, or save the model again after a forward pass"
+            f"{where}: holds no array (a parameter saved before it was initialised): "
+            "leave it out, or save the model again after a forward pass"
         )
     if entry.storage != "dense":
         raise ParamsError(
-            f"{index.path}: {entry.name}: its storage is {entry.storage} (sparse; dense it has "
+            f"{where}: its storage is {entry.storage} (sparse; dense it has "
             f"{entry.dense_nbytes:,} bytes): read it with load_params(path, densify=True), or save "
             "it densely with `array.tostype('default')`"
         )

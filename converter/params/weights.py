@@ -9,7 +9,7 @@ from typing import BinaryIO, Self, cast
 
 import numpy as np
 
-from converter.errors import ParamsError
+from converter.errors import ParamsError, safe
 from converter.params.entries import Block, Index, TensorEntry, array_of, need_dense
 from converter.params.inflate import PackedError, PackedFile
 from converter.params.sparse import make_dense
@@ -85,7 +85,7 @@ class Weights:
             return make_dense(entry, values, aux)
         except ValueError as error:
             raise ParamsError(
-                f"{self._index.path}: {entry.name}: cannot be made dense: {error}"
+                f"{self._index.path}: {safe(entry.name)}: cannot be made dense: {error}"
             ) from error
 
     def _aux(self, entry: TensorEntry, block: Block) -> np.ndarray:
@@ -113,7 +113,7 @@ class Weights:
                     )
                 buffer = buffer[count:]
         except PackedError as error:
-            raise ParamsError(f"{self._index.path}: {name}: {error}") from error
+            raise ParamsError(f"{self._index.path}: {safe(name)}: {error}") from error
 
 
 def _swapped(data: memoryview, entry: TensorEntry) -> memoryview:

@@ -144,28 +144,6 @@ def test_a_hostile_file_is_refused_with_the_reason(file: File, reason: str, tmp_
         read_index(path)
 
 
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (b"", "is empty"),
-        (b"\x12\x01", "too few"),
-        (b"<!DOCTYPE html><html><title>404 Not Found</title></html>", "a web page .*fetch"),
-        (b'\n<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "a web page .*fetch"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
-        (b"PK\x03\x04" + bytes(40), "a ZIP archive"),
-        (b"\x1f\x8b\x08" + bytes(40), "gzip .*unpack"),
-        (b"\x80\x02}q\x00." + bytes(40), "a Python pickle"),
-        (b"\x93NUMPY\x01\x00" + bytes(40), "a NumPy array"),
-        (b"something else altogether", "begins with"),
-    ],
-)
-def test_what_is_met_in_place_of_a_file_is_named(content: bytes, what: str, tmp_path: Path) -> None:
-    path = tmp_path / "x.params"
-    path.write_bytes(content)
-    with pytest.raises(ParamsError, match=f"{path}: .*{what}"):
-        read_index(path)
-
-
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, reason in [
