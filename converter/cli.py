@@ -264,15 +264,21 @@ def verify_command(
 
 @main.command("inspect")
 @click.argument("src", type=FILE)
+@click.option(
+    "--content",
+    is_flag=True,
+    help="Read the weights too: which tensors are equal, which values are NaN or infinite.",
+)
 @common("json")
-def inspect_command(src: Path, as_json: bool) -> None:
-    """List the tensors of SRC, the family it fits, and what would be missing."""
-    found = inspect(src)
-    _print(
-        inspection_json(found.index, found.fits)
-        if as_json
-        else [*inspection_lines(found.index, found.fits)]
-    )
+def inspect_command(src: Path, content: bool, as_json: bool) -> None:
+    """List the tensors of SRC, the family it fits, and what would be missing.
+
+    SRC is a .params, .npz or .npy file, or an archive with one .params file in it.
+    """
+    with _progress(as_json or not content) as progress:
+        found = inspect(src, content=content, progress=progress)
+    parts = found.index, found.fits, found.content
+    _print(inspection_json(*parts) if as_json else [*inspection_lines(*parts)])
 
 
 @main.command("families")

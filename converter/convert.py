@@ -13,6 +13,7 @@ from converter.card import model_card
 from converter.errors import ConvertError, ParityError, PlanError
 from converter.fit import Fit, fit
 from converter.params import Index, read_index
+from converter.params.content import Content, read_content
 from converter.plan import DTYPES, Plan, make_plan
 from converter.report import Report
 from converter.staging import OURS, staging
@@ -27,21 +28,28 @@ PathLike = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is in a file, and how each family's table fits it (best first)."""
+    """What is in a file, and how each family's table fits it (best first).
+
+    `content` is None unless it was asked for.
+    """
 
     index: Index
     fits: tuple[Fit, ...]
+    content: Content | None = None
 
 
-def inspect(src: PathLike) -> Inspection:
-    """Read the index of `src` and try every family on it; no weight is read.
+def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent) -> Inspection:
+    """Read the index of `src` and try every family on it.
 
-    Raises `ParamsError` when `src` is not a whole `.params` file.
+    content: read every weight too: which tensors are equal, which values are not finite
+    progress: called with (stage, done, total)
+
+    Raises `ParamsError` when `src` is no whole parameters file.
     """
     index = read_index(src)
     fits = [fit(index, load_family(name)) for name in family_names()]
     fits.sort(key=lambda f: (len(f.problems), -f.accounted))
-    return Inspection(index, tuple(fits))
+    return Inspection(index, tuple(fits), read_content(index, progress) if content else None)
 
 
 def plan_file(

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from converter.fit import Fit
-from converter.params import Index
+from converter.params import Index, about
+from converter.params.content import Content
 from converter.plan import Plan, Step
 from converter.verify import Proof
 
@@ -61,23 +62,46 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def inspection_json(index: Index, fits: Sequence[Fit]) -> dict[str, Any]:
+def inspection_json(
+    index: Index, fits: Sequence[Fit], content: Content | None = None
+) -> dict[str, Any]:
     """A file as plain data: what `inspect --json` prints."""
+    model = about.zoo_model(index, content.sha1 if content else None)
     return {
         "file": index.path.name,
         "bytes": index.size,
+        "container": index.container,
+        "member": index.member,
+        "written_by": about.eras(index),
+        "naming": about.naming(index),
+        "dtypes": about.dtypes(index),
+        "zoo_model": {"name": model[0], "known_by": model[1]} if model else None,
         "tensors": [
             {
                 "name": entry.name,
-                "dtype": entry.dtype.name,
+                "dtype": entry.dtype.name if entry.storage != "none" else None,
                 "shape": entry.shape,
                 "bytes": entry.nbytes,
                 "offset": entry.offset,
                 "version": entry.version,
+                "storage": entry.storage,
             }
             for entry in index.tensors.values()
         ],
         "families": {fit.table.name: {"problems": fit.problems} for fit in fits},
+        "content": _content_json(content) if content else None,
+    }
+
+
+def _content_json(content: Content) -> dict[str, Any]:
+    return {
+        "sha1": content.sha1,
+        "equal": content.equal,
+        "constant": content.constant,
+        "nonfinite": {
+            name: {"nan": nan, "infinite": infinite}
+            for name, (nan, infinite) in content.nonfinite.items()
+        },
     }
 
 

@@ -44,6 +44,11 @@ def read_index(path: str | os.PathLike[str]) -> Index:
             found = read_contents(file, status.st_size, path)
         return Index(path, status.st_size, found.tensors, found.container, found.member)
     except OSError as error:
+        if str(path) == "-":
+            raise ParamsError(
+                "-: standard input cannot be read: a parameters file is read out of order, and "
+                "twice. Save it to a file first"
+            ) from error
         raise ParamsError(f"{path}: {error.strerror or error}") from error
     except ValueError as error:  # a path with a null character
         raise ParamsError(f"{str(path)!r}: {error}") from error

@@ -52,6 +52,10 @@ class Weights:
             data = self.whole(entry).reshape(-1).view(np.uint8).data
             yield from (data[start : start + PIECE] for start in range(0, len(data), PIECE))
             return
+        yield from self.stored(entry)
+
+    def stored(self, entry: TensorEntry) -> Iterator[memoryview]:
+        """The bytes of the data as the file has it: of a sparse tensor, its values alone."""
         file = self._open(entry)
         buffer = memoryview(bytearray(min(PIECE, entry.nbytes)))
         for start in range(0, entry.nbytes, PIECE):

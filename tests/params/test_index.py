@@ -151,6 +151,8 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         (tmp_path, "a directory"),
         (tmp_path / "pipe", "not a regular file"),
         (tmp_path / "a\0b", "null"),
+        (Path("-"), "standard input .*Save it to a file"),
+        (Path("/dev/null"), "not a regular file"),
     ]:
         with pytest.raises(ParamsError, match=reason):
             read_index(path)
