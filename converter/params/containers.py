@@ -213,7 +213,8 @@ def _member(whole: _Run, info: zipfile.ZipInfo, path: Path) -> _Run | None:
     if info.file_size > limit(info.compress_size):
         raise ParamsError(
             f"{path}: {safe(name)}: {info.compress_size:,} compressed bytes are said to become "
-            f"{info.file_size:,}: no weights do so (a decompression bomb?)"
+            f"{info.file_size:,}: no weights do so (a decompression bomb?). "
+            "If you trust it, unpack it first"
         )
     return _Run(_unpacked(whole.file, packed), 0, info.file_size, name, packed, whole.file)
 

@@ -192,7 +192,7 @@ class _Cursor:
         if self.position > self._most:
             raise PackedError(
                 f"{self._packed.size:,} compressed bytes become more than {self._most:,}: no "
-                "weights do so (a decompression bomb, or the archive's directory is wrong)"
+                "weights do so (a decompression bomb?). If you trust it, unpack it first"
             )
         if self._packed.crc is not None:
             self._crc = zlib.crc32(out, self._crc)
