@@ -6,11 +6,14 @@ stand. Nothing is extracted, and no name from an archive reaches the file system
 
 from __future__ import annotations
 
+import dataclasses
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
+
+import numpy as np
 
 from converter.errors import ParamsError, safe
 from converter.params import npy
@@ -22,7 +25,7 @@ from converter.params.diagnosis import (
     holds_none,
     holds_several,
 )
-from converter.params.entries import TensorEntry
+from converter.params.entries import Block, TensorEntry, byte_count
 from converter.params.inflate import (
     DEFLATE,
     GZIP,
@@ -32,11 +35,12 @@ from converter.params.inflate import (
     limit,
     scan,
 )
-from converter.params.listing import HEADER, LIST_BEGINNING, read_list
+from converter.params.listing import HEADER, LIST_BEGINNING, MAX_NDIM, read_list
 from converter.params.tar import is_tar, tar_members
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+SPARSE = ("data", "indices", "shape")  # what MXNet 2 writes of every sparse tensor
 
 
 @dataclass(frozen=True)
@@ -157,19 +161,68 @@ def _in_zip(whole: _Run, path: Path) -> Contents:
 def _arrays(
     whole: _Run, infos: list[zipfile.ZipInfo], path: Path
 ) -> Iterator[tuple[str, TensorEntry]]:
-    seen = set()
+    members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
         name = _zip_name(info).removesuffix(".npy")
-        if name in seen:
+        if name in members:
             raise ParamsError(f"{path}: the name {name!r} stands twice")
-        seen.add(name)
-        run = _member(whole, info, path)
+        members[name] = info
+
+    def read(name: str) -> TensorEntry:
+        run = _member(whole, members[name], path)
         if run is None:
             raise ParamsError(
                 f"{path}: {safe(name)}: is encrypted, damaged or compressed by a method other than "
                 "deflate; write the file again with numpy.savez"
             )
-        yield name, _array(run, name, path)
+        return _array(run, name, path)
+
+    sparse = {name.removesuffix("/format") for name in members if name.endswith("/format")}
+    sparse = {name for name in sparse if {f"{name}/{part}" for part in SPARSE} <= members.keys()}
+    sparse -= members.keys()  # one name for two tensors: then they are what they are
+    for name in members:
+        parent, _, part = name.rpartition("/")
+        if parent not in sparse or part not in (*SPARSE, "indptr", "format"):
+            yield name, read(name)
+        elif part == "data":
+            yield parent, _sparse(parent, read, f"{parent}/indptr" in members, whole.file, path)
+
+
+def _sparse(
+    name: str, read: Callable[[str], TensorEntry], csr: bool, file: BinaryIO, path: Path
+) -> TensorEntry:
+    """A sparse tensor as MXNet 2 writes it: a folder of arrays.
+
+    2.0.0.beta1 src/serialization/cnpy.cc, save_array. Its `format.npy` has a header that NumPy
+    cannot parse and that MXNet itself ignores; so do we: csr alone has `indptr`.
+    """
+    data, shape = read(f"{name}/data"), read(f"{name}/shape")
+    aux = [read(f"{name}/{part}") for part in (["indptr"] if csr else []) + ["indices"]]
+    parts = [data, shape, *aux]
+    sizes = _small(shape, file)
+    if sizes is None or any(part.fortran or part.swapped for part in parts):
+        raise ParamsError(f"{path}: {safe(name)}: damaged: no sparse tensor as MXNet 2 writes it")
+    return dataclasses.replace(
+        data,
+        name=name,
+        shape=sizes,
+        storage="csr" if csr else "row_sparse",
+        stored_shape=data.shape,
+        aux=tuple(Block(a.dtype, a.shape, a.offset, a.nbytes, a.packed) for a in aux),
+    )
+
+
+def _small(entry: TensorEntry, file: BinaryIO) -> tuple[int, ...] | None:
+    """The sizes that stand in a `shape.npy`; None when they can be none."""
+    if len(entry.shape) != 1 or not 1 <= entry.shape[0] <= MAX_NDIM or entry.dtype.kind != "i":
+        return None
+    stream = _unpacked(file, entry.packed) if entry.packed else file
+    run = _Run(stream, entry.offset, entry.offset + entry.nbytes, entry.name)
+    data = run.head(entry.nbytes)
+    sizes = tuple(np.frombuffer(data, entry.dtype).tolist()) if len(data) == entry.nbytes else ()
+    if not sizes or min(sizes) < 0 or byte_count(sizes, np.dtype("<f8")) is None:
+        return None
+    return sizes
 
 
 def _array(run: _Run, name: str, path: Path) -> TensorEntry:

@@ -32,6 +32,7 @@ class Block:
     shape: tuple[int, ...]
     offset: int
     nbytes: int
+    packed: Packed | None = None
 
 
 @dataclass(frozen=True)

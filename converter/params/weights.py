@@ -11,7 +11,7 @@ import numpy as np
 
 from converter.errors import ParamsError, safe
 from converter.params.entries import Block, Index, TensorEntry, array_of, need_dense
-from converter.params.inflate import PackedError, PackedFile
+from converter.params.inflate import Packed, PackedError, PackedFile
 from converter.params.sparse import make_dense
 
 PIECE = 256 * 1024  # bytes: what stays in the CPU's cache is copied fastest
@@ -56,7 +56,7 @@ class Weights:
 
     def stored(self, entry: TensorEntry) -> Iterator[memoryview]:
         """The bytes of the data as the file has it: of a sparse tensor, its values alone."""
-        file = self._open(entry)
+        file = self._open(entry.packed)
         buffer = memoryview(bytearray(min(PIECE, entry.nbytes)))
         for start in range(0, entry.nbytes, PIECE):
             piece = buffer[: min(PIECE, entry.nbytes - start)]
@@ -66,7 +66,7 @@ class Weights:
     def whole(self, entry: TensorEntry) -> np.ndarray:
         """The dense tensor as an array of its own, for a verb that cannot do with pieces."""
         need_dense(self._index, entry)
-        data = self._block(entry, entry.nbytes, entry.offset)
+        data = self._block(entry, entry)
         if entry.swapped:
             data = _swapped(data, entry)
         if entry.fortran:
@@ -82,7 +82,7 @@ class Weights:
         """
         if entry.storage in ("dense", "none"):
             return self.whole(entry)
-        data = self._block(entry, entry.nbytes, entry.offset)
+        data = self._block(entry, entry)
         values = array_of(data, entry.dtype, entry.stored_shape)
         aux = [self._aux(entry, block) for block in entry.aux]
         try:
@@ -93,18 +93,16 @@ class Weights:
             ) from error
 
     def _aux(self, entry: TensorEntry, block: Block) -> np.ndarray:
-        return array_of(self._block(entry, block.nbytes, block.offset), block.dtype, block.shape)
+        return array_of(self._block(entry, block), block.dtype, block.shape)
 
-    def _block(self, entry: TensorEntry, nbytes: int, offset: int) -> memoryview:
-        data = memoryview(bytearray(nbytes))
-        self._read_into(self._open(entry), offset, data, entry.name)
+    def _block(self, entry: TensorEntry, block: Block | TensorEntry) -> memoryview:
+        data = memoryview(bytearray(block.nbytes))
+        self._read_into(self._open(block.packed), block.offset, data, entry.name)
         return data
 
-    def _open(self, entry: TensorEntry) -> BinaryIO:
-        """What the entry's offsets count in; every caller goes through a stream at its own pace."""
-        if entry.packed is None:
-            return self._file
-        return cast(BinaryIO, PackedFile(self._file, entry.packed))
+    def _open(self, packed: Packed | None) -> BinaryIO:
+        """What offsets count in; every caller goes through a stream at its own pace."""
+        return self._file if packed is None else cast(BinaryIO, PackedFile(self._file, packed))
 
     def _read_into(self, file: BinaryIO, offset: int, buffer: memoryview, name: str) -> None:
         try:

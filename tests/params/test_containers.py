@@ -323,3 +323,40 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 def test_names_are_escaped_in_messages() -> None:
     assert safe("a\nb\udcff") == "a\\nb\\udcff"
+
+
+BROKEN = header(b"{'descr': '|s3{'descr': '<i8', 'fortran_order': False, 'shape': (), }\n") + b"csr"
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_the_sparse_folders_of_mxnet_2(method: int, path: Path) -> None:
+    """As `save_array` of 2.0.0.beta1 `src/serialization/cnpy.cc` writes them, broken header too."""
+    parts: dict[str, np.ndarray] = {
+        "m/data": np.array([1, 2, 3], "<f4"),
+        "m/indptr": np.array([0, 2, 2, 3]),
+        "m/indices": np.array([0, 2, 1]),
+        "m/shape": np.array([3, 4]),
+        "r/data": np.array([[1, 2], [3, 4]], "<f4"),
+        "r/indices": np.array([0, 3]),
+        "r/shape": np.array([5, 2]),
+        "dense/data": np.zeros(2),
+    }
+    members = {f"{name}.npy": array_bytes(array) for name, array in parts.items()}
+    members |= {"m/format.npy": BROKEN, "r/format.npy": BROKEN.replace(b"csr", b"row_sparse")}
+    path.write_bytes(zipped(members, method))
+    index = read_index(path)
+    assert {name: entry.storage for name, entry in index.tensors.items()} == {
+        "m": "csr",
+        "r": "row_sparse",
+        "dense/data": "dense",
+    }
+    arrays = load_params(path, densify=True)
+    assert arrays["m"].tolist() == [[1, 0, 2, 0], [0, 0, 0, 0], [0, 3, 0, 0]]
+    assert arrays["r"].tolist() == [[1, 2], [0, 0], [0, 0], [3, 4], [0, 0]]
+    with pytest.raises(ParamsError, match=r"m: .*densify=True"):
+        load_params(path)["m"]
+    for shape in ([], [-1, 4], [2**62, 2**62]):
+        members["m/shape.npy"] = array_bytes(np.array(shape, "<i8"))
+        path.write_bytes(zipped(members, method))
+        with pytest.raises(ParamsError, match="m: damaged: no sparse tensor"):
+            read_index(path)
