@@ -35,7 +35,7 @@ from converter.params.inflate import (
     limit,
     scan,
 )
-from converter.params.listing import HEADER, LIST_BEGINNING, MAX_NDIM, read_list
+from converter.params.listing import HEADER, LIST_BEGINNING, MAX_NDIM, MAX_TENSORS, read_list
 from converter.params.tar import is_tar, tar_members
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -151,6 +151,8 @@ def _in_zip(whole: _Run, path: Path) -> Contents:
         ) from error
     if sum(info.compress_size for info in infos) > whole.end:
         raise ParamsError(f"{path}: damaged ZIP archive: its members overlap")
+    if len(infos) > MAX_TENSORS:
+        raise ParamsError(f"{path}: a ZIP archive of {len(infos)} members: no model has so many")
     names = [_zip_name(info) for info in infos]
     if infos and all(name.endswith(".npy") for name in names):
         return Contents(dict(_arrays(whole, infos, path)), "npz")

@@ -21,6 +21,7 @@ HEADER = 24  # bytes: the beginning and the number of arrays
 ARRAY_MAGIC = {0xF993FAC8: "V1", 0xF993FAC9: "V2", 0xF993FACA: "V3"}
 STORAGE = {0: "dense", 1: "row_sparse", 2: "csr"}
 AUX = {"dense": 0, "row_sparse": 1, "csr": 2}  # MXNet's num_aux_data
+MAX_TENSORS = 2**17  # an entry costs 50 times the least it has in a file: this bounds memory
 MAX_NDIM = 32  # MXNet itself stops at 32; a larger number is damage, not a tensor
 
 
@@ -80,6 +81,8 @@ def read_list(
     size = end - start
     if count * 8 > size:
         raise reader.fail(f"damaged header: {count} tensors cannot stand in {size} bytes")
+    if count > MAX_TENSORS:
+        raise reader.fail(f"{count} tensors are more than any model has ({MAX_TENSORS} are read)")
     entries = []
     for number in range(count):
         reader.where = f"tensor {number + 1} of {count}"

@@ -145,6 +145,13 @@ def test_a_name_without_array_is_refused_where_its_value_is_needed(
             arrays["t1"]
 
 
+def test_a_file_of_nothing_but_entries_costs_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "x.params"
+    path.write_bytes(File([bytes(8 * (2**17 + 1))], count=2**17 + 1).encode())
+    with pytest.raises(ParamsError, match="131073 tensors are more than any model has"):
+        read_index(path)
+
+
 def test_an_unknown_size_in_v3_is_no_array(tmp_path: Path) -> None:
     """`shape_is_known` in MXNet 1.9.1's `NDArray::Load`; nothing stands behind such a shape."""
     unknown = nothing("V3")[:-4] + (2).to_bytes(4, "little") + b"\xff" * 8 + bytes(8)
