@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from converter.convert import convert, inspect, plan_file, verify
-from converter.errors import ConvertError, ParityError
+from converter.errors import ConvertError, ParityError, safe
 from converter.export import export
 from converter.options import FILE, common, shown_progress
 from converter.plan import DTYPES
@@ -29,7 +29,6 @@ from converter.text import (
     export_summary,
     inspection_lines,
     plan_lines,
-    safe,
     summary,
     table_lines,
 )
@@ -215,6 +214,7 @@ def verify_command(
     multiple=True,
     help="Take PREFIX off the names that begin with it, such as arg: or bort.; repeatable.",
 )
+@click.option("--densify", is_flag=True, help="Write sparse tensors in full; else refused.")
 @click.option("--no-verify", is_flag=True, help="Write without reading it back.")
 @click.option("--force", is_flag=True, help="Replace DST if it is a file.")
 @common("allow_nonfinite", "json", "quiet")
@@ -235,15 +235,21 @@ def export_command(
 
 @main.command("inspect")
 @click.argument("src", type=FILE)
+@click.option(
+    "--content",
+    is_flag=True,
+    help="Read the weights too: which tensors are equal, which values are NaN or infinite.",
+)
 @common("json")
-def inspect_command(src: Path, as_json: bool) -> None:
-    """List the tensors of SRC, the family it fits, and what would be missing."""
-    found = inspect(src)
-    _print(
-        inspection_json(found.index, found.fits)
-        if as_json
-        else [*inspection_lines(found.index, found.fits)]
-    )
+def inspect_command(src: Path, content: bool, as_json: bool) -> None:
+    """List the tensors of SRC, the family it fits, and what would be missing.
+
+    SRC is a .params, .npz or .npy file, or an archive with one .params file in it.
+    """
+    with shown_progress(as_json or not content) as progress:
+        found = inspect(src, content=content, progress=progress)
+    parts = found.index, found.fits, found.content
+    _print(inspection_json(*parts) if as_json else [*inspection_lines(*parts)])
 
 
 @main.command("families")

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from converter.card import model_card
-from converter.errors import ConvertError, ParamsError, ParityError, PlanError
+from converter.errors import ConvertError, ParityError, PlanError
 from converter.fit import Fit, fit
-from converter.params import Index, Weights, read_index
+from converter.params import Index, Weights, check_unchanged, read_index, state_of
+from converter.params.content import Content, read_content
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.plan import DTYPES, Plan, make_plan
 from converter.report import Report
@@ -28,21 +29,28 @@ PathLike = str | os.PathLike[str]
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is in a file, and how each family's table fits it (best first)."""
+    """What is in a file, and how each family's table fits it (best first).
+
+    `content` is None unless it was asked for.
+    """
 
     index: Index
     fits: tuple[Fit, ...]
+    content: Content | None = None
 
 
-def inspect(src: PathLike) -> Inspection:
-    """Read the index of `src` and try every family on it; no weight is read.
+def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent) -> Inspection:
+    """Read the index of `src` and try every family on it.
 
-    Raises `ParamsError` when `src` is not a whole `.params` file.
+    content: read every weight too: which tensors are equal, which values are not finite
+    progress: called with (stage, done, total)
+
+    Raises `ParamsError` when `src` is no whole parameters file.
     """
     index = read_index(src)
     fits = [fit(index, load_family(name)) for name in family_names()]
     fits.sort(key=lambda f: (len(f.problems), -f.accounted))
-    return Inspection(index, tuple(fits))
+    return Inspection(index, tuple(fits), read_content(index, progress) if content else None)
 
 
 def plan_file(
@@ -96,38 +104,21 @@ def convert(
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or destination in source.parents:
         raise ConvertError(f"{dst}: the source is in it; choose another --dst")
-    before = _state(source)
+    before = state_of(source)
     made = plan_file(src, family=family, table=table, config=config, dtype=dtype)
     with staging(destination, force=force) as stage:
         found = write_model(made, stage.path, progress)
-        _check_unchanged(source, before)
+        check_unchanged(source, before)
         refuse_nonfinite(made.index.path, found, allowed=allow_nonfinite)
         proof = prove(made, stage.path, atol, None, progress, bool(found)) if verify else None
         report = Report(made, proof, found)
-        _check_unchanged(source, before)
+        check_unchanged(source, before)
         if verify and not report.passed:
             raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
         write_json(stage.path / OURS, report.to_json())
         write_text(stage.path / "README.md", model_card(report))
         stage.commit()
     return report
-
-
-def _state(path: Path) -> tuple[int, ...] | None:
-    """What changes when someone writes to a file, or puts another in its place."""
-    try:
-        status = path.stat()
-    except (OSError, ValueError):
-        return None  # reading it says why
-    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
-
-
-def _check_unchanged(source: Path, before: tuple[int, ...] | None) -> None:
-    if _state(source) != before:
-        raise ParamsError(
-            f"{source}: changed while it was read; nothing was written. "
-            "Start again when nothing else writes to it."
-        )
 
 
 def verify(

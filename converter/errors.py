@@ -58,3 +58,8 @@ class ParityError(ConvertError):
     def __init__(self, message: str, report: Any) -> None:
         self.report = report
         super().__init__(message)
+
+
+def safe(name: str) -> str:
+    """A name from a file as it may stand on a terminal: what cannot be printed is escaped."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from converter.errors import ConvertError, ParityError, PlanError
 from converter.npz import write_npz
-from converter.params import Index, TensorEntry, Weights, read_index
+from converter.params import Index, TensorEntry, Weights, check_unchanged, read_index, state_of
 from converter.params.nonfinite import Tally, refuse_nonfinite
 from converter.report import ExportReport
 from converter.staging import staging
@@ -28,6 +28,7 @@ def export(
     verify: bool = True,
     force: bool = False,
     allow_nonfinite: bool = False,
+    densify: bool = False,
     progress: Progress = silent,
 ) -> ExportReport:
     """Copy every tensor of the parameters file `src` into the new file `dst`, bit for bit.
@@ -39,10 +40,12 @@ def export(
         users of `dst` have (safetensors; `numpy.load`)
     force: replace a file that exists
     allow_nonfinite: copy NaN and infinities too
+    densify: make sparse tensors dense, each whole in memory for its turn; else they are refused
     progress: called with (stage, done, total)
 
     Every dtype, shape and value is kept; safetensors holds all dtypes of MXNet, `.npz` all but
-    bfloat16. Memory does not grow with the file. Raises `ParamsError`, `PlanError` (every name or
+    bfloat16. A name that holds no array is left out, and the report says so. Memory does not grow
+    with the file. Raises `ParamsError`, `PlanError` (every name or
     dtype that the target cannot hold, at once), `NonfiniteError`, `WriteError`, and `ParityError`
     (with the report) when the proof fails. After any of them `dst` is as before.
     """
@@ -50,12 +53,16 @@ def export(
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or (destination.is_file() and _is_same(source, destination)):
         raise ConvertError(f"{dst}: is the source itself; choose another DST")
+    before = state_of(source)
     index = read_index(src)
     names = _names(index, strip_prefixes)
-    if problems := [*_problems(names, npz)]:
+    if problems := [*_problems(names, npz), *([] if densify else _sparse(names))]:
         raise PlanError(f"{src} cannot be exported as {'npz' if npz else 'safetensors'}:", problems)
     tally = Tally()
-    with staging(destination, file=True, force=force) as stage, Weights(index) as weights:
+    with (
+        staging(destination, file=True, force=force) as stage,
+        Weights(index, densify=densify) as weights,
+    ):
         tensors = [_tensor(name, entry, weights, tally) for name, entry in names.items()]
         (write_npz if npz else write_safetensors)(stage.path, tensors, progress)
         refuse_nonfinite(index.path, tally.found, allowed=allow_nonfinite)
@@ -63,6 +70,7 @@ def export(
         if verify:
             copies = check_copies(names, weights, stage.path, npz=npz, progress=progress)
         report = ExportReport(index, "npz" if npz else "safetensors", names, tally.found, copies)
+        check_unchanged(source, before)
         if copies and not copies.passed:
             raise ParityError(f"{src}: exported, and the proof failed; {dst} was not made", report)
         stage.commit()
@@ -87,7 +95,7 @@ def _is_same(first: Path, second: Path) -> bool:
 
 def _names(index: Index, prefixes: Sequence[str]) -> Mapping[str, TensorEntry]:
     """The target's names, in the order of the file, each with its source tensor."""
-    names = {name: name for name in index.tensors}  # source → target
+    names = {name: name for name, e in index.tensors.items() if e.storage != "none"}  # → target
     problems = []
     for prefix in prefixes:
         met = [name for name, target in names.items() if prefix and target.startswith(prefix)]
@@ -127,8 +135,17 @@ def _problems(names: Mapping[str, TensorEntry], npz: bool) -> Iterator[str]:
             yield f"{name}: safetensors has no {entry.dtype.name}; write an .npz"
 
 
+def _sparse(names: Mapping[str, TensorEntry]) -> Iterator[str]:
+    for entry in names.values():
+        if entry.storage != "dense":
+            yield (
+                f"{entry.name} is {entry.storage}; --densify writes it in full: "
+                f"{entry.dense_nbytes:,} bytes, held in memory"
+            )
+
+
 def _tensor(name: str, entry: TensorEntry, weights: Weights, tally: Tally) -> Tensor:
     def pieces() -> Pieces:
         return tally.watch(entry, weights.pieces(entry))
 
-    return Tensor(name, entry.dtype, entry.shape, entry.nbytes, pieces)
+    return Tensor(name, entry.dtype, entry.shape, entry.dense_nbytes, pieces)

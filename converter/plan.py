@@ -219,8 +219,15 @@ def _misspelt(overrides: Mapping[str, Any], fields: set[str]) -> Iterator[str]:
 
 def _not_floating(chosen: Fit) -> Iterator[str]:
     for match in chosen.matches:
-        dtype = match.source.dtype
-        if dtype.kind != "f" and dtype != ml_dtypes.bfloat16:
+        dtype, storage = match.source.dtype, match.source.storage
+        if storage != "dense":
+            yield (
+                f"{match.source.name} holds no array: save the model again once it has one"
+                if storage == "none"
+                else f"{match.source.name} is {storage} (sparse): save it densely with "
+                "`array.tostype('default')`"
+            )
+        elif dtype.kind != "f" and dtype != ml_dtypes.bfloat16:
             yield f"wrong dtype: {match.source.name} is {dtype.name}; weights are floating point"
 
 

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from converter.fit import Fit
-from converter.params import Index, TensorEntry
+from converter.params import Index, TensorEntry, about
+from converter.params.content import Content
 from converter.params.nonfinite import Nonfinite
 from converter.plan import Plan, Step
 from converter.verify import Copies, Proof
@@ -75,6 +76,11 @@ class ExportReport:
         """Whether every tensor was read back and is the source's."""
         return self.copies is not None and self.copies.passed
 
+    @property
+    def left_out(self) -> list[str]:
+        """The source's names that hold no array."""
+        return [name for name, e in self.index.tensors.items() if e.storage == "none"]
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, the same for the same input and versions: no date, no path."""
         return {
@@ -94,6 +100,7 @@ class ExportReport:
                 }
                 for name, entry in self.names.items()
             ],
+            "left_out": self.left_out,
             "nonfinite": nonfinite_json(self.nonfinite),
             "verified": self.passed,
             "proof": dataclasses.asdict(self.copies) if self.copies else None,
@@ -114,23 +121,43 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def inspection_json(index: Index, fits: Sequence[Fit]) -> dict[str, Any]:
+def inspection_json(
+    index: Index, fits: Sequence[Fit], content: Content | None = None
+) -> dict[str, Any]:
     """A file as plain data: what `inspect --json` prints."""
+    model = about.zoo_model(index, content.sha1 if content else None)
     return {
         "file": index.path.name,
         "bytes": index.size,
+        "container": index.container,
+        "member": index.member,
+        "written_by": about.eras(index),
+        "naming": about.naming(index),
+        "dtypes": about.dtypes(index),
+        "zoo_model": {"name": model[0], "known_by": model[1]} if model else None,
         "tensors": [
             {
                 "name": entry.name,
-                "dtype": entry.dtype.name,
+                "dtype": entry.dtype.name if entry.storage != "none" else None,
                 "shape": entry.shape,
                 "bytes": entry.nbytes,
                 "offset": entry.offset,
                 "version": entry.version,
+                "storage": entry.storage,
             }
             for entry in index.tensors.values()
         ],
         "families": {fit.table.name: {"problems": fit.problems} for fit in fits},
+        "content": _content_json(content) if content else None,
+    }
+
+
+def _content_json(content: Content) -> dict[str, Any]:
+    return {
+        "sha1": content.sha1,
+        "equal": content.equal,
+        "constant": content.constant,
+        "nonfinite": nonfinite_json(content.nonfinite),
     }
 
 

@@ -6,9 +6,10 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from converter.errors import ConvertError
+from converter.errors import ConvertError, safe
 from converter.fit import Fit
-from converter.params import Index
+from converter.params import Index, about
+from converter.params.content import Content
 from converter.params.nonfinite import Nonfinite
 from converter.plan import Plan
 from converter.report import ExportReport, Report
@@ -42,6 +43,7 @@ def summary(report: Report) -> Iterator[str]:
 def export_summary(report: ExportReport) -> Iterator[str]:
     """The report of an export for a person: one line a fact."""
     yield f"{report.index.path.name}: {len(report.names):,} tensors → {report.target}"
+    yield from (f"left out, it holds no array: {name}" for name in report.left_out)
     yield from _nonfinite_lines(report.nonfinite)
     if report.copies is None:
         yield "not verified (--no-verify)"
@@ -136,17 +138,55 @@ def table_lines(table: Table) -> Iterator[str]:
         yield f"known: {known.name}: " + ", ".join(f"{k} = {v}" for k, v in known.config.items())
 
 
-def inspection_lines(index: Index, fits: Sequence[Fit]) -> Iterator[str]:
-    """The tensors of a file, a line each, and how each family fits."""
+def inspection_lines(
+    index: Index, fits: Sequence[Fit], content: Content | None = None
+) -> Iterator[str]:
+    """The tensors of a file, a line each; where it is from; and how each family fits."""
     rows = [("name", "dtype", "shape", "bytes", "format")]
     for entry in index.tensors.values():
+        if entry.storage == "none":
+            rows.append((safe(entry.name), "–", "no array", "0", entry.version))
+            continue
         shape = "×".join(map(str, entry.shape)) or "scalar"
-        rows.append((safe(entry.name), entry.dtype.name, shape, f"{entry.nbytes:,}", entry.version))
+        kind = entry.version if entry.storage == "dense" else f"{entry.version} {entry.storage}"
+        rows.append((safe(entry.name), entry.dtype.name, shape, f"{entry.nbytes:,}", kind))
     yield from columns(rows)
     yield ""
     yield f"{len(index.tensors):,} tensors, {index.size:,} bytes"
+    yield from _origin(index, content)
+    if content:
+        yield from _content_lines(content)
     for fit in fits:
         yield from fit_lines(fit)
+
+
+def _origin(index: Index, content: Content | None) -> Iterator[str]:
+    if index.container != "params":
+        yield f"container: {index.container}" + (f", in it {index.member}" if index.member else "")
+    for version, era in about.eras(index).items():
+        yield f"format: {version}, written by {era}"
+    if index.tensors:
+        scheme = about.naming(index)
+        yield f"names: {scheme} ({about.NAMINGS[scheme]})"
+        yield "dtypes: " + ", ".join(f"{n:,} {name}" for name, n in about.dtypes(index).items())
+    if sparse := about.stored_as(index, "row_sparse", "csr"):
+        yield f"sparse: {', '.join(sparse)}"
+    if missing := about.stored_as(index, "none"):
+        yield f"without array: {', '.join(missing)}"
+    if model := about.zoo_model(index, content.sha1 if content else None):
+        yield f"GluonNLP's zoo: {model[0]}, by its {model[1]}"
+
+
+def _content_lines(content: Content) -> Iterator[str]:
+    """What reading all weights told."""
+    for names in content.equal:
+        yield f"equal: {' = '.join(names)}"
+    if content.constant:
+        yield f"one value throughout: {content.constant:,} tensors"
+    for name, count in content.nonfinite.items():
+        yield f"not finite: {name}: {count}"
+    if not content.nonfinite:
+        yield "all values are finite"
 
 
 def fit_lines(fit: Fit) -> Iterator[str]:
@@ -191,8 +231,3 @@ def error_lines(error: ConvertError) -> Iterator[str]:
     more += [f"  - {problem}" for problem in error.problems]
     yield f"Error: {safe(first)}"
     yield from map(safe, more)
-
-
-def safe(name: str) -> str:
-    """A name from a file as it may stand on a terminal: what cannot be printed is escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

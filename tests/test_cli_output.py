@@ -71,7 +71,8 @@ def test_json_of_inspect_is_all_of_stdout() -> None:
     result = invoke("inspect", source("bort_float16"), "--json")
     found = only_json(result.stdout)
     assert (result.exit_code, result.stderr) == (0, "")
-    assert found["tensors"][0].keys() == {"name", "dtype", "shape", "bytes", "offset", "version"}
+    keys = {"name", "dtype", "shape", "bytes", "offset", "version", "storage"}
+    assert found["tensors"][0].keys() == keys
     assert found["families"] == {"bort": {"problems": []}}
 
 

@@ -20,6 +20,7 @@ from safetensors.numpy import load_file
 
 import converter
 from converter.errors import ConvertError, NonfiniteError, ParityError, PlanError, WriteError
+from converter.text import export_summary
 from tests.borts import NAMES, source
 from tests.conftest import ROOT
 from tests.faults.making import Arrays, environment, names_in, run, write_params
@@ -28,6 +29,7 @@ from tests.params.strategies import FLAGS, arrays, dtype_of
 from tests.test_cli import invoke
 
 SUFFIXES = ["safetensors", "npz"]
+FORMATS = ROOT / "fixtures" / "formats"
 
 
 def loaded(path: Path) -> dict[str, Any]:
@@ -318,3 +320,28 @@ def test_what_hybrid_block_export_wrote(
     converter.export(src, dst, strip_prefixes=["arg:", "aux:"])
     found = {n: hashlib.sha256(array.tobytes()).hexdigest() for n, array in load_file(dst).items()}
     assert found == json.loads(printed.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", ["mxnet-1.5.0_row_sparse", "mxnet-1.9.1_csr"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_sparse_tensors_on_request(name: str, suffix: str, tmp_path: Path) -> None:
+    oracle, out = FORMATS / f"{name}.params", tmp_path / f"out.{suffix}"
+    with pytest.raises(PlanError, match=r"is (row_sparse|csr); --densify writes it in full"):
+        converter.export(oracle, out)
+    assert not out.exists()
+    report = converter.export(oracle, out, densify=True)
+    assert report.passed
+    expected = converter.load_params(oracle, densify=True)
+    found = loaded(out)
+    assert found.keys() == expected.keys()
+    for key, value in expected.items():
+        np.testing.assert_array_equal(found[key], value)
+
+
+def test_a_name_without_array_is_left_out_and_said(tmp_path: Path) -> None:
+    oracle = FORMATS / "mxnet-0.11.0_no_array.params"
+    report = converter.export(oracle, tmp_path / "out.npz")
+    empty = [n for n, e in report.index.tensors.items() if e.storage == "none"]
+    assert empty
+    assert report.to_json()["left_out"] == empty
+    assert f"left out, it holds no array: {empty[0]}" in "\n".join(export_summary(report))

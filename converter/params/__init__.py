@@ -3,6 +3,15 @@
 from converter.params.index import Index, TensorEntry, read_index
 from converter.params.load import load_params
 from converter.params.save import save_params
-from converter.params.weights import Weights
+from converter.params.weights import Weights, check_unchanged, state_of
 
-__all__ = ["Index", "TensorEntry", "Weights", "load_params", "read_index", "save_params"]
+__all__ = [
+    "Index",
+    "TensorEntry",
+    "Weights",
+    "check_unchanged",
+    "load_params",
+    "read_index",
+    "save_params",
+    "state_of",
+]

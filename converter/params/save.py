@@ -16,7 +16,8 @@ import numpy as np
 
 from converter.disk import new_file
 from converter.errors import WriteError
-from converter.params.index import ARRAY_MAGIC, DTYPES, LIST_BEGINNING, MAX_NDIM
+from converter.params.entries import DTYPES
+from converter.params.listing import ARRAY_MAGIC, LIST_BEGINNING, MAX_NDIM
 from converter.staging import staging
 
 MAGIC = {version: magic for magic, version in ARRAY_MAGIC.items()}

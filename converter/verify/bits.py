@@ -7,7 +7,6 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 from typing import BinaryIO
 
@@ -19,6 +18,7 @@ from converter.params.weights import PIECE
 from converter.plan import Plan, Step
 from converter.stream import CODES
 from converter.verbs import VERBS
+from converter.verify.bytes import same_bytes
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def _differences(plan: Plan, path: Path) -> Iterator[str]:
             elif not _comes_back(step, weights, stored.pieces(file)):
                 yield f"{step.source.name} does not come back from {step.target}"
         for second, first in plan.tied:
-            if not _equal(weights.pieces(second), weights.pieces(first)):
+            if not same_bytes(weights.pieces(second), weights.pieces(first)):
                 yield f"{second.name} differs from {first.name}, which stands for it"
 
 
@@ -128,18 +128,8 @@ def _comes_back(step: Step, weights: Weights, stored: Iterator[bytes]) -> bool:
         expected = step.cast(weights.whole(step.source))
         restored = verb.inverse(written)
         return restored.shape == expected.shape and restored.tobytes() == expected.tobytes()
-    dtype = step.source.dtype
-    source = weights.pieces(step.source)
-    return _equal((step.cast(np.frombuffer(piece, dtype)).tobytes() for piece in source), stored)
-
-
-def _equal(first: Iterator[bytes | memoryview], second: Iterator[bytes | memoryview]) -> bool:
-    """Equality of two streams of bytes that may be cut differently: -0.0 is not 0.0 here."""
-    a, b = b"", b""
-    for more, other in zip_longest(first, second, fillvalue=b""):
-        a, b = a + bytes(more), b + bytes(other)
-        common = min(len(a), len(b))
-        if a[:common] != b[:common]:
-            return False
-        a, b = a[common:], b[common:]
-    return not a and not b
+    source, dtype = weights.pieces(step.source), step.source.dtype
+    if not step.casts:
+        return same_bytes(source, stored)
+    cast = (step.cast(np.frombuffer(piece, dtype)).tobytes() for piece in source)
+    return same_bytes(cast, stored)

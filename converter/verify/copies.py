@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from converter.npz import SUFFIX
 from converter.params import TensorEntry, Weights
 from converter.stream import CODES, Progress, silent
+from converter.verify.bytes import same_bytes
 
 BLOCK = 4 * 1024 * 1024  # bytes that are read back at once
 HELD = 4 * BLOCK  # bytes that are read of one mapping
@@ -47,7 +48,7 @@ def check_copies(
     """Read `path` back: it must hold `names` (target name → source tensor) and nothing else."""
     open_target = _Npz if npz else _Safetensors
     problems, identical = [], 0
-    done, total = 0, sum(entry.nbytes for entry in names.values())
+    done, total = 0, sum(entry.dense_nbytes for entry in names.values())
     try:
         with open_target(path) as target:
             there = target.names()
@@ -57,11 +58,11 @@ def check_copies(
                     problems.append(f"{name} was not written")
                 elif not target.is_like(name, entry):
                     problems.append(f"{name} has not the dtype and shape of {entry.name}")
-                elif not _same_bytes(weights.pieces(entry), target.pieces(name)):
+                elif not same_bytes(weights.pieces(entry), target.pieces(name)):
                     problems.append(f"{name} is not {entry.name}, bit for bit")
                 else:
                     identical += 1
-                done += entry.nbytes
+                done += entry.dense_nbytes
                 progress("checking", done, total)
     except (OSError, ValueError, EOFError, BadZipFile, SafetensorError) as error:
         problems.append(f"what was written cannot be read: {error}")
@@ -149,19 +150,3 @@ def _blocks(shape: tuple[int, ...], itemsize: int) -> Iterator[Any]:
         outer = tuple(slice(at, at + 1) for at in before)
         for start in range(0, shape[axis], rows):
             yield (*outer, slice(start, min(start + rows, shape[axis])))
-
-
-def _same_bytes(first: Iterator[memoryview], second: Iterator[memoryview]) -> bool:
-    """Equality of two streams, however they are cut into pieces."""
-    a = b = memoryview(b"")
-    while True:
-        a, b = a or next(first, a), b or next(second, b)
-        count = min(len(a), len(b))
-        if not count:
-            return not a and not b
-        same = np.array_equal(
-            np.frombuffer(a[:count], np.uint8), np.frombuffer(b[:count], np.uint8)
-        )
-        if not same:
-            return False
-        a, b = a[count:], b[count:]

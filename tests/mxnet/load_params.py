@@ -2,7 +2,8 @@
 
     python tests/mxnet/load_params.py [--np-shape] FILE
 
-{name: [dtype, shape, SHA-256 of the bytes]}; an unnamed list has its positions as names.
+{name: [dtype, shape, SHA-256 of the bytes]}; an unnamed list has its positions as names. Sparse
+arrays are checked by MXNet's own `check_format`, made dense, and their storage stands at the end.
 Python 3.6 and MXNet 1.5 can run it.
 """
 
@@ -32,9 +33,13 @@ def describe(loaded: Any) -> Dict[str, Any]:  # noqa: UP006  # Python 3.6
         loaded = {str(number): array for number, array in enumerate(loaded)}
     found = {}
     for name, array in loaded.items():
+        if array.stype != "default":
+            array.check_format(full_check=True)
         value = array.asnumpy()
         dtype = "bfloat16" if value.dtype.names == ("bfloat16",) else value.dtype.name
         found[name] = [dtype, list(value.shape), hashlib.sha256(value.tobytes()).hexdigest()]
+        if array.stype != "default":
+            found[name].append(array.stype)
     return found
 
 

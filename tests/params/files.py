@@ -13,6 +13,9 @@ makes. The layout, little-endian throughout (MXNet `src/ndarray/ndarray.cc`,
 
     context: i32 device type, i32 device number; dtype: i32 flag
 
+    sparse (V2 alone): the data's own shape stands before the shape; behind the dtype stand a
+    dtype flag and a shape for each index array; behind the data stands the data of each
+
 Every field can be set wrongly: that is what the hostile files of the tests are made with.
 """
 
@@ -33,7 +36,10 @@ CPU, GPU, PINNED = (1, 0), (2, 3), (3, 0)
 
 @dataclass(frozen=True)
 class Array:
-    """One array as it will stand in a file; `ndim` and `storage` may lie."""
+    """One array as it will stand in a file; `ndim` and `storage` may lie.
+
+    stored: the shape of a sparse array's data; aux: (flag, shape, data) of its index arrays
+    """
 
     shape: tuple[int, ...]
     data: bytes
@@ -41,13 +47,18 @@ class Array:
     context: tuple[int, int] = CPU
     ndim: int | None = None
     storage: int = 0
+    stored: tuple[int, ...] = ()
+    aux: tuple[tuple[int, tuple[int, ...], bytes], ...] = ()
 
 
 @dataclass(frozen=True)
 class File:
-    """A list of arrays; `names` None is an unnamed list; `count` and `names_count` may lie."""
+    """A list of arrays, or of their bytes; `names` None is an unnamed list.
 
-    arrays: Sequence[Array]
+    `count` and `names_count` may lie.
+    """
+
+    arrays: Sequence[Array | bytes]
     names: Sequence[str | bytes] | None = None
     version: str = "V2"
     magic: int = 0x112
@@ -65,7 +76,10 @@ class File:
         return b"".join(
             [
                 struct.pack("<QQQ", self.magic, self.reserved, count),
-                *(encode_array(array, self.version) for array in self.arrays),
+                *(
+                    array if isinstance(array, bytes) else encode_array(array, self.version)
+                    for array in self.arrays
+                ),
                 struct.pack("<Q", names_count),
                 *(
                     struct.pack("<Q", length) + name
@@ -81,6 +95,8 @@ def encode_array(array: Array, version: str) -> bytes:
     start = b"" if version == "V0" else struct.pack("<I", MAGIC[version])
     if version in ("V2", "V3"):
         start += struct.pack("<i", array.storage)
+    if array.aux:
+        start += _shape(array.stored)
     dims = struct.pack(f"<{len(array.shape)}{'I' if version == 'V0' else 'q'}", *array.shape)
     return b"".join(
         [
@@ -88,9 +104,47 @@ def encode_array(array: Array, version: str) -> bytes:
             struct.pack("<I", ndim % 2**32),
             dims,
             struct.pack("<iii", *array.context, array.flag),
+            *(struct.pack("<i", flag) + _shape(shape) for flag, shape, _ in array.aux),
             array.data,
+            *(data for _, _, data in array.aux),
         ]
     )
+
+
+def nothing(version: str) -> bytes:
+    """An entry without array: no dimension, or in V3 an unknown number of them; then no more."""
+    ndim = struct.pack("<i", -1 if version == "V3" else 0)
+    start = b"" if version == "V0" else struct.pack("<I", MAGIC[version])
+    return start + (struct.pack("<i", 0) if version in ("V2", "V3") else b"") + ndim
+
+
+def _shape(shape: tuple[int, ...]) -> bytes:
+    return struct.pack(f"<i{len(shape)}q", len(shape), *shape)
+
+
+INT64 = 6  # the flag of MXNet's own index arrays
+
+
+def row_sparse(
+    shape: tuple[int, ...], rows: Sequence[int], data: np.ndarray[Any, Any], flag: int = 0
+) -> Array:
+    """A row_sparse array: `data` are the rows of the numbers `rows`."""
+    numbers = np.array(rows, "<i8")
+    aux = (INT64, numbers.shape, numbers.tobytes())
+    return Array(shape, data.tobytes(), flag, storage=1, stored=data.shape, aux=(aux,))
+
+
+def csr(
+    shape: tuple[int, ...],
+    indptr: Sequence[int],
+    columns: Sequence[int],
+    data: np.ndarray[Any, Any],
+    flag: int = 0,
+) -> Array:
+    """A csr matrix."""
+    numbers = [np.array(part, "<i8") for part in (indptr, columns)]
+    aux = tuple((INT64, part.shape, part.tobytes()) for part in numbers)
+    return Array(shape, data.tobytes(), flag, storage=2, stored=data.shape, aux=aux)
 
 
 def encode_arrays(arrays: Mapping[str, np.ndarray[Any, Any]], version: str = "V2") -> bytes:

@@ -29,7 +29,7 @@ def written(path: Path, content: bytes) -> Path:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_minus_one_dimensions_overwrite_nothing(version: str, tmp_path: Path) -> None:
     smasher = File([replace(ONE, ndim=-1, data=b"\x41" * 4096)], ["a"], version)
-    with pytest.raises(ParamsError, match=r"tensor 1 of 1, byte .*(dimensions|no array|damaged)"):
+    with pytest.raises(ParamsError, match=r"(tensor 1 of 1|names), byte .*(dimensions|damaged)"):
         read_index(written(tmp_path / "x", smasher.encode()))
 
 

@@ -48,6 +48,7 @@ def test_every_whole_file_is_read_back(file: File, scratch: Path) -> None:
     assert index.size == len(content)
     assert list(index.tensors) == file.names
     for entry, array in zip(index.tensors.values(), file.arrays, strict=True):
+        assert isinstance(array, Array)
         assert (entry.dtype, entry.shape) == (dtype_of(array.flag), array.shape)
         assert entry.version == file.version
         assert content[entry.offset : entry.offset + entry.nbytes] == array.data
@@ -106,15 +107,12 @@ def test_bytes_after_the_end_are_refused(tmp_path: Path) -> None:
     assert "1 bytes stand after the end" in refused(tmp_path / "x", SMALL.encode() + b"\0")
 
 
-SPARSE = r"row_sparse .*tostype\('default'\)"
 HOSTILE: dict[str, tuple[File, str]] = {
     "ndim 2^31": (File([replace(ONE, ndim=2**31)]), "tensor 1 of 1, byte 36: .* dimensions"),
     "ndim 2^31 in V0": (File([replace(ONE, ndim=2**31)], version="V0"), "2147483648 dimensions"),
     "ndim 33": (File([replace(ONE, ndim=33)]), "33 dimensions"),
-    "ndim -1 in V2": (File([replace(ONE, ndim=-1)]), "no array"),
-    "ndim -1 in V3": (File([replace(ONE, ndim=-1)], version="V3"), "no array"),
-    "ndim 0 in V2": (File([Array((), b"")]), "no array .*before it was initialised"),
-    "ndim 0 in V0": (File([Array((), b"")], version="V0"), "no array"),
+    "ndim -1 in V2": (File([replace(ONE, ndim=-1)]), "-1 dimensions"),
+    "dimension -2 in V3": (File([Array((-2, 3), bytes(24))], version="V3"), "negative size"),
     "dimension 2^40": (File([Array((2**40,), b"")]), "truncated: float32 data .* 4398046511104"),
     "dimension -2": (File([Array((-2, 3), bytes(24))]), "negative size"),
     "dimensions -2, -3": (File([Array((-2, -3), bytes(24))]), "negative size"),
@@ -122,18 +120,16 @@ HOSTILE: dict[str, tuple[File, str]] = {
     "product 2^124": (File([Array((HUGE, HUGE), b"")]), "too large for any tensor"),
     "empty and impossible": (File([Array((0, HUGE), b"")], version="V3"), "too large for any"),
     "2^62 tensors": (File([ONE], count=HUGE), f"{HUGE} tensors cannot stand in"),
-    "a tensor too many": (File([ONE], count=2), "tensor 2 of 2"),
+    "a tensor too many": (File([ONE], count=2), "truncated"),
     "2^62 names": (File([ONE], ["a"], names_count=HUGE), f"{HUGE} names for 1 tensors"),
     "a name too few": (File([ONE, HALF], ["a"]), "1 names for 2 tensors"),
     "a name too many": (File([ONE], ["a", "b"]), "2 names for 1 tensors"),
     "name of 2^62 bytes": (File([ONE], ["a"], name_lengths=[HUGE]), "name 1 of 1, .*truncated"),
     "a name twice": (File([ONE, HALF], ["a", "a"]), "'a' stands twice"),
-    "a name not in UTF-8": (File([ONE], [b"\xff\xfe"]), "name 1 of 1, .*not UTF-8"),
     "dtype 99": (File([replace(ONE, flag=99)]), "dtype flag 99"),
     "dtype -1": (File([replace(ONE, flag=-1)]), "dtype flag -1"),
     "device 0": (File([replace(ONE, context=(0, 0))]), "device type 0"),
-    "row_sparse": (File([replace(ONE, storage=1)]), SPARSE),
-    "csr": (File([replace(ONE, storage=2)]), r"csr .*tostype"),
+    "sparse in V3": (File([replace(ONE, storage=1)], version="V3"), "storage type 1 .in V3"),
     "storage 7": (File([replace(ONE, storage=7)]), "damaged: storage type 7"),
     "other magic": (File([ONE], magic=0x113), "not an MXNet .params file"),
     "reserved is set": (File([ONE], reserved=1), "not an MXNet .params file"),
@@ -148,28 +144,6 @@ def test_a_hostile_file_is_refused_with_the_reason(file: File, reason: str, tmp_
         read_index(path)
 
 
-@pytest.mark.parametrize(
-    ("content", "what"),
-    [
-        (b"", "is empty"),
-        (b"\x12\x01", "too few"),
-        (b"<!DOCTYPE html><html><title>404 Not Found</title></html>", "a web page .*fetch"),
-        (b'\n<?xml version="1.0"?><Error><Code>AccessDenied</Code></Error>', "a web page .*fetch"),
-        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "git lfs pull"),
-        (b"PK\x03\x04" + bytes(40), "a ZIP archive"),
-        (b"\x1f\x8b\x08" + bytes(40), "gzip .*unpack"),
-        (b"\x80\x02}q\x00." + bytes(40), "a Python pickle"),
-        (b"\x93NUMPY\x01\x00" + bytes(40), "a NumPy array"),
-        (b"something else altogether", "begins with"),
-    ],
-)
-def test_what_is_met_in_place_of_a_file_is_named(content: bytes, what: str, tmp_path: Path) -> None:
-    path = tmp_path / "x.params"
-    path.write_bytes(content)
-    with pytest.raises(ParamsError, match=f"{path}: .*{what}"):
-        read_index(path)
-
-
 def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path, reason in [
@@ -177,6 +151,8 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         (tmp_path, "a directory"),
         (tmp_path / "pipe", "not a regular file"),
         (tmp_path / "a\0b", "null"),
+        (Path("-"), "standard input .*Save it to a file"),
+        (Path("/dev/null"), "not a regular file"),
     ]:
         with pytest.raises(ParamsError, match=reason):
             read_index(path)

@@ -12,10 +12,12 @@ import math
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from converter.params import load_params, read_index
 from tests.conftest import ROOT
-from tests.params.files import CPU, GPU, PINNED, VERSIONS, Array, File
+from tests.params.files import CPU, GPU, PINNED, VERSIONS, Array, File, csr, row_sparse
 from tests.params.strategies import FLAGS, dtype_of
 
 pytestmark = pytest.mark.live
@@ -61,3 +63,50 @@ def test_mxnet_reads_what_the_writer_makes(
         ]
         for number, (name, array) in enumerate(made.items())
     }
+
+
+@pytest.mark.parametrize("environment", DTYPES)
+def test_mxnet_accepts_the_sparse_arrays_of_the_writer(
+    environment: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    data = np.array([[1, 2], [3, 4]], "<f4")
+    made = {
+        "rows": row_sparse((5, 2), [0, 3], data),
+        "no rows": row_sparse((5, 2), [], data[:0]),
+        "matrix": csr((3, 4), [0, 2, 2, 3], [0, 2, 1], data.reshape(-1)[:3]),
+    }
+    path = tmp_path / "x.params"
+    path.write_bytes(File([*made.values()], [*made]).encode())
+    script = ROOT / "tests" / "mxnet" / "load_params.py"
+    command = [request.getfixturevalue(environment), "-W", "ignore", script, path]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    ours = load_params(path, densify=True)
+    entries = read_index(path).tensors
+    assert json.loads(run.stdout.splitlines()[-1]) == {
+        name: [
+            value.dtype.name,
+            list(value.shape),
+            hashlib.sha256(value.tobytes()).hexdigest(),
+            entries[name].storage,
+        ]
+        for name, value in ours.items()
+    }
+
+
+@pytest.mark.parametrize("environment", DTYPES)
+def test_the_sparse_arrays_of_mxnet_are_read_equal(
+    environment: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.params"
+    script = ROOT / "tests" / "mxnet" / "save_sparse.py"
+    command = [request.getfixturevalue(environment), "-W", "ignore", script, path]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    stated = json.loads(run.stdout.splitlines()[-1])
+    ours = load_params(path, densify=True)
+    entries = read_index(path).tensors
+    assert {*ours} == {*stated}
+    for name, (storage, values) in stated.items():
+        assert entries[name].storage == ("dense" if storage == "default" else storage)
+        np.testing.assert_array_equal(ours[name], np.array(values, ours[name].dtype))

@@ -38,6 +38,7 @@ def test_every_array_has_its_dtype_shape_and_bytes(file: File, scratch: Path) ->
     arrays = load_params(path)
     assert list(arrays) == file.names
     for value, array in zip(arrays.values(), file.arrays, strict=True):
+        assert isinstance(array, Array)
         assert (value.dtype, value.shape) == (dtype_of(array.flag), array.shape)
         assert value.tobytes() == array.data
 

@@ -1,0 +1,150 @@
+"""What is met in place of a `.params` file: each a real such file, told in two lines."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import pickle
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+
+from converter.errors import ParamsError
+from converter.params import read_index
+from tests.test_cli import invoke
+
+# AWS S3's answer for an object that is not public
+DENIED = b"""<?xml version="1.0" encoding="UTF-8"?>
+<Error><Code>AccessDenied</Code><Message>Access Denied</Message><RequestId>F1</RequestId></Error>"""
+LFS = b"""version https://git-lfs.github.com/spec/v1
+oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393
+size 12345
+"""
+# MXNet's own layout: HybridBlock.export writes it beside the .params file
+SYMBOL = json.dumps(
+    {
+        "nodes": [{"op": "null", "name": "data", "inputs": []}],
+        "arg_nodes": [0],
+        "heads": [[0, 0, 0]],
+        "attrs": {"mxnet_version": ["int", 10901]},
+    },
+    indent=2,
+).encode()
+
+
+class Explosive:
+    """Unpickling this fails the test."""
+
+    def __reduce__(self) -> tuple[Callable[..., None], tuple[()]]:
+        return (pytest.fail, ())
+
+
+def torch_file(zipped: bool) -> bytes:
+    target = io.BytesIO()
+    state = {"weight": torch.zeros(2, 3)}
+    torch.save(state, target, _use_new_zipfile_serialization=zipped)
+    return target.getvalue()
+
+
+def field(number: int, content: bytes) -> bytes:
+    """A protobuf field of bytes."""
+    assert len(content) < 128
+    return bytes([number << 3 | 2, len(content)]) + content
+
+
+NODE = field(1, field(1, b"dense/kernel") + field(2, b"VariableV2"))
+ONNX = b"\x08\x07" + field(2, b"pytorch") + field(7, field(1, field(4, b"Gemm")))
+STATES = pickle.dumps({0: (np.zeros(2), Explosive()), 1: None})
+FILES: dict[str, tuple[bytes, str, str]] = {
+    "nothing": (b"", "is empty", "Fetch it again"),
+    "two bytes": (b"\x12\x01", "truncated: 2 bytes are too few", "Fetch it again"),
+    "web page": (
+        b"\n<!DOCTYPE html><html><head><title>404\n Not Found</title></head></html>",
+        "a web page .* that says: 404 Not Found",
+        "Fetch the file again",
+    ),
+    "error of S3": (DENIED, "that says: AccessDenied; Access Denied", "Fetch the file again"),
+    "error as JSON": (b'{"message": "rate limit"}', "a JSON text", "Fetch it again"),
+    "git-lfs": (LFS, "a git-lfs pointer", "git lfs pull"),
+    "symbol": (SYMBOL, "the symbol of a network", "Give the .params file"),
+    "optimizer": (STATES, "Python pickle.*optimizer", "never opened"),
+    "old optimizer": (pickle.dumps({0: None}, 0), "Python pickle", "never opened"),
+    "PyTorch": (torch_file(True), "a PyTorch checkpoint .a ZIP", "library that wrote it"),
+    "old PyTorch": (torch_file(False), "a PyTorch checkpoint .of before 1.6", "library that wrote"),
+    "safetensors": (
+        safetensors.numpy.save({"a": np.zeros(2, np.float32)}),
+        "a safetensors file",
+        "needs no conversion",
+    ),
+    "HDF5": (b"\x89HDF\r\n\x1a\n" + bytes(64), "an HDF5 file", "library that wrote it"),
+    "SavedModel": (
+        b"\x08\x01" + field(2, field(1, field(4, b"serve"))),
+        "a TensorFlow SavedModel",
+        "library that wrote it",
+    ),
+    "GraphDef": (NODE * 2, "a TensorFlow graph", "library that wrote it"),
+    "index of TensorFlow": (
+        bytes(50) + struct.pack("<Q", 0xDB4775248B80FB57),
+        "the index of a TensorFlow checkpoint",
+        "library that wrote it",
+    ),
+    "ONNX": (ONNX, "an ONNX model", "library that wrote it"),
+    "xz": (b"\xfd7zXZ\0" + bytes(20), "compressed .*xz", "Unpack it first"),
+    "anything": (b"something else altogether", "begins with 736f 6d65", "Check that this"),
+}
+
+
+@pytest.mark.parametrize(("content", "what", "do"), FILES.values(), ids=FILES.keys())
+def test_it_is_named_with_what_to_do(content: bytes, what: str, do: str, tmp_path: Path) -> None:
+    path = tmp_path / "x.params"
+    path.write_bytes(content)
+    with pytest.raises(ParamsError, match=rf"^{path}: .*{what}.*\n.*{do}.*$") as caught:
+        read_index(path)
+    assert str(caught.value).count("\n") == 1
+    told = invoke("inspect", path)
+    assert (told.exit_code, told.stdout) == (1, "")
+    assert "Traceback" not in told.stderr
+
+
+@pytest.mark.parametrize("name", ["git-lfs", "optimizer", "symbol", "anything"])
+def test_it_is_named_within_gzip_too(name: str, tmp_path: Path) -> None:
+    content, what, do = FILES[name]
+    path = tmp_path / "x.params"
+    path.write_bytes(gzip.compress(content))
+    with pytest.raises(ParamsError, match=rf"gzip, and what is in it is .*{what}.*\n.*{do}"):
+        read_index(path)
+
+
+def test_the_data_of_a_tensorflow_checkpoint_is_known_by_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "model.ckpt-7.data-00000-of-00001"
+    path.write_bytes(np.full(8, 0.5, np.float32).tobytes())
+    with pytest.raises(ParamsError, match="the weights of a TensorFlow checkpoint"):
+        read_index(path)
+
+
+def test_a_truncated_file_says_where_and_how_much(fixtures: Path, tmp_path: Path) -> None:
+    source = fixtures / "bort_decoder.params"
+    index = read_index(source)
+    count = len(index.tensors)
+    fifth = [*index.tensors.values()][4]
+    path = tmp_path / "x.params"
+    path.write_bytes(source.read_bytes()[: fifth.offset + fifth.nbytes - 12])
+    with pytest.raises(ParamsError, match=f"tensor 5 of {count}, .*12 or more are missing"):
+        read_index(path)
+    path.write_bytes(source.read_bytes()[:-3])
+    with pytest.raises(ParamsError, match=f"name {count} of {count}, .*3 or more are missing"):
+        read_index(path)
+
+
+def test_a_page_cannot_forge_lines(tmp_path: Path) -> None:
+    path = tmp_path / "x.params"
+    path.write_bytes(b"<html><title>a\nforged\x1b[31m</title>")
+    told = invoke("inspect", path)
+    assert not any(line.startswith("forged") for line in told.stderr.split("\n"))
+    assert "\x1b" not in told.stderr
