@@ -148,3 +148,22 @@ def test_a_page_cannot_forge_lines(tmp_path: Path) -> None:
     told = invoke("inspect", path)
     assert not any(line.startswith("forged") for line in told.stderr.split("\n"))
     assert "\x1b" not in told.stderr
+
+
+# fixtures/others/: written by TensorFlow 2.21, h5py 3.14, onnx 1.23 and MXNet 1.5.0 themselves.
+REAL = {
+    "model.ckpt.index": "the index of a TensorFlow checkpoint",
+    "model.ckpt.data-00000-of-00001": "the weights of a TensorFlow checkpoint",
+    "saved_model.pb": "a TensorFlow SavedModel",
+    "graph.pb": "a TensorFlow graph",
+    "model.h5": "an HDF5 file",
+    "model.onnx": "an ONNX model",
+    "trainer.states": "the states of an MXNet optimizer",
+    "model-symbol.json": "the symbol of a network",
+}
+
+
+@pytest.mark.parametrize(("name", "what"), REAL.items())
+def test_real_files_of_other_programs(name: str, what: str, fixtures: Path) -> None:
+    with pytest.raises(ParamsError, match=f"{name}: not an MXNet .params file, but .*{what}.*\n"):
+        read_index(fixtures / "others" / name)
