@@ -13,7 +13,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from converter.cli import main as command
-from converter.params.index import DTYPES
+from converter.params.entries import BFLOAT16, DTYPES
 from converter.table_toml import family_names, load_family
 from converter.text import table_lines
 
@@ -65,8 +65,8 @@ def formats() -> str:
     """A row for each dtype: which MXNets' own files prove that each version and storage is read."""
     proofs = oracles()
     rows = [
-        "| dtype | " + " | ".join(f"{version} {storage}" for version, storage in COLUMNS) + " |",
-        "|---" * (len(COLUMNS) + 1) + "|",
+        "| dtype | " + " | ".join(f"{v} {storage}" for v, storage in COLUMNS) + " | npz, npy |",
+        "|---" * (len(COLUMNS) + 2) + "|",
     ]
     for dtype in (dtype.name for dtype in DTYPES):
         cells = []
@@ -74,6 +74,8 @@ def formats() -> str:
             written_by = proofs.get((version, storage, dtype), [])
             own = ["own"] if storage == "dense" else []
             cells.append(", ".join([*written_by, *own]) or "–")
+        # NumPy has no bfloat16: MXNet 2 wraps it in a structure, and so does the test.
+        cells.append("own" if dtype == BFLOAT16.name else "NumPy")
         rows.append(f"| {dtype} | {' | '.join(cells)} |")
     return "\n".join(rows)
 
