@@ -18,7 +18,7 @@ import numpy as np
 
 from converter.errors import ConvertError
 from converter.gluon.layers import Outputs
-from converter.params.load import map_tensors
+from converter.params import Weights
 from converter.plan import Plan
 from converter.table import Golden
 from converter.table_check import OUTPUTS
@@ -152,23 +152,44 @@ def run_source(
 
     `settings` replaces some of `expressible_settings`.
     """
-    params: dict[str, np.ndarray] = dict(map_tensors(plan.index))
-    if cast:
-        for step in plan.steps:
-            if step.source and step.casts:
-                name = step.source.name
-                params[name] = step.cast(params[name])
     name = plan.table.arithmetic.name
     forward = importlib.import_module(f"converter.gluon.{name}").forward
     chosen = {**source_settings(plan), **expressible_settings(plan), **(settings or {})}
     try:
-        outputs: Outputs = forward(params, plan.prefix, ids, valid_length, **chosen)
+        with Weights(plan.index) as weights:
+            params = _SourceTensors(plan, weights, cast)
+            outputs: Outputs = forward(params, plan.prefix, ids, valid_length, **chosen)
     except (KeyError, ValueError, IndexError) as error:  # a user's table for another arithmetic
         raise ConvertError(
             f"{plan.index.path}: GluonNLP's arithmetic {name!r} cannot run on its tensors "
             f"({type(error).__name__}: {error}); without it nothing is proven: --no-verify converts"
         ) from error
     return outputs
+
+
+class _SourceTensors(Mapping[str, np.ndarray]):
+    """The source's tensors by name, read when they are asked for; cast as the plan casts.
+
+    Not mapped into memory: a source that is cut short meanwhile is an error then, not a crash.
+    """
+
+    def __init__(self, plan: Plan, weights: Weights, cast: bool) -> None:
+        self._tensors, self._weights = plan.index.tensors, weights
+        self._casts = {s.source.name: s for s in plan.steps if cast and s.source and s.casts}
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        array = self._weights.whole(self._tensors[name])
+        step = self._casts.get(name)
+        return step.cast(array) if step else array
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
 
 
 def source_settings(plan: Plan) -> dict[str, Any]:

@@ -64,10 +64,12 @@ PLACES = {
     "before the weights are read": ("converter.disk:_reserve", ("--no-verify",)),
     "after they are written": ("converter.convert:Report", ("--no-verify",)),
     "before the proof": ("converter.convert:prove", ()),
+    "before parity": ("converter.verify:run_source_side", ()),
 }
 CHANGES = [shrink, grow, overwrite, replace, remove]
 CASES = [(place, change) for place in [*PLACES][:2] for change in CHANGES]
 CASES += [("before the proof", change) for change in (shrink, overwrite, remove)]
+CASES += [("before parity", shrink)]
 
 
 @pytest.mark.parametrize(
