@@ -17,14 +17,8 @@ import numpy as np
 from converter.errors import ConvertError
 from converter.gluon.layers import Outputs
 from converter.plan import Plan
-from converter.verify.parity import (
-    EMBEDDINGS,
-    Difference,
-    compare,
-    run_source,
-    run_target,
-    source_settings,
-)
+from converter.verify.parity import EMBEDDINGS, Difference, compare
+from converter.verify.sides import run_source, run_target, source_settings
 
 
 @dataclass(frozen=True)

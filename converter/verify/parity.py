@@ -8,20 +8,17 @@ softmax ignores what it adds to all scores of a query.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from converter.errors import ConvertError
 from converter.gluon.layers import Outputs
-from converter.params import Weights
 from converter.plan import Plan
 from converter.table import Golden
 from converter.table_check import OUTPUTS
+from converter.verify.sides import expressible_settings, run_source, run_target, source_settings
 
 SEED = 20201022  # any fixed number: the same check every time
 BATCH_LENGTH = 32
@@ -138,123 +135,6 @@ def _inputs(config: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     lengths = np.array([length, max(1, 2 * length // 3), max(1, length // 3), 1])
     random = np.random.default_rng(SEED)
     return random.integers(0, config["vocab_size"], (len(lengths), length)), lengths
-
-
-def run_source(
-    plan: Plan,
-    ids: np.ndarray,
-    valid_length: np.ndarray,
-    *,
-    cast: bool = True,
-    settings: Mapping[str, Any] | None = None,
-) -> Outputs:
-    """GluonNLP's arithmetic on the source's tensors, as they are or cast as the plan casts.
-
-    `settings` replaces some of `expressible_settings`.
-    """
-    name = plan.table.arithmetic.name
-    forward = importlib.import_module(f"converter.gluon.{name}").forward
-    chosen = {**source_settings(plan), **expressible_settings(plan), **(settings or {})}
-    try:
-        with Weights(plan.index) as weights:
-            params = _SourceTensors(plan, weights, cast)
-            outputs: Outputs = forward(params, plan.prefix, ids, valid_length, **chosen)
-    except (KeyError, ValueError, IndexError) as error:  # a user's table for another arithmetic
-        raise ConvertError(
-            f"{plan.index.path}: GluonNLP's arithmetic {name!r} cannot run on its tensors "
-            f"({type(error).__name__}: {error}); without it nothing is proven: --no-verify converts"
-        ) from error
-    return outputs
-
-
-class _SourceTensors(Mapping[str, np.ndarray]):
-    """The source's tensors by name, read when they are asked for; cast as the plan casts.
-
-    Not mapped into memory: a source that is cut short meanwhile is an error then, not a crash.
-    """
-
-    def __init__(self, plan: Plan, weights: Weights, cast: bool) -> None:
-        self._tensors, self._weights = plan.index.tensors, weights
-        self._casts = {s.source.name: s for s in plan.steps if cast and s.source and s.casts}
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        array = self._weights.whole(self._tensors[name])
-        step = self._casts.get(name)
-        return step.cast(array) if step else array
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._tensors
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
-
-    def __len__(self) -> int:
-        return len(self._tensors)
-
-
-def source_settings(plan: Plan) -> dict[str, Any]:
-    """GluonNLP's own settings: the table's, unless the user said otherwise in `--config`."""
-    settings = {}
-    for name, setting in plan.table.arithmetic.settings.items():
-        told = setting.value is None or setting.config in plan.overrides
-        settings[name] = plan.config[setting.config] if told and setting.config else setting.value
-    return settings
-
-
-def expressible_settings(plan: Plan) -> dict[str, Any]:
-    """What stands in for settings that Transformers cannot express, so that the mapping is judged.
-
-    The difference this makes is measured on its own: `Limits`.
-    """
-    return {limit.setting: plan.config[limit.config] for limit in plan.table.limits}
-
-
-def run_target(plan: Plan, model: Any, ids: np.ndarray, valid_length: np.ndarray) -> Outputs:
-    """The Transformers model on the same ids, its outputs under GluonNLP's words."""
-    import torch
-
-    taps: dict[str, np.ndarray] = {}
-    pooled: dict[str, np.ndarray] = {}
-    with ExitStack() as hooks:
-        for step in plan.steps:
-            if step.source and step.target.endswith(".weight"):
-                module = model.get_submodule(step.target.removesuffix(".weight"))
-                hooks.enter_context(_Recorded(module, taps, step.source.name))
-        pooler = getattr(model.base_model, "pooler", None)
-        if pooler is not None:
-            hooks.enter_context(_Recorded(pooler, pooled, "pooled"))
-        mask = np.arange(ids.shape[1]) < np.asarray(valid_length)[:, None]
-        try:
-            result = model(
-                input_ids=torch.from_numpy(ids),
-                attention_mask=torch.from_numpy(mask.astype(np.int64)),
-                output_hidden_states=True,
-            )
-        except Exception as error:  # Transformers states no errors: a config may break it anywhere
-            raise ConvertError(
-                f"{plan.transformers_class} cannot run with this config; look at what --config "
-                f"gives: {type(error).__name__}: {error}"
-            ) from error
-    named = {
-        ours: result[theirs].numpy() for theirs, ours in plan.outputs.items() if theirs in result
-    }
-    states = tuple(state.numpy() for state in result.hidden_states)
-    return Outputs(states, taps, **pooled, **named)
-
-
-class _Recorded:
-    """Keep what a module gives, as NumPy, while the context lasts."""
-
-    def __init__(self, module: Any, into: dict[str, np.ndarray], name: str) -> None:
-        self._handle = module.register_forward_hook(
-            lambda _module, _inputs, output: into.update({name: output.numpy()})
-        )
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        self._handle.remove()
 
 
 def compare(
