@@ -1,6 +1,6 @@
 """Measure, in turns, and write benchmarks/figures.json, the plots and benchmarks/README.md.
 
-    python benchmarks/run.py MXNET_PYTHON BENCHMARK_PYTHON FOLDER [--rounds 5]
+    python benchmarks/run.py MXNET_PYTHON BENCHMARK_PYTHON FOLDER [--rounds 5] [--sizes 0.1 …]
 
 Every command is a process of its own. A round runs each once, in order; ratios are taken within
 a round, since the machine's speed drifts, and medians over the rounds; the first is not counted.
@@ -29,7 +29,7 @@ from converter import save_params
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
-SIZES = (0.1, 0.5, 2.0, 8.0)  # GB, for cost against size
+SIZES = (0.1, 0.5, 2.0, 8.0)  # GB, for cost against size, unless --sizes says otherwise
 OURS = [sys.executable, "-m", "converter"]
 
 
@@ -136,10 +136,10 @@ def bort(mxnet: str, bench: str, folder: Path, rounds: int) -> Any:
     return in_turns(commands, rounds, lambda r: r["cp of the bytes written"].wall)
 
 
-def growth(folder: Path, rounds: int) -> Any:
-    """`export` of files of 0.1 to 8 GB against cp of the same file."""
+def growth(folder: Path, rounds: int, sizes: list[float]) -> Any:
+    """`export` of files of growing size (GB) against cp of the same file."""
     found = {}
-    for size in SIZES:
+    for size in sizes:
         source, target = folder / f"{size}.params", folder / "grown.safetensors"
         rows = round(size * 1e9 / 64 / 4096)
         block = np.arange(rows * 1024, dtype="<f4").reshape(rows, 1024)
@@ -180,13 +180,14 @@ def main() -> None:
     parser.add_argument("bench")
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--sizes", type=float, nargs="+", default=[*SIZES], metavar="GB")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     figures = {
         "machine": machine(),
         "rounds": options.rounds,
         "bort": bort(options.mxnet, options.bench, options.folder, options.rounds),
-        "growth": growth(options.folder, max(3, options.rounds // 2)),
+        "growth": growth(options.folder, max(3, options.rounds // 2), options.sizes),
     }
     (HERE / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     write_page(figures, HERE)
