@@ -34,9 +34,13 @@ fuzz: .venv-fuzz/.done  ## hostile bytes for all that reads files, FUZZ_SECONDS 
 bort-full: .venv/.done .venv-mxnet-original/.done  ## real MXNet writes full-size Borts; they are converted and verified
 	$(BIN)/python tools/bort_full.py .venv-mxnet-original/bin/python $(FULL)
 
-big-file: .venv/.done  ## write a 4 GB file of 4,096 tensors (little of it on disk) and inspect it
+big-file: .venv/.done  ## write a 4 GB file of 4,096 tensors (little of it on disk), inspect and export it
 	$(BIN)/python -m tools.big_file build/big.params
 	bash -c "time $(BIN)/bort-convert inspect build/big.params | tail -n 3"
+	$(BIN)/python -c "import resource, subprocess, sys; subprocess.run(sys.argv[1:], check=True); \
+	  print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024, 'MB at most')" \
+	  $(BIN)/bort-convert export --force build/big.params build/big.safetensors
+	rm build/big.safetensors
 
 check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of README up to date
 	$(BIN)/ruff check .

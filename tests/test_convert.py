@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import tarfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import converter
 from tests import borts
@@ -129,3 +134,27 @@ def test_no_verify_promises_nothing(tmp_path: Path) -> None:
     assert (told["verified"], told["proof"], told["source"]["sha256"]) == (False, None, None)
     assert "It was not: `--no-verify` was given." in (out / "README.md").read_text("utf-8")
     assert converter.verify(borts.source(name), out).passed
+
+
+@pytest.mark.parametrize("kind", ["tar.gz", "zip", "gz", "npz"])
+def test_an_archive_becomes_the_same_model(kind: str, tmp_path: Path) -> None:
+    """A SageMaker `model.tar.gz`, a zipped zoo file, MXNet 2's npz: read in place, and proven."""
+    content, source = borts.source("bort_decoder").read_bytes(), tmp_path / f"model.{kind}"
+    if kind == "tar.gz":
+        with tarfile.open(source, "w:gz") as bundle:
+            bundle.add(borts.source("bort_decoder"), "model/bort.params")
+    elif kind == "zip":
+        with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("bort.params", content)
+    elif kind == "gz":
+        source.write_bytes(gzip.compress(content))
+    else:
+        arrays: dict[str, Any] = dict(converter.load_params(borts.source("bort_decoder")))
+        np.savez(source, **arrays)
+    heads = borts.heads("bort_decoder")
+    assert converter.convert(source, tmp_path / "out", config=heads, atol=1e-5).passed
+    converter.convert(borts.source("bort_decoder"), tmp_path / "expected", config=heads)
+    found = load_file(tmp_path / "out" / "model.safetensors")
+    expected = load_file(tmp_path / "expected" / "model.safetensors")
+    assert found.keys() == expected.keys()
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)

@@ -19,7 +19,14 @@ from safetensors import safe_open
 from safetensors.numpy import load_file
 
 import converter
-from converter.errors import ConvertError, NonfiniteError, ParityError, PlanError, WriteError
+from converter.errors import (
+    ConvertError,
+    NonfiniteError,
+    ParamsError,
+    ParityError,
+    PlanError,
+    WriteError,
+)
 from converter.text import export_summary
 from tests.borts import NAMES, source
 from tests.conftest import ROOT
@@ -345,3 +352,18 @@ def test_a_name_without_array_is_left_out_and_said(tmp_path: Path) -> None:
     assert empty
     assert report.to_json()["left_out"] == empty
     assert f"left out, it holds no array: {empty[0]}" in "\n".join(export_summary(report))
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_source_overwritten_meanwhile_is_refused(suffix: str, tmp_path: Path) -> None:
+    copy, out = tmp_path / "copy.params", tmp_path / f"out.{suffix}"
+    copy.write_bytes(source("bort_backbone").read_bytes())
+
+    def meanwhile(*_: object) -> None:
+        with copy.open("r+b") as file:
+            file.seek(-20_000, 2)
+            file.write(b"A" * 16)
+
+    with pytest.raises(ParamsError, match="changed while it was read"):
+        converter.export(copy, out, verify=False, progress=meanwhile)
+    assert names_in(tmp_path) == ["copy.params"]

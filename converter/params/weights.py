@@ -113,7 +113,7 @@ class Weights:
         try:
             file.seek(offset)
             while buffer:
-                count = file.readinto(buffer)  # type: ignore[attr-defined]
+                count = file.readinto(buffer)  # type: ignore[attr-defined]  # BinaryIO lacks it
                 if not count:
                     raise ParamsError(
                         f"{self._index.path}: became shorter while it was read; copy it again"

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import converter
@@ -135,31 +135,57 @@ def every(environment: str, version: Version) -> Arrays:
     return made
 
 
-@pytest.mark.live
-@pytest.mark.parametrize(
-    ("environment", "version"),
-    [("mxnet_original", "V2"), ("mxnet_latest", "V2"), ("mxnet_latest", "V3")],
-)
-def test_mxnet_reads_it_and_writes_the_same_file(
-    environment: str, version: Version, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    """MXNet's own file of these arrays is ours, byte for byte."""
-    python, ours, theirs = (
-        request.getfixturevalue(environment),
-        tmp_path / "ours.params",
-        tmp_path / "theirs.params",
-    )
-    made = every(environment, version)
-    converter.save_params(ours, made, version)
+def assert_mxnet_agrees(python: Path, folder: Path, made: Arrays, version: Version) -> None:
+    """We and MXNet read the same in our file, and MXNet's own file of it is ours to the byte."""
+    ours, theirs = folder / "ours.params", folder / "theirs.params"
+    converter.save_params(ours, made, version, force=True)
     options = ["--np-shape"] if version == "V3" else []
     for script, files in (("load_params.py", [ours]), ("resave.py", [ours, theirs])):
         command = [python, "-W", "ignore", ROOT / "tests" / "mxnet" / script, *options, *files]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
         if script == "load_params.py":
-            found = json.loads(run.stdout.splitlines()[-1])
-            assert found.keys() == made.keys()
+            found, read = json.loads(run.stdout.splitlines()[-1]), converter.load_params(ours)
+            assert found.keys() == made.keys() == read.keys()
             for name, array in made.items():
                 sha256 = hashlib.sha256(array.tobytes()).hexdigest()
                 assert found[name] == [array.dtype.name, [*array.shape], sha256], name
+                assert (read[name].dtype, read[name].shape) == (array.dtype, array.shape)
+                assert read[name].tobytes() == array.tobytes()
     assert theirs.read_bytes() == ours.read_bytes()
+
+
+PAIRS = [("mxnet_original", "V2"), ("mxnet_latest", "V2"), ("mxnet_latest", "V3")]
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("environment", "version"), PAIRS)
+def test_mxnet_reads_it_and_writes_the_same_file(
+    environment: str, version: Version, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    python = request.getfixturevalue(environment)
+    assert_mxnet_agrees(python, tmp_path, every(environment, version), version)
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(("environment", "version"), PAIRS)
+@settings(max_examples=4)  # each takes two processes of MXNet; each has up to thirty arrays
+@given(data=st.data())
+def test_any_arrays_go_round_through_mxnet(
+    environment: str,
+    version: Version,
+    request: pytest.FixtureRequest,
+    folder: Path,
+    data: st.DataObject,
+) -> None:
+    known = arrays(version).filter(lambda array: array.flag in KNOWN[environment])
+    # C code ends a name at a NUL; the number keeps names apart and not empty.
+    letters = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+    drawn = data.draw(
+        st.lists(st.tuples(known, st.text(letters, max_size=9)), min_size=1, max_size=30)
+    )
+    made = {
+        f"{number}{text}": np.frombuffer(a.data, dtype_of(a.flag)).reshape(a.shape)
+        for number, (a, text) in enumerate(drawn)
+    }
+    assert_mxnet_agrees(request.getfixturevalue(environment), folder, made, version)
