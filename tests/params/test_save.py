@@ -141,7 +141,8 @@ def assert_mxnet_agrees(python: Path, folder: Path, made: Arrays, version: Versi
     converter.save_params(ours, made, version, force=True)
     options = ["--np-shape"] if version == "V3" else []
     for script, files in (("load_params.py", [ours]), ("resave.py", [ours, theirs])):
-        command = [python, "-W", "ignore", ROOT / "tests" / "mxnet" / script, *options, *files]
+        path = ROOT / "tests" / "mxnet" / script
+        command: list[str | Path] = [python, "-W", "ignore", path, *options, *files]
         run = subprocess.run(command, capture_output=True, text=True, check=False)
         assert run.returncode == 0, run.stderr
         if script == "load_params.py":
