@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from converter.plan import Plan
+from converter.plan import HEADS, Plan
 from converter.report import Report
 from converter.text import summary
 
@@ -42,6 +42,8 @@ def model_card(report: Report) -> str:
         "",
         *(f"- {limit.text}" for limit in plan.table.limits if _concerns(report, limit.output)),
         *(f"- {note}" for note in plan.table.notes),
+        *(f"- {text}" for text in plan.warnings()),
+        *_exported(plan),
         *(f"- Not finite in the source: `{n}` ({count})" for n, count in report.nonfinite.items()),
         "- The tokenizer is not part of this directory.",
         "",
@@ -50,10 +52,17 @@ def model_card(report: Report) -> str:
         f"- Source: `{plan.index.path.name}`, {plan.index.size:,} bytes"
         + (f", sha256 `{proof.bits.source_sha256}`" if proof else ""),
         f"- Heads in the file: {', '.join(plan.heads) or 'none'}; dtype: {plan.dtype}",
-        f"- Given by hand: {_overrides(plan.overrides)}",
+        f"- Given by hand: {_overrides(plan.overrides)}"
+        + (f"; trained under GluonNLP {plan.gluonnlp}" if plan.gluonnlp else ""),
         "- Every tensor, with its source name and what was done to it: `conversion.json`",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _exported(plan: Plan) -> Iterator[str]:
+    if plan.exported:
+        names = ", ".join(f"`{entry.name}`" for entry in plan.exported)
+        yield f"- {plan.export_reason} Not converted, in `{HEADS}` under their own names: {names}."
 
 
 def _arguments(init: Mapping[str, Any]) -> str:

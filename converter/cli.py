@@ -89,7 +89,7 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 )
 @click.option("--src", type=FILE, metavar="SRC", help="The .params file to convert.")
 @click.option("--dst", type=FILE, metavar="DST", help="The directory to make; it must not exist.")
-@common("family", "table", "config")
+@common("family", "table", "config", "gluonnlp_version")
 @click.option(
     "--dtype",
     type=click.Choice(list(DTYPES)),
@@ -128,6 +128,7 @@ def _convert(
     family: str | None,
     table: Path | None,
     config: tuple[tuple[str, Any], ...],
+    gluonnlp_version: str | None,
     dtype: str,
     no_verify: bool,
     atol: float,
@@ -140,7 +141,13 @@ def _convert(
 ) -> None:
     if family and table:
         raise click.UsageError("--family and --table exclude each other")
-    choice: dict[str, Any] = dict(family=family, table=table, config=dict(config), dtype=dtype)
+    choice: dict[str, Any] = dict(
+        family=family,
+        table=table,
+        config=dict(config),
+        dtype=dtype,
+        gluonnlp_version=gluonnlp_version,
+    )
     if dry_run:
         made = plan_file(src, **choice)
         _print(plan_json(made) if as_json else [*plan_lines(made), "", *config_lines(made)])
@@ -170,7 +177,7 @@ def _convert(
     metavar="FILE",
     help="Hidden states recorded in an old environment by examples/record_golden.py.",
 )
-@common("family", "table", "config", "atol", "json", "quiet", "verbose")
+@common("family", "table", "config", "gluonnlp_version", "atol", "json", "quiet", "verbose")
 def verify_command(
     src: Path,
     dst: Path,
@@ -178,6 +185,7 @@ def verify_command(
     family: str | None,
     table: Path | None,
     config: tuple[tuple[str, Any], ...],
+    gluonnlp_version: str | None,
     atol: float,
     as_json: bool,
     quiet: bool,
@@ -197,6 +205,7 @@ def verify_command(
             family=family,
             table=table,
             config=dict(config),
+            gluonnlp_version=gluonnlp_version,
             atol=atol,
             progress=progress,
         )

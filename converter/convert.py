@@ -60,6 +60,7 @@ def plan_file(
     table: PathLike | None = None,
     config: Mapping[str, Any] | None = None,
     dtype: str = "keep",
+    gluonnlp_version: str | None = None,
 ) -> Plan:
     """What `convert` would do with `src`, without reading a weight or writing anything.
 
@@ -67,7 +68,7 @@ def plan_file(
     """
     if dtype not in DTYPES:
         raise ConvertError(f"there is no dtype {dtype!r}; there are: {', '.join(DTYPES)}")
-    return make_plan(read_index(src), _tables(family, table), config or {}, dtype)
+    return make_plan(read_index(src), _tables(family, table), config or {}, dtype, gluonnlp_version)
 
 
 def convert(
@@ -78,6 +79,7 @@ def convert(
     table: PathLike | None = None,
     config: Mapping[str, Any] | None = None,
     dtype: str = "keep",
+    gluonnlp_version: str | None = None,
     verify: bool = True,
     atol: float = DEFAULT_ATOL,
     force: bool = False,
@@ -90,6 +92,8 @@ def convert(
     table: a table file of one's own, instead of a family
     config: Transformers' config fields that no tensor tells, such as `num_attention_heads`
     dtype: `keep`, `float32`, `float16` or `bfloat16`
+    gluonnlp_version: what the model was trained under, such as "0.9"; None: the meaning that all
+        other versions share
     verify: False writes without proof, and imports neither torch nor transformers
     atol: the largest absolute difference allowed in float32 hidden states and logits
     force: replace a directory that an earlier conversion wrote
@@ -105,7 +109,14 @@ def convert(
     if source == destination or destination in source.parents:
         raise ConvertError(f"{dst}: the source is in it; choose another --dst")
     before = state_of(source)
-    made = plan_file(src, family=family, table=table, config=config, dtype=dtype)
+    made = plan_file(
+        src,
+        family=family,
+        table=table,
+        config=config,
+        dtype=dtype,
+        gluonnlp_version=gluonnlp_version,
+    )
     with staging(destination, force=force) as stage:
         found = write_model(made, stage.path, progress)
         check_unchanged(source, before)
@@ -129,6 +140,7 @@ def verify(
     family: str | None = None,
     table: PathLike | None = None,
     config: Mapping[str, Any] | None = None,
+    gluonnlp_version: str | None = None,
     atol: float = DEFAULT_ATOL,
     progress: Progress = silent,
 ) -> Report:
@@ -144,7 +156,14 @@ def verify(
         if family not in family_names():
             raise ConvertError(f"{dst} was converted with the table {family!r}: give it by --table")
     settings = {**told["config_overrides"], **(config or {})}
-    made = plan_file(src, family=family, table=table, config=settings, dtype=told["dtype"])
+    made = plan_file(
+        src,
+        family=family,
+        table=table,
+        config=settings,
+        dtype=told["dtype"],
+        gluonnlp_version=gluonnlp_version or told["gluonnlp_version"],
+    )
     found = _nonfinite(made)
     recorded = None if golden is None else Path(golden)
     proof = prove(made, Path(dst), atol, recorded, progress, bool(found))
@@ -170,7 +189,12 @@ def _told(directory: Path) -> dict[str, Any]:
     path = directory / OURS
     try:
         told = json.loads(path.read_text("utf-8"))
-        kinds = {"family": str, "config_overrides": dict, "dtype": str}
+        kinds = {
+            "family": str,
+            "config_overrides": dict,
+            "dtype": str,
+            "gluonnlp_version": str | None,
+        }
         if not all(isinstance(told[key], kind) for key, kind in kinds.items()):
             raise ValueError("its fields are not what convert writes")
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:

@@ -6,13 +6,13 @@ is accounted for and none is missing.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from converter.params import Index, TensorEntry
+from converter.sizes import Match, read_sizes
 from converter.table import Head, Known, Row, Table, Target, placeholders
-from converter.verbs import VERBS
 
 MAX_DIGITS = 9  # of a layer number; a longer one is no layer
 
@@ -20,21 +20,12 @@ LISTED = 20  # problems of one kind that are spelled out; the rest is counted
 
 
 @dataclass(frozen=True)
-class Match:
-    """One row met in the file: `pattern` is the target as the table has it, `target` expanded."""
-
-    verb: str
-    source: TensorEntry
-    pattern: str
-    target: str
-
-
-@dataclass(frozen=True)
 class Fit:
     """How a table fits an index. `problems` is empty when it fits whole.
 
     `sizes` are config fields read off shapes and layer numbers; `tied` pairs a second name with
-    the tensor it must equal; `dropped` gives the table's reason for every source left out.
+    the tensor it must equal; `exported` go beside the model; `dropped` gives the table's reason
+    for every source left out.
     """
 
     table: Table
@@ -44,6 +35,7 @@ class Fit:
     target: Target | None
     matches: tuple[Match, ...]
     tied: tuple[tuple[TensorEntry, TensorEntry], ...]
+    exported: tuple[TensorEntry, ...]
     dropped: Mapping[str, str]
     layers: Mapping[str, int]
     sizes: Mapping[str, int]
@@ -53,12 +45,16 @@ class Fit:
     @property
     def accounted(self) -> int:
         """How many tensors of the file the table explains."""
-        return len(self.matches) + len(self.tied) + len(self.dropped)
+        sources = {match.source.name for match in self.matches}
+        return len(sources) + len(self.tied) + len(self.exported) + len(self.dropped)
 
 
-def fit(index: Index, table: Table) -> Fit:
-    """Try every prefix of the table; the one that explains most of the file is the answer."""
-    fits = [_Attempt(index, table, prefix).result() for prefix in table.prefixes]
+def fit(index: Index, table: Table, config: Mapping[str, Any] | None = None) -> Fit:
+    """Try every prefix of the table; the one that explains most of the file is the answer.
+
+    `config` is the user's: it chooses between heads of the same names (`Head.instead_of`).
+    """
+    fits = [_Attempt(index, table, prefix, config or {}).result() for prefix in table.prefixes]
     return max(fits, key=lambda f: (f.accounted, -len(f.problems)))
 
 
@@ -76,15 +72,12 @@ def expand(pattern: str, layers: Mapping[str, int]) -> Iterator[tuple[str, Mappi
 class _Attempt:
     """One prefix tried on one file."""
 
-    def __init__(self, index: Index, table: Table, prefix: str) -> None:
+    def __init__(self, index: Index, table: Table, prefix: str, config: Mapping[str, Any]) -> None:
         self.index, self.table, self.prefix = index, table, prefix
         self.names = index.tensors
+        self.heads = [*_chosen_heads(table, config)]
         self.layers = {letter: self._count(letter) for letter in table.layers}
-        self.second_names = {
-            self._named(second, head): self._named(first, None)
-            for head in table.heads
-            for second, first in head.tied.items()
-        }
+        self.second_names = dict(self._ties(self.heads))
         self.stand_ins = {
             first: second
             for second, first in self.second_names.items()
@@ -93,6 +86,14 @@ class _Attempt:
 
     def _named(self, pattern: str, head: Head | None) -> str:
         return pattern if head and head.outer else self.prefix + pattern
+
+    def _ties(self, heads: Iterable[Head]) -> Iterator[tuple[str, str]]:
+        """Second name, first name: of the table itself, and of some heads."""
+        for second, first in self.table.tied.items():
+            yield self.prefix + second, self.prefix + first
+        for head in heads:
+            for second, first in head.tied.items():
+                yield self._named(second, head), self._named(first, None)
 
     def _count(self, letter: str) -> int:
         """One more than the highest layer number met, as far as the file can hold that many."""
@@ -113,9 +114,21 @@ class _Attempt:
 
     def result(self) -> Fit:
         matches, missing = self._match(self.table.rows, None)
-        heads = [head for head in self.table.heads if not self._match(head.rows, head)[1]]
+        heads = [head for head in self.heads if not self._match(head.rows, head)[1]]
+        heads = [head for head in heads if all(name in self.names for name in self._exports(head))]
         for head in heads:
             matches += self._match(head.rows, head)[0]
+        target = self._target(heads)
+        beside = {
+            source.name: source
+            for head in heads
+            if target and head.name in target.export
+            for source in (
+                *(match.source for match in self._match(head.rows, head)[0]),
+                *(self.names[name] for name in self._exports(head)),
+            )
+        }
+        matches = [match for match in matches if match.source.name not in beside]
         tied = tuple(self._tied(heads))
         dropped = {
             name: reason
@@ -123,18 +136,16 @@ class _Attempt:
             for name, _ in expand(self.prefix + pattern, self.layers)
             if name in self.names
         }
-        accounted = (
-            {m.source.name for m in matches} | {second.name for second, _ in tied} | {*dropped}
-        )
+        accounted = {m.source.name for m in matches} | {second.name for second, _ in tied}
+        accounted |= {*dropped, *beside}
         extra = [name for name in self.names if name not in accounted]
-        sizes, wrong = _sizes(self.table, matches, self.layers)
+        sizes, wrong = read_sizes(self.table, matches, self.layers)
         wrong += [
             f"wrong shape: {second.name} is {second.dtype.name} {second.shape}, but must equal "
             f"{first.name}: {first.dtype.name} {first.shape}"
             for second, first in tied
             if (second.shape, second.dtype) != (first.shape, first.dtype)
         ]
-        target = self._target(heads)
         shared = [*_shared(heads)]
         problems = [
             *_listed(missing, lambda name: f"missing: {name}"),
@@ -152,6 +163,7 @@ class _Attempt:
             target=target,
             matches=tuple(matches),
             tied=tied,
+            exported=tuple(beside.values()),
             dropped=dropped,
             layers=self.layers,
             sizes=sizes,
@@ -164,42 +176,52 @@ class _Attempt:
         for row in rows:
             for source, numbers in expand(self._named(row.source, head), self.layers):
                 source = self.stand_ins.get(source, source)
-                if source in self.names:
-                    target = row.target
+                if source not in self.names:
+                    missing.append(source)
+                    continue
+                for part, pattern in enumerate(row.targets):
+                    target = pattern
                     for letter, number in numbers.items():
                         target = target.replace(f"{{{letter}}}", str(number))
-                    matches.append(Match(row.verb, self.names[source], row.target, target))
-                else:
-                    missing.append(source)
+                    entry = self.names[source]
+                    matches.append(Match(row.verb, entry, pattern, target, part, row.number))
             if placeholders(row.source) and not any(
                 self.layers[p] for p in placeholders(row.source)
             ):
                 missing.append(self._named(row.source, head))
         return matches, missing
 
+    def _exports(self, head: Head) -> Iterator[str]:
+        for pattern in head.export:
+            yield from (name for name, _ in expand(self._named(pattern, head), self.layers))
+
     def _tied(self, heads: Iterable[Head]) -> Iterator[tuple[TensorEntry, TensorEntry]]:
-        for head in heads:
-            for second, first in head.tied.items():
-                second, first = self._named(second, head), self._named(first, None)
-                if second in self.names and first in self.names:
-                    yield self.names[second], self.names[first]
+        for second, first in self._ties(heads):
+            first = self.stand_ins.get(first, first)
+            if second != first and second in self.names and first in self.names:
+                yield self.names[second], self.names[first]
 
     def _extra(self, extra: list[str]) -> Iterator[str]:
         """Tensors of a head that is not whole are explained by what the head lacks."""
         left = set(extra)
-        tried = [(head, *self._match(head.rows, head)) for head in self.table.heads]
-        for head, matches, missing in sorted(tried, key=lambda t: len(t[2])):  # nearest first
-            own = {m.source.name for m in matches} | {self._named(s, head) for s in head.tied}
-            if missing and own & left and len(missing) < len(head.rows):
+        tried = [(head, self._missing(head)) for head in self.heads]
+        for head, missing in sorted(tried, key=lambda t: len(t[1])):  # nearest first
+            own = {self._named(name, head) for name in (*head.sources(), *head.tied)}
+            own -= {*missing}
+            if missing and own & left and len(missing) < len([*head.sources()]):
                 left -= own
                 lacking = ", ".join(missing)
                 yield f"missing: {lacking} (the head {head.name!r} is there in part, not whole)"
         unexplained = [name for name in extra if name in left]
         yield from _listed(unexplained, lambda n: f"extra: {n}, which no row of the table takes")
 
+    def _missing(self, head: Head) -> list[str]:
+        _, missing = self._match(head.rows, head)
+        return missing + [name for name in self._exports(head) if name not in self.names]
+
     def _target(self, heads: Iterable[Head]) -> Target | None:
         found = frozenset(head.name for head in heads)
-        return next((t for t in self.table.targets if t.heads == found), None)
+        return next((t for t in self.table.targets if t.heads | t.export == found), None)
 
     def _no_target(self, target: Target | None, heads: list[Head]) -> Iterator[str]:
         if target is None:
@@ -207,13 +229,25 @@ class _Attempt:
             yield f"the file holds {found}: no Transformers class of the table has just that"
 
 
+def _chosen_heads(table: Table, config: Mapping[str, Any]) -> Iterator[Head]:
+    """The heads that may be met: of two with the same names, the one that `config` asks for."""
+    asked = {
+        head.instead_of: head
+        for head in table.heads
+        if head.instead_of and all(config.get(k) == v for k, v in head.config.items())
+    }
+    for head in table.heads:
+        if not head.instead_of:
+            yield asked.get(head.name, head)
+
+
 def _shared(heads: list[Head]) -> Iterator[str]:
     owner: dict[str, str] = {}
     for head in heads:
-        for row in head.rows:
-            if row.source in owner:
-                yield f"{row.source} belongs to two heads, {owner[row.source]} and {head.name}"
-            owner[row.source] = head.name
+        for source in head.sources():
+            if source in owner:
+                yield f"{source} belongs to two heads, {owner[source]} and {head.name}"
+            owner[source] = head.name
 
 
 def _listed(items: list[str], text: Callable[[str], str]) -> Iterator[str]:
@@ -221,45 +255,6 @@ def _listed(items: list[str], text: Callable[[str], str]) -> Iterator[str]:
         yield text(item)
     if len(items) > LISTED:
         yield f"… and {len(items) - LISTED} more like it"
-
-
-def _sizes(
-    table: Table, matches: list[Match], layers: Mapping[str, int]
-) -> tuple[dict[str, int], list[str]]:
-    """Config fields by majority of the shapes, and a line for each tensor that disagrees."""
-    votes: dict[str, Counter[int]] = defaultdict(Counter)
-    shapes: list[tuple[Match, tuple[int, ...]]] = []
-    wrong = []
-    for match in matches:
-        try:
-            shape = VERBS[match.verb].target_shape(match.source.shape)
-        except ValueError as error:
-            wrong.append(f"wrong shape: {match.source.name} is {match.source.shape}: {error}")
-            continue
-        pattern = table.sizes[match.pattern]
-        if len(shape) != len(pattern):
-            wrong.append(
-                f"wrong shape: {match.source.name} is {match.source.shape}, "
-                f"expected {len(pattern)} dimensions"
-            )
-            continue
-        shapes.append((match, shape))
-        for field, size in zip(pattern, shape, strict=True):
-            if isinstance(field, str):
-                votes[field][size] += 1
-    sizes = {field: counts.most_common(1)[0][0] for field, counts in votes.items()}
-    for match, shape in shapes:
-        pattern = table.sizes[match.pattern]
-        if 0 in shape:
-            wrong.append(f"wrong shape: {match.source.name} is empty: {match.source.shape}")
-            continue
-        expected = tuple(sizes[f] if isinstance(f, str) else f for f in pattern)
-        if shape != expected:
-            wanted = ", ".join(f"{f} = {e}" for f, e in zip(pattern, expected, strict=True))
-            wrong.append(
-                f"wrong shape: {match.source.name} makes {shape}, expected {expected} ({wanted})"
-            )
-    return sizes | {table.layers[letter]: n for letter, n in layers.items()}, wrong
 
 
 def _known(table: Table, sizes: Mapping[str, int]) -> Known | None:

@@ -60,6 +60,12 @@ def common(*names: str) -> Callable[[Any], Any]:
             help="A field of Transformers' config that no tensor tells, such as "
             "num_attention_heads=8. Repeatable; recorded in the report.",
         ),
+        "gluonnlp_version": click.option(
+            "--gluonnlp-version",
+            metavar="X.Y",
+            help="The GluonNLP that the model was trained under, such as 0.9: some versions "
+            "computed with the same numbers in another way, and no file tells.",
+        ),
         "atol": click.option(
             "--atol",
             type=Tolerance(),

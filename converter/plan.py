@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 
+from converter.config import read_config, written_config
 from converter.errors import PlanError
 from converter.fit import Fit, expand, fit
 from converter.params import Index, TensorEntry
-from converter.table import Table
+from converter.table import Table, Version, size_of
 
 DTYPES: Mapping[str, np.dtype | None] = {
     "keep": None,
@@ -25,15 +25,31 @@ DTYPES: Mapping[str, np.dtype | None] = {
 }
 
 
+LAST_OF_0 = 10  # GluonNLP 0.10 is the last of 0.x
+HEADS = "heads.safetensors"  # what the target class has no place for, under its own names
+
+
 @dataclass(frozen=True)
 class Step:
-    """One tensor of the target: `verb` on `source`, in `dtype`. No source: it is all zeros."""
+    """One tensor of the target: part `part` of what `verb` makes of `sources`, in `dtype`.
+
+    No source: it is all zeros. `number` is the verb's argument.
+    """
 
     verb: str
-    source: TensorEntry | None
+    sources: tuple[TensorEntry, ...]
     target: str
     dtype: np.dtype
     shape: tuple[int, ...]
+    part: int = 0
+    number: int = 0
+
+    @property
+    def source(self) -> TensorEntry | None:
+        """The tensor that the table has for this target, if any."""
+        if len(self.sources) > 1:
+            return self.sources[self.part]
+        return self.sources[0] if self.sources else None
 
     @property
     def nbytes(self) -> int:
@@ -57,6 +73,9 @@ class Plan:
 
     `config` is what config.json will say; `overrides` is the part of it the user gave. `tied`
     pairs are (second name, first name): equal by assumption, checked when the bytes are read.
+    `exported` are written beside the model under their own names, for the reason that
+    `export_reason` gives. `gluonnlp` is the version that the user gave; `version` what the table
+    says about it.
     """
 
     index: Index
@@ -69,31 +88,57 @@ class Plan:
     outputs: Mapping[str, str]
     steps: tuple[Step, ...]
     tied: tuple[tuple[TensorEntry, TensorEntry], ...]
+    exported: tuple[TensorEntry, ...]
+    export_reason: str
     dropped: Mapping[str, str]
     config: Mapping[str, Any]
     overrides: Mapping[str, Any]
     dtype: str
+    gluonnlp: str | None = None
+    version: Version | None = None
 
     @property
     def nbytes(self) -> int:
         """Size of all target data in bytes."""
         return sum(step.nbytes for step in self.steps)
 
+    def rows(self) -> Iterator[tuple[Step, ...]]:
+        """The steps that come of the same sources by the same verb, together, in order."""
+        together: dict[Any, list[Step]] = {}
+        for step in self.steps:
+            if step.sources:
+                key = step.verb, *(source.name for source in step.sources)
+                together.setdefault(key, []).append(step)
+        for steps in together.values():
+            yield tuple(sorted(steps, key=lambda step: step.part))
+
+    def warnings(self) -> Iterator[str]:
+        """What the file cannot tell and the user did not say."""
+        if self.gluonnlp is None:
+            yield from (version.text for version in self.table.versions if version.text)
+
 
 def make_plan(
-    index: Index, tables: Sequence[Table], overrides: Mapping[str, Any], dtype: str = "keep"
+    index: Index,
+    tables: Sequence[Table],
+    overrides: Mapping[str, Any],
+    dtype: str = "keep",
+    gluonnlp: str | None = None,
 ) -> Plan:
     """Choose among `tables` the one that fits `index`, and settle every tensor and config field.
 
-    `overrides` are config fields by Transformers' own names; `dtype` is a key of `DTYPES`.
+    `overrides` are config fields by Transformers' own names; `dtype` is a key of `DTYPES`;
+    `gluonnlp` is the version of GluonNLP that the model was trained under, such as `"0.9"`.
     Raises `PlanError` with every problem at once; the choice is never a guess.
     """
-    chosen = _choose(index, tables)
-    config, problems = _config(chosen, overrides)
+    gluonnlp = _release(gluonnlp) if gluonnlp else None
+    chosen = _choose(index, tables, overrides)
+    version = chosen.table.version(gluonnlp)
+    config, problems = read_config(chosen, overrides, version)
     problems = [*chosen.problems, *problems, *_not_floating(chosen)]
     steps: list[Step] = []
     if not problems:
-        steps, problems = _steps(chosen, config, dtype)
+        steps, problems = _steps(chosen, config, dtype, version)
     if problems or chosen.target is None:
         raise PlanError(f"{index.path} cannot be converted as {chosen.table.name}:", problems)
     known = chosen.known
@@ -110,15 +155,34 @@ def make_plan(
         outputs=chosen.target.outputs,
         steps=tuple(steps),
         tied=chosen.tied,
+        exported=chosen.exported,
+        export_reason=chosen.target.reason,
         dropped=chosen.dropped,
-        config=_written(config, chosen.target.transformers_class, steps),
+        config=written_config(config, chosen.target.transformers_class, _usual_dtype(steps).name),
         overrides=dict(overrides),
         dtype=dtype,
+        gluonnlp=gluonnlp,
+        version=version,
     )
 
 
-def _choose(index: Index, tables: Sequence[Table]) -> Fit:
-    fits = [fit(index, table) for table in tables]
+def _release(told: str) -> str:
+    """A release of GluonNLP as tables write it. Raises `PlanError` for what is none."""
+    parts = told.removeprefix("v").split(".")
+    numbers = [int(p) for p in parts if p.isascii() and p.isdigit() and len(p) < 3]
+    if (
+        len(numbers) != len(parts)
+        or len(parts) not in (2, 3)
+        or not (0, 1) <= (*numbers[:2],) < (2,)
+    ):
+        raise PlanError(f"there is no GluonNLP {told!r}:", ["give a release, such as 0.8 or 0.9.2"])
+    if numbers[0] == 0 and numbers[1] > LAST_OF_0:
+        raise PlanError(f"there is no GluonNLP {told!r}:", [f"the last of 0.x is 0.{LAST_OF_0}"])
+    return ".".join(map(str, numbers))
+
+
+def _choose(index: Index, tables: Sequence[Table], overrides: Mapping[str, Any]) -> Fit:
+    fits = [fit(index, table, overrides) for table in tables]
     whole = [f for f in fits if not f.problems]
     candidates = whole if len(whole) <= 1 else [f for f in whole if f.known] or whole
     if len(candidates) == 1:
@@ -139,84 +203,6 @@ def _choose(index: Index, tables: Sequence[Table]) -> Fit:
     return closest
 
 
-def _config(chosen: Fit, overrides: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """config.json's fields from table, heads, shapes, known model and user, in this order."""
-    table = chosen.table
-    config: dict[str, Any] = dict(table.config)
-    for head in chosen.heads:
-        config |= head.config
-    config |= chosen.sizes
-    if chosen.known:
-        config |= chosen.known.config
-    fields = {*config, *table.needed}
-    problems = [*_contradictions(chosen, overrides), *_misspelt(overrides, fields)]
-    config |= overrides
-    config |= chosen.sizes  # an override that disagrees is a problem already: it makes no second
-    known = ", ".join(k.name for k in table.known)
-    for name, whole in table.needed.items():
-        if name not in config:
-            problems.append(
-                f"{name} stands in no tensor, and these are not the sizes of a known model "
-                f"({known}); whoever trained the model knows it: give it with --config {name}=N"
-            )
-        elif whole in config and not _divides(config[name], config[whole]):
-            problems.append(f"{name} = {config[name]!r} does not divide {whole} = {config[whole]}")
-    return config, problems
-
-
-def _divides(part: Any, whole: Any) -> bool:
-    return _is_size(part) and _is_size(whole) and whole % part == 0
-
-
-def _contradictions(chosen: Fit, overrides: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted(overrides.keys() & {"architectures", "dtype", "model_type", "torch_dtype"}):
-        yield f"--config {name} is not a choice: the table, the heads and --dtype settle it"
-    if "label2id" in overrides:
-        yield "--config label2id is not a choice: id2label settles it"
-    table = chosen.table
-    told = table.size_names() | {*table.layers.values(), "num_labels"}
-    for name, value in sorted(overrides.items()):
-        if name in chosen.sizes:
-            if not _is_size(value) or value != chosen.sizes[name]:
-                yield f"--config {name}={value!r}: the file's shapes say {chosen.sizes[name]}"
-        elif name in table.config:
-            if not _is_like(table.config[name], value):
-                yield f"--config {name}={value!r}: a value like {table.config[name]!r} is expected"
-        elif name in told:
-            yield f"--config {name}: no tensor of this file has it"
-    if "id2label" in overrides:
-        labels, count = overrides["id2label"], chosen.sizes.get("num_labels", 0)
-        if not _are_labels(labels, count):
-            yield (
-                f'--config id2label: expected {{"0": "…", …}} with {count} different labels, '
-                f"not {labels!r}"
-            )
-
-
-def _is_like(usual: Any, value: Any) -> bool:
-    """Whether `value` is of the kind of the table's own (an integer is a number too)."""
-    if isinstance(usual, float):
-        return type(value) in (int, float) and math.isfinite(value)
-    return type(value) is type(usual)
-
-
-def _are_labels(labels: Any, count: int) -> bool:
-    return (
-        isinstance(labels, dict)
-        and len(labels) == count
-        and {*labels} == {str(number) for number in range(count)}
-        and all(isinstance(label, str) for label in labels.values())
-        and len({*labels.values()}) == count
-    )
-
-
-def _misspelt(overrides: Mapping[str, Any], fields: set[str]) -> Iterator[str]:
-    for name in sorted(overrides.keys() - fields):
-        close = difflib.get_close_matches(name, fields, n=1, cutoff=0.85)
-        if close:
-            yield f"--config {name}: did you mean {close[0]}?"
-
-
 def _not_floating(chosen: Fit) -> Iterator[str]:
     for match in chosen.matches:
         dtype, storage = match.source.dtype, match.source.storage
@@ -231,40 +217,61 @@ def _not_floating(chosen: Fit) -> Iterator[str]:
             yield f"wrong dtype: {match.source.name} is {dtype.name}; weights are floating point"
 
 
-def _steps(chosen: Fit, config: Mapping[str, Any], dtype: str) -> tuple[list[Step], list[str]]:
+def _steps(
+    chosen: Fit, config: Mapping[str, Any], dtype: str, version: Version | None
+) -> tuple[list[Step], list[str]]:
     """The steps of a fit without problems; problems are zeros of a size that nothing tells."""
     wanted = DTYPES[dtype]
     strip = chosen.target.strip if chosen.target else ""
-    sizes = chosen.table.sizes
+    problems = []
 
     def shape_of(pattern: str) -> tuple[int, ...]:
-        return tuple(config[s] if isinstance(s, str) else s for s in sizes[pattern])
+        sizes = chosen.table.sizes[pattern]
+        shape = [size_of(size, config) for size in sizes]
+        for size, found in zip(sizes, shape, strict=True):
+            if found is None:
+                name = size if isinstance(size, str) else str(size)
+                problems.append(f"{pattern}: {name} = {config.get(name)!r} is no size")
+        return tuple(size or 0 for size in shape)
 
     steps = [
         Step(
             match.verb,
-            match.source,
+            (match.source,),
             match.target.removeprefix(strip),
             wanted or match.source.dtype,
             shape_of(match.pattern),
+            match.part,
+            match.number,
         )
         for match in chosen.matches
     ]
+    if version:
+        steps = [*_unscrambled(chosen, steps, config[version.heads], version)]
     usual = wanted or _usual_dtype(steps)
-    problems = []
     for pattern in chosen.table.zeros:
-        unknown = [s for s in sizes[pattern] if isinstance(s, str) and not _is_size(config.get(s))]
-        problems += [f"{pattern}: {name} = {config.get(name)!r} is no size" for name in unknown]
-        if not unknown:
-            for target, _ in expand(pattern, chosen.layers):
-                steps.append(
-                    Step("zeros", None, target.removeprefix(strip), usual, shape_of(pattern))
-                )
-    return steps, problems
+        for target, _ in expand(pattern, chosen.layers):
+            steps.append(Step("zeros", (), target.removeprefix(strip), usual, shape_of(pattern)))
+    return steps, [*dict.fromkeys(problems)]
 
 
-def _is_size(value: Any) -> bool:
-    return type(value) is int and 0 < value < 2**31
+def _unscrambled(
+    chosen: Fit, steps: Iterable[Step], heads: int, version: Version
+) -> Iterator[Step]:
+    """The steps, those of a scrambled bias replaced: it needs all three biases of its layer."""
+    names = chosen.index.tensors
+    triples: dict[str, tuple[TensorEntry, ...]] = {}
+    for triple in version.unscramble:
+        expanded = ([*expand(chosen.prefix + name, chosen.layers)] for name in triple)
+        for layer in zip(*expanded, strict=True):
+            sources = tuple(names[name] for name, _ in layer)
+            triples |= {source.name: sources for source in sources}
+    for step in steps:
+        together = triples.get(step.sources[0].name)
+        if together:
+            part = together.index(step.sources[0])
+            step = replace(step, verb="unscramble", sources=together, part=part, number=heads)
+        yield step
 
 
 def _usual_dtype(steps: Sequence[Step]) -> np.dtype:
@@ -273,17 +280,3 @@ def _usual_dtype(steps: Sequence[Step]) -> np.dtype:
     for step in steps:
         count[step.dtype] += step.nbytes
     return count.most_common(1)[0][0]
-
-
-def _written(
-    config: Mapping[str, Any], transformers_class: str, steps: Sequence[Step]
-) -> dict[str, Any]:
-    """The fields as Transformers itself writes them: labels for `num_labels`, the dtype's name."""
-    written = {"architectures": [transformers_class], "dtype": _usual_dtype(steps).name, **config}
-    labels = written.pop("num_labels", None)
-    if labels is not None:
-        names = written.setdefault("id2label", {str(n): f"LABEL_{n}" for n in range(labels)})
-        written.setdefault("label2id", {name: int(n) for n, name in names.items()})
-        if labels == 1:  # as BertForSequenceClassification itself decides
-            written.setdefault("problem_type", "regression")
-    return written

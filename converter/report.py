@@ -172,10 +172,12 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "heads": plan.heads,
         "prefix": plan.prefix,
         "dtype": plan.dtype,
+        "gluonnlp_version": plan.gluonnlp,
         "config_overrides": dict(plan.overrides),
         "config": dict(plan.config),
         "tensors": [_step_json(step) for step in plan.steps],
         "tied": [{"source": second.name, "equals": first.name} for second, first in plan.tied],
+        "exported": [entry.name for entry in plan.exported],
         "dropped": dict(plan.dropped),
     }
 
@@ -183,6 +185,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
 def _step_json(step: Step) -> dict[str, Any]:
     return {
         "source": step.source.name if step.source else None,
+        **({"sources": [s.name for s in step.sources]} if len(step.sources) > 1 else {}),
         "verb": step.verb,
         "target": step.target,
         "source_dtype": step.source.dtype.name if step.source else None,

@@ -7,19 +7,26 @@ no order that matters.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Value = str | int | float | bool
+Size = str | int | tuple["Size", ...]  # a config field, a number, or the product of several
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: `verb` makes the target tensor `target` of the source `source`."""
+    """One line of a table: `verb` makes the tensors `targets` of the tensor `source`.
+
+    `number` is the verb's argument, where it has one: the rows to pad.
+    """
 
     verb: str
     source: str
-    target: str
+    targets: tuple[str, ...]
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -27,6 +34,8 @@ class Head:
     """A group of tensors that a file has whole or not at all.
 
     `outer`: its names stand outside the table's prefix. `tied`: second name → first name.
+    `export`: names that no target has a place for. `instead_of` another head with the same names:
+    taken when the user's `--config` says what this head's config says.
     """
 
     name: str
@@ -34,14 +43,23 @@ class Head:
     tied: Mapping[str, str]
     outer: bool
     config: Mapping[str, Value]
+    export: tuple[str, ...] = ()
+    instead_of: str = ""
+
+    def sources(self) -> Iterator[str]:
+        """The names that make the head whole."""
+        yield from (row.source for row in self.rows)
+        yield from self.export
 
 
 @dataclass(frozen=True)
 class Target:
-    """The Transformers class that is written when the file has exactly `heads`.
+    """The Transformers class that is written when the file has exactly `heads` and `export`.
 
-    `strip` is taken off the target names; `init` are the arguments of the class beside its config;
-    `outputs` says which of its outputs is which of GluonNLP's.
+    The heads in `export` have no place in the class: their tensors are written beside the model
+    under their own names, for the `reason` given. `strip` is taken off the target names; `init`
+    are the arguments of the class beside its config; `outputs` says which of its outputs is which
+    of GluonNLP's.
     """
 
     transformers_class: str
@@ -49,6 +67,8 @@ class Target:
     strip: str
     init: Mapping[str, Value]
     outputs: Mapping[str, str]
+    export: frozenset[str] = frozenset()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -76,6 +96,23 @@ class Arithmetic:
 
     name: str
     settings: Mapping[str, Setting]
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a file means when it was trained under one of these `versions` of GluonNLP.
+
+    A version is `"0.9"`, or with its patch number `"0.9.2"`. `config` and `arithmetic` replace the
+    table's own values; each triple in `unscramble` (query, key and value bias) is un-scrambled, by
+    the number of heads in the config field `heads`. `text` tells who needs to say so.
+    """
+
+    versions: tuple[str, ...]
+    text: str
+    config: Mapping[str, Value]
+    arithmetic: Mapping[str, Value]
+    heads: str
+    unscramble: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -119,12 +156,14 @@ class Table:
     drop: Mapping[str, str]
     heads: tuple[Head, ...]
     targets: tuple[Target, ...]
-    sizes: Mapping[str, tuple[str | int, ...]]
+    tied: Mapping[str, str]
+    sizes: Mapping[str, tuple[Size, ...]]
     config: Mapping[str, Value]
     needed: Mapping[str, str]
     known: tuple[Known, ...]
     arithmetic: Arithmetic
     limits: tuple[Limit, ...]
+    versions: tuple[Version, ...]
     golden: Golden | None
     notes: tuple[str, ...] = field(default=())
 
@@ -137,6 +176,22 @@ class Table:
     def size_names(self) -> frozenset[str]:
         """The config fields that shapes tell."""
         return frozenset(s for sizes in self.sizes.values() for s in sizes if isinstance(s, str))
+
+    def version(self, told: str | None) -> Version | None:
+        """The version of GluonNLP that `told` is, when the table says something about it."""
+        for version in self.versions:
+            if told and any(told == v or told.startswith(f"{v}.") for v in version.versions):
+                return version
+        return None
+
+
+def size_of(size: Size, config: Mapping[str, Any]) -> int | None:
+    """The number that a size stands for; None when `config` does not tell it."""
+    if isinstance(size, tuple):
+        factors = [size_of(factor, config) for factor in size]
+        return None if None in factors else math.prod(f for f in factors if f is not None)
+    found = config.get(size) if isinstance(size, str) else size
+    return found if type(found) is int and 0 < found < 2**31 else None
 
 
 def placeholders(pattern: str) -> frozenset[str]:

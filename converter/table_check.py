@@ -18,36 +18,59 @@ def problems_of(table: Table) -> Iterator[str]:
     """A line for everything about a table that contradicts itself or the program."""
     yield from _pattern_problems(table)
     yield from _target_problems(table)
+    yield from _head_problems(table)
     yield from _size_problems(table)
     yield from _known_problems(table)
     yield from _arithmetic_problems(table)
+    yield from _version_problems(table)
 
 
 def _target_problems(table: Table) -> Iterator[str]:
     heads = {head.name: head for head in table.heads}
-    yield from _repeated("set of heads of [[target]]", (sorted(t.heads) for t in table.targets))
+    yield from _repeated(
+        "set of heads of [[target]]", (sorted(t.heads | t.export) for t in table.targets)
+    )
     if not table.targets:
         yield "  - there is no [[target]]: which Transformers class is written?"
     for target in table.targets:
-        for missing in sorted(target.heads - heads.keys()):
-            yield f"  - [[target]] {target.transformers_class}: there is no head {missing!r}"
-        used = [
-            *table.rows,
-            *(r for h in sorted(target.heads & heads.keys()) for r in heads[h].rows),
-        ]
+        place = f"  - [[target]] {target.transformers_class}"
+        for missing in sorted((target.heads | target.export) - heads.keys()):
+            yield f"{place}: there is no head {missing!r}"
+        for both in sorted(target.heads & target.export):
+            yield f"{place}: the head {both!r} is converted and exported"
+        if bool(target.export) != bool(target.reason):
+            yield f"{place}: export and reason go together"
+        converted = [heads[name] for name in sorted(target.heads & heads.keys())]
+        for head in converted:
+            if head.export:
+                yield f"{place}: the head {head.name!r} has names that are only exported"
+        used = [*table.rows, *(row for head in converted for row in head.rows)]
         place = f"  - for {target.transformers_class}:"
-        made = (*(row.target for row in used), *table.zeros)
+        made = (*(name for row in used for name in row.targets), *table.zeros)
         yield from _repeated(f"{place} target", (name.removeprefix(target.strip) for name in made))
         yield from _repeated(f"{place} source", (*(r.source for r in used), *table.drop))
+
+
+def _head_problems(table: Table) -> Iterator[str]:
+    heads = {head.name: head for head in table.heads}
     sources = {row.source for row in table.all_rows()}
     for head in table.heads:
-        if not head.rows:
-            yield f"  - [head.{head.name}] has no rows"
-        for second, first in head.tied.items():
+        place = f"  - [head.{head.name}]"
+        if not head.rows and not head.export:
+            yield f"{place} has no rows"
+        if head.instead_of:
+            if head.instead_of not in heads or heads[head.instead_of].instead_of:
+                yield f"{place} instead_of: there is no head {head.instead_of!r} to stand for"
+            if not head.config:
+                yield f"{place} instead_of: its config must say when"
+    ties = [("[tied]", table.tied), *((f"[head.{h.name}.tied]", h.tied) for h in table.heads)]
+    claimed = sources - {row.source for h in table.heads if h.instead_of for row in h.rows}
+    for place, tied in ties:
+        for second, first in tied.items():
             if first not in sources:
-                yield f"  - [head.{head.name}.tied] {second!r}: there is no row for {first!r}"
-            if second in sources or placeholders(second):
-                yield f"  - [head.{head.name}.tied] {second!r} has a row, or counts layers"
+                yield f"  - {place} {second!r}: there is no row for {first!r}"
+            if second in claimed or placeholders(second):
+                yield f"  - {place} {second!r} has a row, or counts layers"
 
 
 def _pattern_problems(table: Table) -> Iterator[str]:
@@ -58,33 +81,43 @@ def _pattern_problems(table: Table) -> Iterator[str]:
         if not is_pattern(prefix) or placeholders(prefix):
             yield f"  - prefix {prefix!r} has a brace"
     rows = [*table.all_rows()]
-    for pattern in (*(p for r in rows for p in (r.source, r.target)), *table.zeros, *table.drop):
+    exported = (name for head in table.heads for name in head.export)
+    names = (name for row in rows for name in (row.source, *row.targets))
+    for pattern in (*names, *exported, *table.zeros, *table.drop):
         if not is_pattern(pattern):
             yield f"  - {pattern!r}: a name has at most one {{letter}} and no other brace"
         for letter in sorted(placeholders(pattern) - table.layers.keys()):
             yield f"  - {pattern!r}: [layers] does not say what {{{letter}}} counts"
     for row in rows:
-        if placeholders(row.source) != placeholders(row.target):
-            yield f"  - {row.source!r} and {row.target!r} count different layers"
+        for target in row.targets:
+            if placeholders(row.source) != placeholders(target):
+                yield f"  - {row.source!r} and {target!r} count different layers"
+        if row.verb == "split" and row.number < 2:
+            yield f"  - [split] {row.source!r}: needs at least two targets"
+        if row.verb == "pad" and row.number < 1:
+            yield f"  - [pad] {row.source!r}: rows is at least 1"
     counted = {letter for row in table.rows for letter in placeholders(row.source)}
     for letter in sorted(table.layers.keys() - counted):
         yield f"  - [layers] {letter}: no row outside the heads counts it"
 
 
 def _size_problems(table: Table) -> Iterator[str]:
-    targets = dict.fromkeys([*(row.target for row in table.all_rows()), *table.zeros])
+    made = (target for row in table.all_rows() for target in row.targets)
+    targets = dict.fromkeys([*made, *table.zeros])
     for pattern in targets:
         if pattern not in table.sizes:
             yield f"  - [sizes] has no entry for {pattern!r}"
     for pattern, sizes in table.sizes.items():
         if pattern not in targets:
             yield f"  - [sizes] {pattern!r} is no target of any row"
-        if any(isinstance(size, int) and size < 1 for size in sizes):
+        factors = [f for size in sizes for f in (size if isinstance(size, tuple) else (size,))]
+        if () in sizes or any(isinstance(factor, int) and factor < 1 for factor in factors):
             yield f"  - [sizes] {pattern!r}: a size is at least 1"
     counts = table.size_names() | set(table.layers.values()) | {"num_labels"}
     places = {"[config]": table.config}
     places |= {f"[head.{head.name}.config]": head.config for head in table.heads}
     places |= {f"[[known]] {known.name}": known.config for known in table.known}
+    places |= {f"[[version]] {', '.join(v.versions)}": v.config for v in table.versions}
     for place, config in places.items():
         for name in sorted(counts & config.keys()):
             if type(config[name]) is not int or config[name] < 1:  # type: ignore[operator]
@@ -112,9 +145,7 @@ def _arithmetic_problems(table: Table) -> Iterator[str]:
         yield f"  - [arithmetic] there is no {arithmetic.name!r}; there are: {there}"
     elif settings != arithmetic.settings.keys():
         yield f"  - [arithmetic] {arithmetic.name} has the settings {', '.join(sorted(settings))}"
-    fields = (
-        table.size_names() | set(table.layers.values()) | table.config.keys() | table.needed.keys()
-    )
+    fields = _fields(table)
     for name, setting in arithmetic.settings.items():
         if setting.value is None and setting.config is None:
             yield f"  - [arithmetic] {name}: neither a value nor a config field tells it"
@@ -130,6 +161,32 @@ def _arithmetic_problems(table: Table) -> Iterator[str]:
     for output in outputs:
         if output not in OUTPUTS:
             yield f"  - there is no output {output!r}; there are: {', '.join(OUTPUTS)}"
+
+
+def _fields(table: Table) -> set[str]:
+    """The config fields that shapes, the table or the user tell."""
+    told = {*table.size_names(), *table.layers.values()}
+    return told | table.config.keys() | table.needed.keys()
+
+
+def _version_problems(table: Table) -> Iterator[str]:
+    yield from _repeated("version", (v for version in table.versions for v in version.versions))
+    copied = {row.source for row in table.rows if row.verb == "copy"}
+    for version in table.versions:
+        place = f"  - [[version]] {', '.join(version.versions)}"
+        if not version.versions:
+            yield f"{place}: versions is empty"
+        for name in sorted(version.arithmetic.keys() - table.arithmetic.settings.keys()):
+            yield f"{place}: {name!r} is no setting of [arithmetic]"
+        for name in sorted(version.config.keys() - table.config.keys()):
+            yield f"{place}: {name!r} is no field of [config]"
+        if version.unscramble and version.heads not in _fields(table):
+            yield f"{place}: nothing tells {version.heads!r}"
+        for triple in version.unscramble:
+            if len(triple) != 3 or len({*triple}) != 3:
+                yield f"{place}: unscramble needs query, key and value, not {triple}"
+            for name in sorted({*triple} - copied):
+                yield f"{place}: unscramble {name!r}: no [copy] row has it"
 
 
 def _repeated(what: str, values: Iterable[Any]) -> Iterator[str]:

@@ -18,11 +18,13 @@ from converter.table import (
     Limit,
     Row,
     Setting,
+    Size,
     Table,
     Target,
+    Version,
 )
 from converter.table_check import problems_of
-from converter.verbs import VERBS
+from converter.verbs import ROW_VERBS
 
 MAX_BYTES = 2**20  # the shipped table has 12,000: a larger file is no table
 
@@ -136,8 +138,9 @@ def _build(top: _Section, name: str, origin: str, text: str) -> Table:
         drop=top.mapping("drop", str),
         heads=_heads(top.section("head")),
         targets=tuple(_target(section) for section in top.sections("target")),
+        tied=top.mapping("tied", str),
         sizes={
-            target: tuple(_of_type(s, (str, int), origin, f"sizes.{target}") for s in sizes)
+            target: tuple(_size(s, origin, f"sizes.{target}") for s in sizes)
             for target, sizes in top.mapping("sizes", list).items()
         },
         config=top.mapping("config", SCALAR),
@@ -145,6 +148,7 @@ def _build(top: _Section, name: str, origin: str, text: str) -> Table:
         known=tuple(_known(section) for section in top.sections("known")),
         arithmetic=_arithmetic(top.section("arithmetic")),
         limits=tuple(_limit(section) for section in top.sections("limit")),
+        versions=tuple(_version(section) for section in top.sections("version")),
         golden=_golden(top.section("golden")),
         notes=_notes(top.section("card")),
     )
@@ -154,10 +158,33 @@ def _build(top: _Section, name: str, origin: str, text: str) -> Table:
 
 def _rows(section: _Section) -> tuple[Row, ...]:
     return tuple(
-        Row(verb, source, target)
-        for verb in VERBS
-        for source, target in section.mapping(verb, str).items()
+        _row(verb, source, value, section.place)
+        for verb in ROW_VERBS
+        for source, value in section.mapping(verb, (str, list, dict)).items()
     )
+
+
+def _row(verb: str, source: str, value: Any, place: str) -> Row:
+    """A target; `split` has a list of them; `pad` has `{ target, rows }`."""
+    place = f"{place}: [{verb}] {source!r}"
+    if verb == "pad":
+        entry = _Section(_of_type(value, dict, place, "pad"), place)
+        row = Row(verb, source, (entry.take("target", str),), entry.take("rows", int))
+        entry.end()
+        return row
+    if verb == "split":
+        targets = _of_type(value, list, place, "split")
+        names = tuple(_of_type(target, str, place, "split") for target in targets)
+        return Row(verb, source, names, len(names))
+    return Row(verb, source, (_of_type(value, str, place, verb),))
+
+
+def _size(value: Any, place: str, key: str) -> Size:
+    """A field, a number, or a list of these: their product."""
+    if isinstance(value, list):
+        return tuple(_of_type(factor, (str, int), place, key) for factor in value)
+    size: Size = _of_type(value, (str, int), place, key)
+    return size
 
 
 def _heads(section: _Section) -> tuple[Head, ...]:
@@ -171,6 +198,8 @@ def _heads(section: _Section) -> tuple[Head, ...]:
                 tied=head.mapping("tied", str),
                 outer=head.take("outer", bool, False),
                 config=head.mapping("config", SCALAR),
+                export=head.listed("export", str, []),
+                instead_of=head.take("instead_of", str, ""),
             )
         )
         head.end()
@@ -184,6 +213,8 @@ def _target(section: _Section) -> Target:
         strip=section.take("strip", str, ""),
         init=section.mapping("init", SCALAR),
         outputs=section.mapping("outputs", str),
+        export=frozenset(section.listed("export", str, [])),
+        reason=section.take("reason", str, ""),
     )
     section.end()
     return target
@@ -212,6 +243,27 @@ def _arithmetic(section: _Section) -> Arithmetic:
         settings[key] = Setting(value, entry.take("config", str, "") or None)
         entry.end()
     return Arithmetic(name, settings)
+
+
+def _version(section: _Section) -> Version:
+    unscramble = section.section("unscramble")
+    version = Version(
+        versions=section.listed("versions", str),
+        text=section.take("text", str, ""),
+        config=section.mapping("config", SCALAR),
+        arithmetic=section.mapping("arithmetic", SCALAR),
+        heads=unscramble.take("heads", str, ""),
+        unscramble=tuple(
+            tuple(_of_type(name, str, unscramble.place, "biases") for name in triple)
+            for triple in (
+                _of_type(t, list, unscramble.place, "biases")
+                for t in unscramble.take("biases", list, [])
+            )
+        ),
+    )
+    unscramble.end()
+    section.end()
+    return version
 
 
 def _limit(section: _Section) -> Limit:

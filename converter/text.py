@@ -11,9 +11,9 @@ from converter.fit import Fit
 from converter.params import Index, about
 from converter.params.content import Content
 from converter.params.nonfinite import Nonfinite
-from converter.plan import Plan
+from converter.plan import HEADS, Plan
 from converter.report import ExportReport, Report
-from converter.table import Table
+from converter.table import Row, Table
 from converter.verify import Difference, Proof
 
 
@@ -23,6 +23,8 @@ def summary(report: Report) -> Iterator[str]:
     known = f" ({plan.known})" if plan.known else ""
     yield f"{plan.index.path.name}: {plan.table.name}{known} → {plan.transformers_class}"
     yield from _nonfinite_lines(report.nonfinite)
+    yield from export_lines(plan)
+    yield from (f"note: {text}" for text in plan.warnings())
     if proof is None:
         yield "not verified (--no-verify): run `bort-convert verify` before you rely on it"
         return
@@ -38,6 +40,14 @@ def summary(report: Report) -> Iterator[str]:
         yield from columns(_difference_rows(proof.golden.differences, proof.golden.atol))
         for stated in proof.golden.stated:
             yield f"{stated.output} of Transformers itself: {stated.max_abs_diff:.1e} (known limit)"
+
+
+def export_lines(plan: Plan) -> Iterator[str]:
+    """The heads that the target class has no place for, and where they are."""
+    if plan.exported:
+        names = ", ".join(entry.name for entry in plan.exported)
+        yield f"not converted, in {HEADS} under their own names: {names}"
+        yield f"  {plan.export_reason}"
 
 
 def export_summary(report: ExportReport) -> Iterator[str]:
@@ -126,16 +136,26 @@ def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 def table_lines(table: Table) -> Iterator[str]:
     """A table as two columns, heads apart."""
     yield f"{table.name}: {table.title}"
-    rows = [(r.source, r.target) for r in table.rows]
+    rows = [line for row in table.rows for line in _row_lines(row)]
     rows += [("(zeros)", target) for target in table.zeros]
+    rows += [(second, f"(equals {first})") for second, first in table.tied.items()]
+    rows += [(source, f"(left out: {reason})") for source, reason in table.drop.items()]
     for head in table.heads:
-        rows += [("", ""), (f"head {head.name}:", "")]
-        rows += [(row.source, row.target) for row in head.rows]
+        instead = f" (instead of {head.instead_of})" if head.instead_of else ""
+        rows += [("", ""), (f"head {head.name}{instead}:", "")]
+        rows += [line for row in head.rows for line in _row_lines(row)]
+        rows += [(source, "(exported under its own name)") for source in head.export]
         rows += [(second, f"(equals {first})") for second, first in head.tied.items()]
     yield from columns([("GluonNLP", "Transformers"), *rows])
     yield ""
     for known in table.known:
         yield f"known: {known.name}: " + ", ".join(f"{k} = {v}" for k, v in known.config.items())
+
+
+def _row_lines(row: Row) -> Iterator[tuple[str, str]]:
+    how = "" if row.verb == "copy" else f" ({row.verb.replace('_', ' ')})"
+    for number, target in enumerate(row.targets):
+        yield ("" if number else row.source), target + how
 
 
 def inspection_lines(
@@ -215,6 +235,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
             dtype = f"{step.source.dtype.name} → {dtype}"
         rows.append((source, step.verb, step.target, dtype, "×".join(map(str, step.shape))))
     rows += [(second.name, "tied", f"(equals {first.name})", "", "") for second, first in plan.tied]
+    rows += [(safe(e.name), "export", f"({HEADS})", "", "") for e in plan.exported]
     rows += [(safe(name), "drop", f"({reason})", "", "") for name, reason in plan.dropped.items()]
     return columns(rows)
 

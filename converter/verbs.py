@@ -2,46 +2,158 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 Shape = tuple[int, ...]
+Arrays = Sequence[np.ndarray]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A target that is `zeros` zeros, then the source's values from `start` to `stop`."""
+
+    zeros: int
+    start: int
+    stop: int
+
+
+def _streamed(values: Arrays, number: int) -> list[np.ndarray]:
+    raise TypeError("this verb keeps the order of the values: they are streamed by its run")
 
 
 @dataclass(frozen=True)
 class Verb:
-    """One operation on one tensor; casts are not verbs, they are the plan's dtype.
+    """One operation: `sources` tensors become the targets of a row; casts are the plan's dtype.
 
-    `target_shape(source_shape)` raises `ValueError` with a reason for a shape it cannot take.
-    `inverse(forward(a))` equals `a` bit for bit. `moves_bytes` says that the target's bytes are
-    the source's in the same order, so that they can be streamed.
+    `number` is the row's own argument: rows to pad, targets to split into, heads.
+    `target_shape(source_shape, number)`: each target's; None where the source cannot tell a size.
+    `source_shape(target_shape, number)`: what the source must have been.
+    `run(source_shape, part, number)`: where the values of target `part` lie, for a verb that
+    keeps their order, so that they can be streamed; None for the others, which have `forward` and
+    `inverse` instead: the values of every target in their order (the shape is the step's), and
+    back. `inverse(forward(a))` equals `a` bit for bit.
+    Both shape functions raise `ValueError` with a reason for a shape they cannot take.
     """
 
     name: str
     meaning: str
-    target_shape: Callable[[Shape], Shape]
-    forward: Callable[[np.ndarray], np.ndarray]
-    inverse: Callable[[np.ndarray], np.ndarray]
-    moves_bytes: bool = False
+    target_shape: Callable[[Shape, int], tuple[int | None, ...]]
+    source_shape: Callable[[Shape, int], Shape]
+    run: Callable[[Shape, int, int], Run] | None = None
+    forward: Callable[[Arrays, int], list[np.ndarray]] = _streamed
+    inverse: Callable[[Arrays, int], list[np.ndarray]] = _streamed
+    sources: int = 1
 
 
-def _same(value: np.ndarray) -> np.ndarray:
-    return value
+def _whole(shape: Shape, part: int, number: int) -> Run:
+    return Run(0, 0, math.prod(shape))
 
 
-def _swapped(shape: Shape) -> Shape:
-    if len(shape) != 2:
-        raise ValueError(f"transpose needs 2 dimensions, not {len(shape)}")
-    return shape[::-1]
+def _padded(shape: Shape, part: int, number: int) -> Run:
+    return Run(number * math.prod(shape[1:]), 0, math.prod(shape))
 
 
-def _transpose(value: np.ndarray) -> np.ndarray:
-    return np.ascontiguousarray(value.T)
+def _part(shape: Shape, part: int, number: int) -> Run:
+    count = math.prod(shape) // number
+    return Run(0, part * count, (part + 1) * count)
 
 
-COPY = Verb("copy", "same numbers, new name", lambda s: s, _same, _same, moves_bytes=True)
-TRANSPOSE = Verb("transpose", "(a, b) becomes (b, a)", _swapped, _transpose, _transpose)
+def _rows(shape: Sequence[int], verb: str, rows: Callable[[int], int]) -> Shape:
+    if not shape:
+        raise ValueError(f"{verb} needs at least 1 dimension")
+    return rows(shape[0]), *shape[1:]
 
-VERBS = {verb.name: verb for verb in (COPY, TRANSPOSE)}
+
+def _share(rows: int, number: int) -> int:
+    if rows % number:
+        raise ValueError(f"{rows} rows do not split into {number} equal parts")
+    return rows // number
+
+
+def _dimensions(shape: Shape, count: int, verb: str) -> Shape:
+    if len(shape) != count:
+        raise ValueError(f"{verb} needs {count} dimensions, not {len(shape)}")
+    return shape
+
+
+def _swapped(shape: Shape, number: int) -> Shape:
+    return _dimensions(shape, 2, "transpose")[::-1]
+
+
+def _transpose(values: Arrays, number: int) -> list[np.ndarray]:
+    return [np.ascontiguousarray(values[0].T)]
+
+
+def _merged_transpose(values: Arrays, number: int) -> list[np.ndarray]:
+    return [np.ascontiguousarray(values[0].reshape(len(values[0]), -1).T)]
+
+
+def _merged(shape: Shape) -> Shape:
+    first, heads, size = _dimensions(shape, 3, "the inverse")
+    return first, heads * size
+
+
+def _unscramble(values: Arrays, number: int) -> list[np.ndarray]:
+    """(3U,) as GluonNLP 0.9 read it: (heads, 3, U / heads), one head's q, k and v together."""
+    by_head = np.concatenate(values).reshape(number, 3, -1)
+    return [np.ascontiguousarray(by_head[:, part]).reshape(-1) for part in range(3)]
+
+
+def _scramble(values: Arrays, number: int) -> list[np.ndarray]:
+    by_head = np.stack([value.reshape(number, -1) for value in values], axis=1)
+    return list(by_head.reshape(3, -1))
+
+
+COPY = Verb("copy", "same numbers, new name", lambda s, n: s, lambda t, n: t, _whole)
+TRANSPOSE = Verb(
+    "transpose", "(a, b) becomes (b, a)", _swapped, _swapped, forward=_transpose, inverse=_transpose
+)
+PAD = Verb(
+    "pad",
+    "rows of zeros come before its own",
+    lambda s, n: _rows(s, "pad", lambda rows: rows + n),
+    lambda t, n: _rows(t, "pad", lambda rows: rows - n),
+    _padded,
+)
+SPLIT = Verb(
+    "split",
+    "its rows become several tensors of equal size",
+    lambda s, n: _rows(s, "split", lambda rows: _share(rows, n)),
+    lambda t, n: _rows(t, "split", lambda rows: rows * n),
+    _part,
+)
+SPLIT_HEADS = Verb(
+    "split_heads",
+    "(a, heads × size) becomes (a, heads, size)",
+    lambda s, n: (_dimensions(s, 2, "split_heads")[0], None, None),
+    lambda t, n: _merged(t),
+    _whole,
+)
+TRANSPOSE_SPLIT_HEADS = Verb(
+    "transpose_split_heads",
+    "(heads × size, a) becomes (a, heads, size)",
+    lambda s, n: (_dimensions(s, 2, "transpose_split_heads")[1], None, None),
+    lambda t, n: _merged(t)[::-1],
+    forward=_transpose,
+    inverse=_merged_transpose,
+)
+UNSCRAMBLE = Verb(
+    "unscramble",
+    "query, key and value biases as GluonNLP 0.9 used them",
+    lambda s, n: s,
+    lambda t, n: t,
+    forward=_unscramble,
+    inverse=_scramble,
+    sources=3,
+)
+
+VERBS = {
+    verb.name: verb
+    for verb in (COPY, TRANSPOSE, PAD, SPLIT, SPLIT_HEADS, TRANSPOSE_SPLIT_HEADS, UNSCRAMBLE)
+}
+# Those that a row of a table may have; `unscramble` comes with a version of GluonNLP.
+ROW_VERBS = tuple(name for name, verb in VERBS.items() if verb.sources == 1)

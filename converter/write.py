@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from converter.errors import ConvertError, PlanError
-from converter.params import Weights
+from converter.params import TensorEntry, Weights
 from converter.params.nonfinite import Nonfinite, Tally
 from converter.params.weights import PIECE
-from converter.plan import Plan, Step
+from converter.plan import HEADS, Plan, Step
 from converter.stream import Pieces, Progress, Tensor, silent, write_safetensors
 from converter.verbs import VERBS
 
@@ -22,6 +22,8 @@ def write_model(
     plan: Plan, directory: Path, progress: Progress = silent
 ) -> Mapping[str, Nonfinite]:
     """Write `model.safetensors` and `config.json` of `plan` into an existing directory.
+
+    Heads that the class has no place for go into `heads.safetensors`.
 
     Returns the source tensors that hold NaN or infinity, and how many; these are written too.
     Raises `PlanError` when tensors that must be equal are not, `ConvertError` when a cast
@@ -35,6 +37,10 @@ def write_model(
         _check_tied(plan, weights)
         tensors = [_tensor(step, weights, tally) for step in steps]
         write_safetensors(directory / "model.safetensors", tensors, progress)
+        if plan.exported:
+            write_safetensors(
+                directory / HEADS, [_stored(e, weights, tally) for e in plan.exported]
+            )
     write_json(directory / "config.json", plan.config)
     return tally.found
 
@@ -56,20 +62,43 @@ def _tensor(step: Step, weights: Weights, tally: Tally) -> Tensor:
     return Tensor(step.target, step.dtype, step.shape, step.nbytes, pieces)
 
 
+def _stored(entry: TensorEntry, weights: Weights, tally: Tally) -> Tensor:
+    """A tensor as it is, under its own name."""
+
+    def pieces() -> Pieces:
+        return tally.watch(entry, weights.pieces(entry))
+
+    return Tensor(entry.name, entry.dtype, entry.shape, entry.nbytes, pieces)
+
+
 def _pieces(step: Step, weights: Weights, tally: Tally) -> Pieces:
     """The target's bytes of one step, in order, in pieces of at most `PIECE` where it can be."""
     if step.source is None:
-        for start in range(0, step.nbytes, PIECE):
-            yield bytes(min(PIECE, step.nbytes - start))
+        yield from _zeros(step.nbytes)
         return
-    verb = VERBS[step.verb]
-    if verb.moves_bytes:
-        pieces = weights.pieces(step.source)
-    else:
-        data = verb.forward(weights.whole(step.source)).reshape(-1).view(np.uint8).data
-        pieces = (data[start : start + PIECE] for start in range(0, len(data), PIECE))
-    for piece in tally.watch(step.source, pieces):
+    verb, itemsize = VERBS[step.verb], step.source.dtype.itemsize
+    if verb.run:
+        run = verb.run(step.source.shape, step.part, step.number)
+        yield from _zeros(run.zeros * step.dtype.itemsize)
+        pieces = weights.pieces(step.source, run.start * itemsize, run.stop * itemsize)
+        for piece in tally.watch(step.source, pieces):
+            yield _cast(piece, step) if step.casts else piece
+        return
+    sources = [weights.whole(source) for source in step.sources]
+    for _ in tally.watch(step.source, [_bytes_of(sources[step.part])]):
+        pass
+    data = _bytes_of(verb.forward(sources, step.number)[step.part])
+    for piece in (data[start : start + PIECE] for start in range(0, len(data), PIECE)):
         yield _cast(piece, step) if step.casts else piece
+
+
+def _zeros(nbytes: int) -> Pieces:
+    for start in range(0, nbytes, PIECE):
+        yield bytes(min(PIECE, nbytes - start))
+
+
+def _bytes_of(values: np.ndarray) -> memoryview:
+    return values.reshape(-1).view(np.uint8).data
 
 
 def _cast(piece: memoryview, step: Step) -> memoryview:
@@ -96,6 +125,15 @@ def _check_tied(plan: Plan, weights: Weights) -> None:
                     [
                         f"{second.name} must equal {first.name} (one tensor under two names) and "
                         f"differs within its bytes from {number * PIECE:,} on: this decoder is "
-                        "not tied to the embedding, and the target class cannot hold it"
+                        f"not tied to the embedding{_otherwise(plan, second.name)}"
                     ],
                 )
+
+
+def _otherwise(plan: Plan, second: str) -> str:
+    """How the table takes a tensor that is not tied, if it does."""
+    for head in plan.table.heads:
+        if head.instead_of and any(second.endswith(row.source) for row in head.rows):
+            settings = " ".join(f"--config {k}={json.dumps(v)}" for k, v in head.config.items())
+            return f"; {settings} converts it so"
+    return ", and the target class cannot hold it"

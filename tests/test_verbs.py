@@ -9,45 +9,105 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.verbs import TRANSPOSE, VERBS, Verb
+from converter.verbs import (
+    PAD,
+    SPLIT,
+    SPLIT_HEADS,
+    TRANSPOSE,
+    TRANSPOSE_SPLIT_HEADS,
+    UNSCRAMBLE,
+    VERBS,
+    Shape,
+    Verb,
+)
 from tests.params.strategies import dtype_of
 
 FLOATS = [dtype_of(flag) for flag in (0, 1, 2, 12)]
 
 
 @st.composite
-def values(draw: st.DrawFn) -> np.ndarray:
-    """A 2-D array of any bits (NaNs with payloads included), C-contiguous, read-only, unaligned."""
-    shape = tuple(draw(st.lists(st.integers(1, 5), min_size=2, max_size=2)))
-    dtype = draw(st.sampled_from(FLOATS))
+def values(draw: st.DrawFn, shape: Shape) -> np.ndarray:
+    """An array of any bits (NaNs with payloads included), C-contiguous, read-only, unaligned."""
+    dtype = draw(st.shared(st.sampled_from(FLOATS), key="dtype"))
     size = math.prod(shape) * dtype.itemsize
     data = b"x" + draw(st.binary(min_size=size, max_size=size))
     return np.frombuffer(data, dtype, offset=1).reshape(shape)
 
 
+def applied(verb: Verb, sources: list[np.ndarray], shapes: list[Shape], number: int) -> list[bytes]:
+    """What the writer makes of the verb: the bytes of every target."""
+    if not verb.run:
+        return [made.tobytes() for made in verb.forward(sources, number)]
+    (source,) = sources
+    made = []
+    for part, shape in enumerate(shapes):
+        run = verb.run(source.shape, part, number)
+        assert run.zeros + run.stop - run.start == math.prod(shape)
+        flat = source.reshape(-1)[run.start : run.stop]
+        made.append(bytes(run.zeros * source.itemsize) + flat.tobytes())
+    return made
+
+
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS.keys())
-@given(value=values())
-def test_a_verb_keeps_its_promises(verb: Verb, value: np.ndarray) -> None:
-    made = verb.forward(value)
-    assert made.dtype == value.dtype
-    assert made.shape == verb.target_shape(value.shape)
-    back = verb.inverse(made)
-    assert (back.shape, back.tobytes()) == (value.shape, value.tobytes())
-    if verb.moves_bytes:
-        assert made.tobytes() == value.tobytes()
-
-
-def test_only_a_verb_that_keeps_the_order_moves_bytes() -> None:
-    value = np.arange(6, dtype="<f4").reshape(2, 3)
-    kept = {name: verb.forward(value).tobytes() == value.tobytes() for name, verb in VERBS.items()}
-    assert kept == {name: verb.moves_bytes for name, verb in VERBS.items()}
+@given(data=st.data(), number=st.integers(1, 4), rows=st.integers(1, 5), columns=st.integers(1, 5))
+def test_a_verb_keeps_its_promises(
+    verb: Verb, data: st.DataObject, number: int, rows: int, columns: int
+) -> None:
+    shape = {SPLIT: (rows * number, columns), UNSCRAMBLE: (rows * number,)}.get(
+        verb, (rows, columns)
+    )
+    heads = {SPLIT_HEADS: columns, TRANSPOSE_SPLIT_HEADS: rows}.get(verb)
+    told = verb.target_shape(shape, number)
+    if heads:  # the source cannot tell them: any that divide
+        size = data.draw(st.sampled_from([n for n in range(1, heads + 1) if heads % n == 0]))
+        assert told[1:] == (None, None)
+        told = (told[0], heads // size, size)
+    target = tuple(size for size in told if size is not None)
+    assert verb.source_shape(target, number) == shape
+    parts = {SPLIT: number, UNSCRAMBLE: 3}.get(verb, 1)
+    sources = [data.draw(values(shape)) for _ in range(verb.sources)]
+    made = applied(verb, sources, [target] * parts, number)
+    assert [len(m) for m in made] == [math.prod(target) * sources[0].itemsize] * parts
+    if verb.run:
+        runs = [verb.run(shape, part, number) for part in range(parts)]
+        assert [(run.start, run.stop) for run in runs] == [
+            (part * math.prod(shape) // parts, (part + 1) * math.prod(shape) // parts)
+            for part in range(parts)
+        ], "every value of the source, once and in order"
+        with pytest.raises(TypeError, match="streamed"):
+            verb.forward(sources, number)
+        return
+    written = [np.frombuffer(m, sources[0].dtype).reshape(target) for m in made]
+    back = verb.inverse(written, number)
+    assert [b.shape for b in back] == [shape] * verb.sources
+    assert [b.tobytes() for b in back] == [source.tobytes() for source in sources]
 
 
 @given(shape=st.lists(st.integers(0, 9), max_size=5).filter(lambda s: len(s) != 2))
-def test_transpose_takes_two_dimensions_only(shape: list[int]) -> None:
+@pytest.mark.parametrize("verb", [TRANSPOSE, SPLIT_HEADS, TRANSPOSE_SPLIT_HEADS])
+def test_some_verbs_take_two_dimensions_only(verb: Verb, shape: list[int]) -> None:
     with pytest.raises(ValueError, match=f"2 dimensions, not {len(shape)}"):
-        TRANSPOSE.target_shape(tuple(shape))
+        verb.target_shape(tuple(shape), 0)
+
+
+@pytest.mark.parametrize("verb", [PAD, SPLIT])
+def test_a_scalar_has_no_rows(verb: Verb) -> None:
+    with pytest.raises(ValueError, match="at least 1 dimension"):
+        verb.target_shape((), 2)
+
+
+def test_rows_that_do_not_split_are_refused() -> None:
+    with pytest.raises(ValueError, match="7 rows do not split into 3"):
+        SPLIT.target_shape((7, 2), 3)
 
 
 def test_transpose_swaps_rows_and_columns() -> None:
-    assert TRANSPOSE.forward(np.array([[1, 2, 3], [4, 5, 6]])).tolist() == [[1, 4], [2, 5], [3, 6]]
+    (made,) = TRANSPOSE.forward([np.array([[1, 2, 3], [4, 5, 6]])], 0)
+    assert made.tolist() == [[1, 4], [2, 5], [3, 6]]
+
+
+def test_unscramble_is_what_gluonnlp_0_9_did() -> None:
+    """Two heads of size 2: 0.9 read (q, k, v) of 12 numbers as (head, which, size)."""
+    query, key, value = np.arange(12).reshape(3, 4)
+    made = UNSCRAMBLE.forward([query, key, value], 2)
+    assert [m.tolist() for m in made] == [[0, 1, 6, 7], [2, 3, 8, 9], [4, 5, 10, 11]]

@@ -44,28 +44,34 @@ class Weights:
     ) -> None:
         self._file.close()
 
-    def pieces(self, entry: TensorEntry) -> Iterator[memoryview]:
+    def pieces(
+        self, entry: TensorEntry, start: int = 0, stop: int | None = None
+    ) -> Iterator[memoryview]:
         """The dense tensor's bytes in order, little-endian, rows first, whatever the container.
 
-        Each piece is valid until the next one is asked for. Raises `ParamsError`, by name, for
-        an entry without array, and for a sparse tensor unless it may be made dense.
+        start, stop: the bytes that are wanted, by default all; on the bounds of values. Each piece
+        is valid until the next one is asked for. Raises `ParamsError`, by name, for an entry
+        without array, and for a sparse tensor unless it may be made dense.
         """
         sparse = entry.storage in ("row_sparse", "csr")
         if not (sparse and self._densify):
             need_dense(self._index, entry)
         if entry.fortran or sparse:  # its bytes are in another order: it has to be held whole
-            data = self.dense(entry).reshape(-1).view(np.uint8).data
-            yield from (data[start : start + PIECE] for start in range(0, len(data), PIECE))
+            data = self.dense(entry).reshape(-1).view(np.uint8).data[start:stop]
+            yield from (data[at : at + PIECE] for at in range(0, len(data), PIECE))
             return
-        yield from self.stored(entry)
+        yield from self.stored(entry, start, stop)
 
-    def stored(self, entry: TensorEntry) -> Iterator[memoryview]:
+    def stored(
+        self, entry: TensorEntry, start: int = 0, stop: int | None = None
+    ) -> Iterator[memoryview]:
         """The bytes of the data as the file has it: of a sparse tensor, its values alone."""
         file = self._open(entry.packed)
-        buffer = memoryview(bytearray(min(PIECE, entry.nbytes)))
-        for start in range(0, entry.nbytes, PIECE):
-            piece = buffer[: min(PIECE, entry.nbytes - start)]
-            self._read_into(file, entry.offset + start, piece, entry.name)
+        stop = entry.nbytes if stop is None else stop
+        buffer = memoryview(bytearray(min(PIECE, stop - start)))
+        for at in range(start, stop, PIECE):
+            piece = buffer[: min(PIECE, stop - at)]
+            self._read_into(file, entry.offset + at, piece, entry.name)
             yield _swapped(piece, entry) if entry.swapped else piece
 
     def whole(self, entry: TensorEntry) -> np.ndarray:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -15,10 +16,11 @@ from safetensors import SafetensorError, safe_open
 
 from converter.params import Weights
 from converter.params.weights import PIECE
-from converter.plan import Plan, Step
+from converter.plan import HEADS, Plan, Step
 from converter.stream import CODES
 from converter.verbs import VERBS
 from converter.verify.bytes import same_bytes
+from converter.verify.copies import check_copies
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,12 @@ def check_bits(plan: Plan, directory: Path) -> Bits:
         sha256 = other.submit(_sha256, plan.index.path)
         try:
             problems = [*_unaccounted(plan), *_differences(plan, directory / "model.safetensors")]
+            problems += _exported(plan, directory / HEADS)
         except (OSError, SafetensorError) as error:
             problems = [f"model.safetensors cannot be read: {error}"]
-        moved = [step for step in plan.steps if step.source]
-        cast = sum(step.casts for step in moved)
-        identical = len(moved) - cast
+        rows = [*plan.rows()]
+        cast = sum(len(steps[0].sources) for steps in rows if steps[0].casts)
+        identical = sum(len(steps[0].sources) for steps in rows) - cast + len(plan.exported)
         return Bits(not problems, identical, cast, tuple(problems), sha256.result())
 
 
@@ -60,9 +63,19 @@ def _sha256(path: Path) -> str:
 def _unaccounted(plan: Plan) -> Iterator[str]:
     used = {step.source.name for step in plan.steps if step.source}
     used |= {second.name for second, _ in plan.tied} | {*plan.dropped}
+    used |= {entry.name for entry in plan.exported}
     for name in plan.index.tensors:
         if name not in used:
             yield f"{name} is nowhere in the target"
+
+
+def _exported(plan: Plan, path: Path) -> Sequence[str]:
+    """What is wrong with the heads that were written under their own names."""
+    if not plan.exported:
+        return [f"{path.name} should not be there"] if path.exists() else []
+    with Weights(plan.index) as weights:
+        names = {entry.name: entry for entry in plan.exported}
+        return check_copies(names, weights, path, npz=False).problems
 
 
 @dataclass(frozen=True)
@@ -74,10 +87,12 @@ class _Stored:
     offset: int
     nbytes: int
 
-    def pieces(self, file: BinaryIO) -> Iterator[bytes]:
-        for start in range(0, self.nbytes, PIECE):
-            file.seek(self.offset + start)
-            yield file.read(min(PIECE, self.nbytes - start))
+    def pieces(self, file: BinaryIO, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """Its bytes from `start` to `stop`."""
+        stop = self.nbytes if stop is None else stop
+        for at in range(start, stop, PIECE):
+            file.seek(self.offset + at)
+            yield file.read(min(PIECE, stop - at))
 
 
 def _stored(path: Path) -> dict[str, _Stored]:
@@ -103,6 +118,7 @@ def _stored(path: Path) -> dict[str, _Stored]:
 def _differences(plan: Plan, path: Path) -> Iterator[str]:
     there = _stored(path)
     with Weights(plan.index) as weights, path.open("rb", buffering=0) as file:
+        wrong: set[str] = set()
         for step in plan.steps:
             stored = there.get(step.target)
             if stored is None:
@@ -112,24 +128,51 @@ def _differences(plan: Plan, path: Path) -> Iterator[str]:
             elif step.source is None:
                 if any(any(piece) for piece in stored.pieces(file)):
                     yield f"{step.target} should be all zeros"
-            elif not _comes_back(step, weights, stored.pieces(file)):
-                yield f"{step.source.name} does not come back from {step.target}"
+                continue
+            else:
+                continue
+            wrong.add(step.target)
+        for steps in plan.rows():
+            if not wrong & {step.target for step in steps}:
+                yield from _come_back(steps, weights, [there[s.target] for s in steps], file)
         for second, first in plan.tied:
             if not same_bytes(weights.pieces(second), weights.pieces(first)):
                 yield f"{second.name} differs from {first.name}, which stands for it"
 
 
-def _comes_back(step: Step, weights: Weights, stored: Iterator[bytes]) -> bool:
-    """Whether the verb's inverse of what is stored is the source, bit for bit, after the cast."""
-    assert step.source is not None
-    verb = VERBS[step.verb]
-    if not verb.moves_bytes:
-        written = np.frombuffer(b"".join(stored), step.dtype).reshape(step.shape)
-        expected = step.cast(weights.whole(step.source))
-        restored = verb.inverse(written)
-        return restored.shape == expected.shape and restored.tobytes() == expected.tobytes()
-    source, dtype = weights.pieces(step.source), step.source.dtype
-    if not step.casts:
-        return same_bytes(source, stored)
-    cast = (step.cast(np.frombuffer(piece, dtype)).tobytes() for piece in source)
-    return same_bytes(cast, stored)
+def _come_back(
+    steps: Sequence[Step], weights: Weights, stored: Sequence[_Stored], file: BinaryIO
+) -> Iterator[str]:
+    """A line for each source that the inverse of what is stored does not give, bit for bit.
+
+    `steps` are all of one row; of a cast, the cast source is expected.
+    """
+    first, targets = steps[0], " and ".join(step.target for step in steps)
+    verb = VERBS[first.verb]
+    if not verb.run:
+        written = [
+            np.frombuffer(b"".join(where.pieces(file)), step.dtype).reshape(step.shape)
+            for step, where in zip(steps, stored, strict=True)
+        ]
+        restored = verb.inverse(written, first.number)
+        for source, values in zip(first.sources, restored, strict=True):
+            expected = first.cast(weights.whole(source))
+            if values.shape != expected.shape or values.tobytes() != expected.tobytes():
+                yield f"{source.name} does not come back from {targets}"
+        return
+    (source,) = first.sources
+    zeros = True
+    found: list[Iterator[bytes]] = []
+    for step, where in zip(steps, stored, strict=True):
+        run = verb.run(source.shape, step.part, step.number)
+        begin = run.zeros * step.dtype.itemsize
+        zeros = zeros and not any(map(any, where.pieces(file, 0, begin)))
+        found.append(where.pieces(file, begin))
+    if not zeros:
+        yield f"the rows before those of {source.name} should be zeros in {targets}"
+    expected_bytes: Iterator[bytes | memoryview] = weights.pieces(source)
+    if first.casts:
+        read = (np.frombuffer(piece, source.dtype) for piece in weights.pieces(source))
+        expected_bytes = (first.cast(piece).tobytes() for piece in read)
+    if not same_bytes(expected_bytes, chain.from_iterable(found)):
+        yield f"{source.name} does not come back from {targets}"

@@ -1,0 +1,79 @@
+"""The sizes of a model, read off the shapes of its tensors, which must agree with one another."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from converter.params import TensorEntry
+from converter.table import Size, Table, size_of
+from converter.verbs import VERBS
+
+
+@dataclass(frozen=True)
+class Match:
+    """One target of a row met in the file: `pattern` as the table has it, `target` expanded.
+
+    `part`: which of the row's targets it is; `number`: the row's argument.
+    """
+
+    verb: str
+    source: TensorEntry
+    pattern: str
+    target: str
+    part: int
+    number: int
+
+
+def read_sizes(
+    table: Table, matches: list[Match], layers: Mapping[str, int]
+) -> tuple[dict[str, int], list[str]]:
+    """Config fields by majority of the shapes, and a line for each tensor that disagrees."""
+    votes: dict[str, Counter[int]] = defaultdict(Counter)
+    fitting: list[Match] = []
+    wrong = []
+    for match in matches:
+        verb, pattern = VERBS[match.verb], table.sizes[match.pattern]
+        try:
+            shape = verb.target_shape(match.source.shape, match.number)
+        except ValueError as error:
+            wrong.append(f"wrong shape: {match.source.name} is {match.source.shape}: {error}")
+            continue
+        if len(shape) != len(pattern):
+            dimensions = len(match.source.shape) + len(pattern) - len(shape)
+            wrong.append(
+                f"wrong shape: {match.source.name} is {match.source.shape}, "
+                f"expected {dimensions} dimensions"
+            )
+            continue
+        fitting.append(match)
+        for field, size in zip(pattern, shape, strict=True):
+            if isinstance(field, str) and size is not None:
+                votes[field][size] += 1
+    sizes = {field: counts.most_common(1)[0][0] for field, counts in votes.items()}
+    sizes |= {table.layers[letter]: n for letter, n in layers.items()}
+    return sizes, wrong + [line for match in fitting for line in _disagrees(match, table, sizes)]
+
+
+def _disagrees(match: Match, table: Table, sizes: Mapping[str, int]) -> Iterator[str]:
+    """A line when the source's shape is not the one that makes the target the sizes ask for."""
+    verb, name, pattern = VERBS[match.verb], match.source.name, table.sizes[match.pattern]
+    if 0 in match.source.shape:
+        yield f"wrong shape: {name} is empty: {match.source.shape}"
+        return
+    wanted = [size_of(size, sizes) for size in pattern]
+    if None in wanted:
+        yield f"wrong shape: {name}: no tensor tells {', '.join(map(_spelt, pattern))}"
+        return
+    expected = tuple(size for size in wanted if size is not None)
+    if verb.source_shape(expected, match.number) != match.source.shape:
+        made = tuple(
+            "?" if s is None else s for s in verb.target_shape(match.source.shape, match.number)
+        )
+        why = ", ".join(f"{_spelt(f)} = {e}" for f, e in zip(pattern, expected, strict=True))
+        yield f"wrong shape: {name} makes {made}, expected {expected} ({why})"
+
+
+def _spelt(size: Size) -> str:
+    return " × ".join(map(str, size)) if isinstance(size, tuple) else str(size)
