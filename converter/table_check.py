@@ -11,7 +11,19 @@ from converter.table import Table, is_pattern, placeholders
 ARITHMETICS = {
     "bert": frozenset({"num_heads", "activation", "layer_norm_eps", "decoder_layer_norm_eps"}),
 }
-OUTPUTS = ("pooled", "logits", "mlm_logits")  # of `Outputs`, beside the hidden states
+# The words of `Outputs.named`, in the order of a report, each with its shape.
+OUTPUTS = {
+    "pooled": ("batch", "units"),
+    "logits": ("batch", "classes"),
+    "nsp_logits": ("batch", "two"),
+    "mlm_logits": ("batch", "length", "vocabulary"),
+    "lm_logits": ("batch", "length", "vocabulary"),
+    "token_logits": ("batch", "length", "classes"),
+    "start_logits": ("batch", "length"),
+    "end_logits": ("batch", "length"),
+    "intent_logits": ("batch", "classes"),
+    "slot_logits": ("batch", "length", "classes"),
+}
 
 
 def problems_of(table: Table) -> Iterator[str]:

@@ -13,6 +13,8 @@ import numpy as np
 
 from converter.gluon.layers import (
     Array,
+    Domain,
+    Inputs,
     Outputs,
     Weights,
     activation,
@@ -22,11 +24,15 @@ from converter.gluon.layers import (
 )
 
 
+def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+    """The inputs that the model in `params` takes."""
+    return Domain(len(params[f"{prefix}encoder.position_weight"]), 0)
+
+
 def forward(
     params: Mapping[str, Array],
     prefix: str,
-    input_ids: Array,
-    valid_length: Array,
+    inputs: Inputs,
     *,
     num_heads: int,
     activation: str,
@@ -35,31 +41,32 @@ def forward(
 ) -> Outputs:
     """Run the model whose `save_parameters` names are in `params`.
 
-    input_ids (batch, length) integers, valid_length (batch,). Keys behind the valid length are
-    not seen. Positions behind it carry numbers that mean nothing (GluonNLP zeroes them).
-    A decoder and a classifier are run when their parameters are there.
+    Keys behind the valid length are not seen. Positions behind it carry numbers that mean nothing
+    (GluonNLP zeroes them). A decoder and a classifier are run when their parameters are there.
     """
     model = Weights(params, prefix)
     embedding = _word_embedding(model)
     hidden = _encode(
         model.child("encoder"),
-        embedding[input_ids],
-        valid_length,
+        embedding[inputs.input_ids],
+        inputs,
         num_heads,
         activation,
         layer_norm_eps,
     )
     outputs = hidden[-1]
-    mlm_logits = pooled = logits = None
+    named = {}
     if "decoder.0.weight" in model:
-        mlm_logits = _decode(model.child("decoder"), embedding, outputs, decoder_layer_norm_eps)
+        named["mlm_logits"] = _decode(
+            model.child("decoder"), embedding, outputs, decoder_layer_norm_eps
+        )
     classifier = [name for name in params if name.startswith("classifier.")]
     if classifier:
         head = Weights(params, "classifier.", model.taps)
         first, last = sorted({int(name.split(".")[1]) for name in classifier})
-        pooled = np.tanh(dense(head.child(str(first)), outputs[:, 0]))
-        logits = dense(head.child(str(last)), pooled)
-    return Outputs(tuple(hidden), model.taps, pooled, logits, mlm_logits)
+        named["pooled"] = np.tanh(dense(head.child(str(first)), outputs[:, 0]))
+        named["logits"] = dense(head.child(str(last)), named["pooled"])
+    return Outputs(tuple(hidden), model.taps, named)
 
 
 def _word_embedding(model: Weights) -> Array:
@@ -71,7 +78,7 @@ def _word_embedding(model: Weights) -> Array:
 def _encode(
     encoder: Weights,
     data: Array,
-    valid_length: Array,
+    inputs: Inputs,
     num_heads: int,
     act: str,
     eps: float,
@@ -79,7 +86,7 @@ def _encode(
     """BERTEncoder: positions, LayerNorm, then the cells; the normed embeddings come first."""
     length = data.shape[1]
     data = layer_norm(encoder.child("layer_norm"), data + encoder["position_weight"][:length], eps)
-    mask = (np.arange(length) < np.asarray(valid_length)[:, None])[:, None, None, :]
+    mask = inputs.valid()[:, None, None, :]
     states = [data]
     cells = encoder.child("transformer_cells")
     number = 0

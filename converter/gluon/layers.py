@@ -19,21 +19,44 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What a model is run on.
+
+    input_ids:    integers (batch, length)
+    valid_length: integers (batch,); what stands behind it is padding
+    token_types:  integers (batch, length); None: the model has none
+    """
+
+    input_ids: Array
+    valid_length: Array
+    token_types: Array | None = None
+
+    def valid(self) -> Array:
+        """True where a position is no padding, (batch, length)."""
+        mask: Array = np.arange(self.input_ids.shape[1]) < np.asarray(self.valid_length)[:, None]
+        return mask
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What inputs a model takes beside word ids: `token_types` 0: none, `max_length` None: any."""
+
+    max_length: int | None
+    token_types: int
+
+
+@dataclass(frozen=True)
 class Outputs:
     """What a forward pass gives, float32.
 
     hidden_states: embeddings' output, then each layer's, (batch, length, units)
-    pooled:        (batch, units), where the model pools
-    logits:        (batch, classes) of a classifier
-    mlm_logits:    (batch, length, vocabulary)
     taps:          the output of each Dense by the source name of its weight
+    named:         the others by their words: `OUTPUTS` in `converter/table_check.py`
     """
 
     hidden_states: tuple[Array, ...]
     taps: Mapping[str, Array]
-    pooled: Array | None = None
-    logits: Array | None = None
-    mlm_logits: Array | None = None
+    named: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass
