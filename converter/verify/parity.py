@@ -176,7 +176,7 @@ def difference(
     """
     if a.shape != b.shape:
         return Difference(output, float("inf"), float(np.abs(a).max()))
-    if a.ndim == 3 or "length" in OUTPUTS.get(output, ()):
+    if (a.ndim == 3 and a.shape[:2] == valid.shape) or "length" in OUTPUTS.get(output, ()):
         a, b = a[valid], b[valid]
     values = a.size
     if nonfinite:
