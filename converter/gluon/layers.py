@@ -19,21 +19,44 @@ Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
+class Inputs:
+    """What a model is run on.
+
+    input_ids:    integers (batch, length)
+    valid_length: integers (batch,); what stands behind it is padding
+    token_types:  integers (batch, length); None: the model has none
+    """
+
+    input_ids: Array
+    valid_length: Array
+    token_types: Array | None = None
+
+    def valid(self) -> Array:
+        """True where a position is no padding, (batch, length)."""
+        mask: Array = np.arange(self.input_ids.shape[1]) < np.asarray(self.valid_length)[:, None]
+        return mask
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What inputs a model takes beside word ids: `token_types` 0: none, `max_length` None: any."""
+
+    max_length: int | None
+    token_types: int
+
+
+@dataclass(frozen=True)
 class Outputs:
     """What a forward pass gives, float32.
 
     hidden_states: embeddings' output, then each layer's, (batch, length, units)
-    pooled:        (batch, units), where the model pools
-    logits:        (batch, classes) of a classifier
-    mlm_logits:    (batch, length, vocabulary)
     taps:          the output of each Dense by the source name of its weight
+    named:         the others by their words: `OUTPUTS` in `converter/table_check.py`
     """
 
     hidden_states: tuple[Array, ...]
     taps: Mapping[str, Array]
-    pooled: Array | None = None
-    logits: Array | None = None
-    mlm_logits: Array | None = None
+    named: Mapping[str, Array] = field(default_factory=dict)
 
 
 @dataclass
@@ -57,10 +80,25 @@ class Weights:
         """The block's child: the same parameters under a longer prefix."""
         return Weights(self.params, f"{self.prefix}{name}.", self.taps)
 
+    def numbered(self, name: str) -> list[Weights]:
+        """The children called by a number that have a parameter `name`, in order.
 
-def dense(block: Weights, data: Array) -> Array:
-    """`nn.Dense(flatten=False)`: (…, in) → (…, out); the weight is (out, in)."""
-    result: Array = data @ block["weight"].T + block["bias"]
+        Numbers may be left out: blocks without parameters, such as Dropout, have one too.
+        """
+        names = (n.removeprefix(self.prefix) for n in self.params if n.startswith(self.prefix))
+        split = (n.split(".", 1) for n in names)
+        numbers = {int(first) for first, *rest in split if rest == [name] and first.isdecimal()}
+        return [self.child(str(number)) for number in sorted(numbers)]
+
+
+def dense(block: Weights, data: Array, bias: Array | None = None) -> Array:
+    """`nn.Dense(flatten=False)`: (…, in) → (…, out); the weight is (out, in).
+
+    The bias is the block's own, or `bias` in its place; a block built without one has none.
+    """
+    result: Array = data @ block["weight"].T
+    if bias is not None or "bias" in block:
+        result = result + (block["bias"] if bias is None else bias)
     block.taps[block.prefix + "weight"] = result
     return result
 
@@ -74,35 +112,55 @@ def layer_norm(block: Weights, data: Array, eps: float) -> Array:
     return normed * block["gamma"] + block["beta"]
 
 
+def positionwise_ffn(block: Weights, data: Array, act: str, eps: float) -> Array:
+    """`PositionwiseFFN`: Dense, activation, Dense; it adds its input, then norms."""
+    inner = activation(act, dense(block.child("ffn_1"), data))
+    return layer_norm(block.child("layer_norm"), dense(block.child("ffn_2"), inner) + data, eps)
+
+
 def activation(name: str, data: Array) -> Array:
-    """`gelu` is the exact one, by erf (`model/block.py`, `GELU`); `relu` and `tanh` as usual."""
+    """GluonNLP's activations, and Transformers' names for the same.
+
+    `gelu` is the exact one, by erf; `gelu_tanh` is `GELU(approximate=True)`, v0.9.0
+    `model/block.py`, which Transformers calls `gelu_new` and `gelu_pytorch_tanh`.
+    """
     match name:
         case "gelu":
             from scipy.special import erf  # here: `import converter` must not cost scipy
 
             return data * np.float32(0.5) * (1 + erf(data / np.float32(math.sqrt(2))))
+        case "gelu_tanh" | "gelu_new" | "gelu_pytorch_tanh":
+            inner = np.float32(math.sqrt(2 / math.pi)) * (data + np.float32(0.044715) * data**3)
+            approximate: Array = np.float32(0.5) * data * (1 + np.tanh(inner))
+            return approximate
         case "relu":
             return np.maximum(data, 0)
         case "tanh":
             return np.tanh(data)
-    raise ConvertError(f"GluonNLP 0.x has no activation {name!r}; it has gelu, relu and tanh")
+    raise ConvertError(
+        f"GluonNLP 0.x has no activation {name!r}; it has gelu, gelu_tanh, relu and tanh"
+    )
 
 
-def self_attention(cell: Weights, data: Array, mask: Array, num_heads: int) -> Array:
-    """`MultiHeadAttentionCell` over `DotProductAttentionCell(scaled=True)`.
+def split_heads(data: Array, num_heads: int) -> Array:
+    """(batch, length, units) → (batch, heads, length, units of a head)."""
+    return data.reshape(*data.shape[:2], num_heads, -1).transpose(0, 2, 1, 3)
 
-    data (batch, length, units); mask (batch, 1, 1, length) is True where a key may be seen.
+
+def join_heads(data: Array) -> Array:
+    """(batch, heads, length, units of a head) → (batch, length, units)."""
+    data = data.transpose(0, 2, 1, 3)
+    return data.reshape(*data.shape[:2], -1)
+
+
+def attend(query: Array, key: Array, value: Array, mask: Array, num_heads: int) -> Array:
+    """`DotProductAttentionCell(scaled=True)`, by heads; all (batch, length, units).
+
+    mask, of a shape like (batch, heads, length, length), is True where a key may be seen.
     """
-    batch, length, units = data.shape
-
-    def project(name: str) -> Array:
-        split = dense(cell.child(f"proj_{name}"), data).reshape(batch, length, num_heads, -1)
-        return split.transpose(0, 2, 1, 3)
-
-    query = project("query") / np.float32(math.sqrt(units // num_heads))
-    scores = query @ project("key").swapaxes(-1, -2)
-    weights = masked_softmax(scores, mask)
-    return (weights @ project("value")).transpose(0, 2, 1, 3).reshape(batch, length, units)
+    query, key, value = (split_heads(data, num_heads) for data in (query, key, value))
+    scores = (query / np.float32(math.sqrt(query.shape[-1]))) @ key.swapaxes(-1, -2)
+    return join_heads(masked_softmax(scores, mask) @ value)
 
 
 def masked_softmax(scores: Array, mask: Array) -> Array:

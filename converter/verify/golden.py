@@ -2,7 +2,8 @@
 
 The file is what `examples/record_golden.py` writes: an `.npz` with `input_ids` (batch, length),
 `valid_length` (batch,), `hidden_states` (layers, batch, length, units) and, where the model has
-them, `mlm_logits` (batch, length, vocabulary) or `logits` (batch, classes).
+them, `token_types` (batch, length) and its other outputs by their words (`OUTPUTS` in
+`converter/table_check.py`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from converter.errors import ConvertError
-from converter.gluon.layers import Outputs
+from converter.gluon.layers import Inputs, Outputs
 from converter.plan import Plan
+from converter.table_check import OUTPUTS
 from converter.verify.parity import EMBEDDINGS, Difference, compare
-from converter.verify.sides import run_source, run_target, source_settings
+from converter.verify.sides import run_source, run_target, source_domain, source_settings
 
 
 @dataclass(frozen=True)
@@ -43,16 +45,16 @@ def check_golden(plan: Plan, model: Any, path: Path, atol: float) -> GoldenCheck
     GluonNLP's arithmetic with the recorded setting; its distance to Transformers is stated.
     """
     arrays, recorded = _read(path)
-    ids, lengths = _inputs(plan, path, arrays)
-    target = run_target(plan, model, ids, lengths)
+    inputs = _inputs(plan, path, arrays)
+    target = run_target(plan, model, inputs)
     golden = _outputs(path, arrays, target)
-    raw = {d.output: d for d in compare(golden, target, lengths) if d.output != EMBEDDINGS}
+    raw = {d.output: d for d in compare(golden, target, inputs) if d.output != EMBEDDINGS}
     limited = {}
     for limit in plan.table.limits:
         if limit.output in raw:
             setting = recorded.get(limit.setting) or source_settings(plan)[limit.setting]
-            source = run_source(plan, ids, lengths, settings={limit.setting: setting})
-            own = {d.output: d for d in compare(golden, source, lengths)}
+            source = run_source(plan, inputs, settings={limit.setting: setting})
+            own = {d.output: d for d in compare(golden, source, inputs)}
             limited[limit.output] = own[limit.output]
     differences = tuple(limited.get(name, d) for name, d in raw.items())
     problems = [
@@ -83,13 +85,14 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, about if isinstance(about, dict) else {}
 
 
-def _inputs(plan: Plan, path: Path, arrays: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _inputs(plan: Plan, path: Path, arrays: dict[str, np.ndarray]) -> Inputs:
     for name, ndim in (("input_ids", 2), ("valid_length", 1), ("hidden_states", 4)):
         if name not in arrays or arrays[name].ndim != ndim:
             raise ConvertError(f"{path}: the golden has no array {name!r} of {ndim} dimensions")
     ids, lengths = arrays["input_ids"].astype(np.int64), arrays["valid_length"].astype(np.int64)
-    longest, vocabulary = plan.config["max_position_embeddings"], plan.config["vocab_size"]
-    if ids.size == 0 or len(ids) != len(lengths) or ids.shape[1] > longest:
+    domain, vocabulary = source_domain(plan), plan.config["vocab_size"]
+    too_long = domain.max_length is not None and ids.shape[1] > domain.max_length
+    if ids.size == 0 or len(ids) != len(lengths) or too_long:
         raise ConvertError(f"{path}: input_ids {ids.shape} do not suit this model or valid_length")
     if (
         ids.min() < 0
@@ -98,18 +101,24 @@ def _inputs(plan: Plan, path: Path, arrays: dict[str, np.ndarray]) -> tuple[np.n
         or lengths.max() > ids.shape[1]
     ):
         raise ConvertError(f"{path}: ids or lengths are outside this model's ({vocabulary} words)")
-    return ids, lengths
+    types = arrays["token_types"].astype(np.int64) if "token_types" in arrays else None
+    if (types is None) != (domain.token_types == 0):
+        raise ConvertError(f"{path}: the golden and this model differ in having token types")
+    if types is not None and not (
+        types.shape == ids.shape and types.min() >= 0 and types.max() < domain.token_types
+    ):
+        raise ConvertError(f"{path}: token_types are outside this model's ({domain.token_types})")
+    return Inputs(ids, lengths, types)
 
 
 def _outputs(path: Path, arrays: dict[str, np.ndarray], target: Outputs) -> Outputs:
     """The recorded outputs; GluonNLP records no embeddings, so the model's own stand first."""
     states = (target.hidden_states[0], *arrays["hidden_states"])
-    named = {name: arrays.get(name) for name in ("logits", "mlm_logits")}
-    golden = Outputs(states, {}, **named)
+    named = {name: arrays[name] for name in OUTPUTS if name in arrays}
+    golden = Outputs(states, {}, named)
     if [s.shape for s in golden.hidden_states] != [s.shape for s in target.hidden_states]:
         raise ConvertError(f"{path}: recorded hidden_states {states[1].shape} are another model's")
     for name, value in named.items():
-        own = getattr(target, name)
-        if value is not None and own is not None and value.shape != own.shape:
+        if name in target.named and value.shape != target.named[name].shape:
             raise ConvertError(f"{path}: recorded {name} {value.shape} are another model's")
     return golden

@@ -8,17 +8,23 @@ softmax ignores what it adds to all scores of a query.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from converter.gluon.layers import Outputs
+from converter.gluon.layers import Inputs, Outputs
 from converter.plan import Plan
 from converter.table import Golden
 from converter.table_check import OUTPUTS
-from converter.verify.sides import expressible_settings, run_source, run_target, source_settings
+from converter.verify.sides import (
+    expressible_settings,
+    run_source,
+    run_target,
+    source_domain,
+    source_settings,
+)
 
 SEED = 20201022  # any fixed number: the same check every time
 BATCH_LENGTH = 32
@@ -76,8 +82,7 @@ class Parity:
 class SourceSide:
     """What GluonNLP's arithmetic gives for the inputs of the check, before the target is loaded."""
 
-    ids: np.ndarray
-    valid_length: np.ndarray
+    inputs: Inputs
     reference: Outputs
     limits: tuple[Limits, ...]
     rounding: tuple[Difference, ...]
@@ -85,14 +90,14 @@ class SourceSide:
 
 def run_source_side(plan: Plan) -> SourceSide:
     """The reference, and the differences that stand on the source's side alone."""
-    ids, valid_length = _inputs(plan.config)
-    reference = run_source(plan, ids, valid_length)
+    inputs = _inputs(plan)
+    reference = run_source(plan, inputs)
     rounding: tuple[Difference, ...] = ()
     if any(step.casts for step in plan.steps):
-        uncast = run_source(plan, ids, valid_length, cast=False)
-        rounding = tuple(d for d in compare(uncast, reference, valid_length) if d.output != TAPS)
-    limits = tuple(_limits(plan, reference, ids, valid_length))
-    return SourceSide(ids, valid_length, reference, limits, rounding)
+        uncast = run_source(plan, inputs, cast=False)
+        rounding = tuple(d for d in compare(uncast, reference, inputs) if d.output != TAPS)
+    limits = tuple(_limits(plan, reference, inputs))
+    return SourceSide(inputs, reference, limits, rounding)
 
 
 def check_parity(
@@ -102,8 +107,8 @@ def check_parity(
 
     `nonfinite`: the weights hold NaN or infinity, so both sides may give them too.
     """
-    outputs = run_target(plan, model, source.ids, source.valid_length)
-    differences = tuple(compare(source.reference, outputs, source.valid_length, nonfinite))
+    outputs = run_target(plan, model, source.inputs)
+    differences = tuple(compare(source.reference, outputs, source.inputs, nonfinite))
     problems = [*model.loading_problems, *_one_sided(source.reference, outputs)]
     for difference in differences:
         if not difference.max_abs_diff <= atol:  # NaN fails too
@@ -119,8 +124,8 @@ def check_parity(
         passed=not problems,
         atol=atol,
         seed=SEED,
-        batch=len(source.ids),
-        valid_lengths=tuple(int(n) for n in source.valid_length),
+        batch=len(source.inputs.input_ids),
+        valid_lengths=tuple(int(n) for n in source.inputs.valid_length),
         differences=differences,
         limits=source.limits,
         rounding=source.rounding,
@@ -130,19 +135,21 @@ def check_parity(
     )
 
 
-def _inputs(config: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray]:
-    length = min(BATCH_LENGTH, config["max_position_embeddings"])
+def _inputs(plan: Plan) -> Inputs:
+    domain = source_domain(plan)
+    length = min(BATCH_LENGTH, domain.max_length or BATCH_LENGTH)
     lengths = np.array([length, max(1, 2 * length // 3), max(1, length // 3), 1])
     random = np.random.default_rng(SEED)
-    return random.integers(0, config["vocab_size"], (len(lengths), length)), lengths
+    ids = random.integers(0, plan.config["vocab_size"], (len(lengths), length))
+    types = random.integers(0, domain.token_types, ids.shape) if domain.token_types else None
+    return Inputs(ids, lengths, types)
 
 
 def compare(
-    first: Outputs, second: Outputs, valid_length: np.ndarray, nonfinite: bool = False
+    first: Outputs, second: Outputs, inputs: Inputs, nonfinite: bool = False
 ) -> Iterator[Difference]:
     """Differences on valid positions: embeddings, each layer, every Dense, pooled, logits."""
-    length = first.hidden_states[0].shape[1]
-    valid = np.arange(length) < np.asarray(valid_length)[:, None]
+    valid = inputs.valid()
     for number, (a, b) in enumerate(zip(first.hidden_states, second.hidden_states, strict=True)):
         yield difference(f"layer {number}" if number else EMBEDDINGS, a, b, valid, nonfinite)
     taps = [
@@ -155,9 +162,8 @@ def compare(
         counts = {name: sum(getattr(tap, name) for tap in taps) for name in ("nonfinite", "values")}
         yield replace(worst, **counts)
     for output in OUTPUTS:
-        a, b = getattr(first, output), getattr(second, output)
-        if a is not None and b is not None:
-            yield difference(output, a, b, valid, nonfinite)
+        if output in first.named and output in second.named:
+            yield difference(output, first.named[output], second.named[output], valid, nonfinite)
 
 
 def difference(
@@ -170,7 +176,7 @@ def difference(
     """
     if a.shape != b.shape:
         return Difference(output, float("inf"), float(np.abs(a).max()))
-    if a.shape[:2] == valid.shape and a.ndim == 3:
+    if (a.ndim == 3 and a.shape[:2] == valid.shape) or "length" in OUTPUTS.get(output, ()):
         a, b = a[valid], b[valid]
     values = a.size
     if nonfinite:
@@ -181,23 +187,25 @@ def difference(
 
 
 def _one_sided(reference: Outputs, outputs: Outputs) -> Iterator[str]:
-    """An output that one side lacks was compared with nothing: that is no proof."""
+    """An output that one side lacks was compared with nothing: that is no proof.
+
+    Not so `pooled`: its Dense is among the projections, and what is made of it in the logits.
+    Transformers keeps it inside `RobertaForSequenceClassification`, for one.
+    """
     for name in OUTPUTS:
-        here, there = getattr(reference, name), getattr(outputs, name)
-        if (here is None) != (there is None):
-            yield f"{name}: {'the source' if there is None else 'the target'} alone gives it"
+        here, there = name in reference.named, name in outputs.named
+        if here != there and name != "pooled":
+            yield f"{name}: {'the source' if here else 'the target'} alone gives it"
 
 
-def _limits(
-    plan: Plan, reference: Outputs, ids: np.ndarray, valid_length: np.ndarray
-) -> Iterator[Limits]:
+def _limits(plan: Plan, reference: Outputs, inputs: Inputs) -> Iterator[Limits]:
     own, expressible = source_settings(plan), expressible_settings(plan)
     for limit in plan.table.limits:
         name, output = limit.setting, limit.output
-        if getattr(reference, output) is None or own[name] == expressible[name]:
+        if output not in reference.named or own[name] == expressible[name]:
             continue
-        original = run_source(plan, ids, valid_length, settings={name: own[name]})
-        found = {d.output: d for d in compare(original, reference, valid_length)}[output]
+        original = run_source(plan, inputs, settings={name: own[name]})
+        found = {d.output: d for d in compare(original, reference, inputs)}[output]
         yield Limits(limit.text, name, own[name], expressible[name], found)
 
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
 from converter.errors import ConvertError
-from converter.gluon.layers import Outputs
+from converter.gluon.layers import Domain, Inputs, Outputs
 from converter.params import Weights
 from converter.plan import Plan
 
 
 def run_source(
     plan: Plan,
-    ids: np.ndarray,
-    valid_length: np.ndarray,
+    inputs: Inputs,
     *,
     cast: bool = True,
     settings: Mapping[str, Any] | None = None,
@@ -27,19 +26,31 @@ def run_source(
 
     `settings` replaces some of `expressible_settings`.
     """
-    name = plan.table.arithmetic.name
-    forward = importlib.import_module(f"converter.gluon.{name}").forward
     chosen = {**source_settings(plan), **expressible_settings(plan), **(settings or {})}
+    with _arithmetic(plan) as gluon, Weights(plan.index) as weights:
+        params = _SourceTensors(plan, weights, cast)
+        outputs: Outputs = gluon.forward(params, plan.prefix, inputs, **chosen)
+    return outputs
+
+
+def source_domain(plan: Plan) -> Domain:
+    """What inputs the source takes, from its tensors; not from our tables."""
+    with _arithmetic(plan) as gluon, Weights(plan.index) as weights:
+        domain: Domain = gluon.domain(_SourceTensors(plan, weights, cast=False), plan.prefix)
+    return domain
+
+
+@contextmanager
+def _arithmetic(plan: Plan) -> Iterator[Any]:
+    """The module of `converter/gluon/` that the table names; its failures say what they mean."""
+    name = plan.table.arithmetic.name
     try:
-        with Weights(plan.index) as weights:
-            params = _SourceTensors(plan, weights, cast)
-            outputs: Outputs = forward(params, plan.prefix, ids, valid_length, **chosen)
+        yield importlib.import_module(f"converter.gluon.{name}")
     except (KeyError, ValueError, IndexError) as error:  # a user's table for another arithmetic
         raise ConvertError(
             f"{plan.index.path}: GluonNLP's arithmetic {name!r} cannot run on its tensors "
             f"({type(error).__name__}: {error}); without it nothing is proven: --no-verify converts"
         ) from error
-    return outputs
 
 
 class _SourceTensors(Mapping[str, np.ndarray]):
@@ -84,8 +95,8 @@ def expressible_settings(plan: Plan) -> dict[str, Any]:
     return {limit.setting: plan.config[limit.config] for limit in plan.table.limits}
 
 
-def run_target(plan: Plan, model: Any, ids: np.ndarray, valid_length: np.ndarray) -> Outputs:
-    """The Transformers model on the same ids, its outputs under GluonNLP's words."""
+def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
+    """The Transformers model on the same inputs, its outputs under GluonNLP's words."""
     import torch
 
     taps: dict[str, np.ndarray] = {}
@@ -98,13 +109,12 @@ def run_target(plan: Plan, model: Any, ids: np.ndarray, valid_length: np.ndarray
         pooler = getattr(model.base_model, "pooler", None)
         if pooler is not None:
             hooks.enter_context(_Recorded(pooler, pooled, "pooled"))
-        mask = np.arange(ids.shape[1]) < np.asarray(valid_length)[:, None]
+        arrays = {"input_ids": inputs.input_ids, "attention_mask": inputs.valid()}
+        if inputs.token_types is not None:
+            arrays["token_type_ids"] = inputs.token_types
+        tensors = {name: torch.from_numpy(a.astype(np.int64)) for name, a in arrays.items()}
         try:
-            result = model(
-                input_ids=torch.from_numpy(ids),
-                attention_mask=torch.from_numpy(mask.astype(np.int64)),
-                output_hidden_states=True,
-            )
+            result = model(**tensors, output_hidden_states=True)
         except Exception as error:  # Transformers states no errors: a config may break it anywhere
             raise ConvertError(
                 f"{plan.transformers_class} cannot run with this config; look at what --config "
@@ -114,7 +124,7 @@ def run_target(plan: Plan, model: Any, ids: np.ndarray, valid_length: np.ndarray
         ours: result[theirs].numpy() for theirs, ours in plan.outputs.items() if theirs in result
     }
     states = tuple(state.numpy() for state in result.hidden_states)
-    return Outputs(states, taps, **pooled, **named)
+    return Outputs(states, taps, {**pooled, **named})
 
 
 class _Recorded:

@@ -9,7 +9,7 @@ import pytest
 
 from converter.errors import ConvertError
 from converter.gluon import bert
-from converter.gluon.layers import Outputs
+from converter.gluon.layers import Inputs, Outputs
 from converter.params import load_params
 from tests import borts
 
@@ -27,7 +27,8 @@ def run(name: str, **changed: Any) -> Outputs:
         **changed,
     }
     prefix = "bort." if any(key.startswith("bort.") for key in params) else ""
-    return bert.forward(params, prefix, arrays["input_ids"], arrays["valid_length"], **settings)
+    inputs = Inputs(arrays["input_ids"], arrays["valid_length"])
+    return bert.forward(params, prefix, inputs, **settings)
 
 
 def worst(name: str, outputs: Outputs) -> dict[str, float]:
@@ -39,11 +40,10 @@ def worst(name: str, outputs: Outputs) -> dict[str, float]:
         for n, state in enumerate(arrays["hidden_states"])
     }
     if "mlm_logits" in arrays:
-        assert outputs.mlm_logits is not None
-        found["mlm_logits"] = float(np.abs(outputs.mlm_logits - arrays["mlm_logits"])[valid].max())
+        gap = outputs.named["mlm_logits"] - arrays["mlm_logits"]
+        found["mlm_logits"] = float(np.abs(gap)[valid].max())
     if "logits" in arrays:
-        assert outputs.logits is not None
-        found["logits"] = float(np.abs(outputs.logits - arrays["logits"]).max())
+        found["logits"] = float(np.abs(outputs.named["logits"] - arrays["logits"]).max())
     return found
 
 
@@ -81,8 +81,8 @@ def test_padding_is_not_seen() -> None:
         "decoder_layer_norm_eps": 1e-12,
     }
     ids, lengths = arrays["input_ids"][1:2], arrays["valid_length"][1:2]
-    padded = bert.forward(params, "", ids, lengths, **settings)
-    alone = bert.forward(params, "", ids[:, : lengths[0]], lengths, **settings)
+    padded = bert.forward(params, "", Inputs(ids, lengths), **settings)
+    alone = bert.forward(params, "", Inputs(ids[:, : lengths[0]], lengths), **settings)
     for a, b in zip(padded.hidden_states, alone.hidden_states, strict=True):
         np.testing.assert_allclose(a[:, : lengths[0]], b, atol=ATOL)
 

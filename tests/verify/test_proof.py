@@ -226,14 +226,14 @@ def test_the_published_model_is_recognised(right: tuple[Plan, Path]) -> None:
     """By hidden states of the weights rounded to float16, as the published port was."""
     plan, directory = right
     from converter.gluon import bert
+    from converter.gluon.layers import Inputs
     from converter.params import load_params
 
     params = {n: a.astype("f2") for n, a in load_params(plan.index.path).items()}
     states = bert.forward(
         params,
         "",
-        np.array([[5, 9, 1]]),
-        np.array([3]),
+        Inputs(np.array([[5, 9, 1]]), np.array([3])),
         num_heads=4,
         activation="gelu",
         layer_norm_eps=1e-5,
