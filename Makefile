@@ -2,7 +2,7 @@
 # MXNet's wheels need Python 3.8 to 3.11 on Linux x86-64: PYTHON=python3.11 make test
 PYTHON ?= python3
 BIN := .venv/bin
-MXNET := .venv-mxnet-original/.done .venv-mxnet-latest/.done
+MXNET := .venv-mxnet-original/.done .venv-mxnet-latest/.done .venv-mxnet-0.9/.done
 LIVE := $(MXNET) .venv-mxnet-v1/.done .venv-transformers-4/.done
 FULL := build/full
 FUZZ_SECONDS ?= 600
@@ -55,6 +55,8 @@ generate: .venv/.done  ## rewrite the generated parts of README.md
 fixtures: $(MXNET) .venv-mxnet-v1/.done  ## rebuild fixtures/ with real MXNet, byte-identical
 	.venv-mxnet-original/bin/python -W ignore fixtures/make_fixtures.py fixtures
 	.venv-mxnet-latest/bin/python -W ignore fixtures/make_fixtures.py fixtures
+	for name in original 0.9 latest; do \
+	  .venv-mxnet-$$name/bin/python -W ignore fixtures/make_zoo.py fixtures/zoo || exit 1; done
 	for name in v1 original latest; do \
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/make_formats.py fixtures/formats || exit 1; done
 

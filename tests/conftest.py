@@ -43,6 +43,12 @@ def mxnet_latest() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mxnet_09() -> Path:
+    """The Python of GluonNLP 0.9.2, whose attention scrambles its biases."""
+    return _interpreter("BORT_MXNET_09", ".venv-mxnet-0.9")
+
+
+@pytest.fixture(scope="session")
 def mxnet_v1() -> Path:
     """The Python of the last MXNet that writes array version V1, 0.11.0."""
     return _interpreter("BORT_MXNET_V1", ".venv-mxnet-v1")

@@ -1,0 +1,106 @@
+"""The fixtures of GluonNLP's other families, for the tests: names, recordings, arithmetic."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.gluon.layers import Inputs, Outputs
+from converter.params import load_params
+
+ROOT = Path(__file__).parents[1] / "fixtures" / "zoo"
+MANIFEST: Mapping[str, Mapping[str, Any]] = json.loads((ROOT / "manifest.json").read_text())
+NAMES = sorted(MANIFEST)  # "0.8.3/bert_full": the folder is GluonNLP's version
+SETTINGS = {
+    "bert": {
+        "num_heads",
+        "activation",
+        "layer_norm_eps",
+        "decoder_layer_norm_eps",
+        "attention_biases",
+    },
+    "gpt2": {"num_heads", "activation", "layer_norm_eps"},
+    "xlnet": {"activation", "layer_norm_eps"},
+}
+
+
+def source(name: str) -> Path:
+    return ROOT / f"{name}.params"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What MXNet was given and what it computed; `about` is what the file says of itself."""
+
+    inputs: Inputs
+    hidden_states: np.ndarray
+    named: dict[str, np.ndarray]
+    about: dict[str, Any]
+
+
+def read_recording(path: Path) -> Recording:
+    with np.load(path) as file:
+        arrays = {key: file[key] for key in file.files}
+    about = json.loads(str(arrays.pop("about")))
+    keys = ("input_ids", "valid_length", "token_types")
+    inputs = Inputs(*(arrays.pop(key, None) for key in keys))
+    return Recording(inputs, arrays.pop("hidden_states"), arrays, about)
+
+
+def recorded(name: str) -> Recording:
+    return read_recording(ROOT / f"{name}.golden.npz")
+
+
+def run(path: Path, recording: Recording, **changed: Any) -> Outputs:
+    """The arithmetic on a source's tensors, with the settings that were recorded, or changed."""
+    params = load_params(path)
+    arithmetic = arithmetic_of(params)
+    settings = {key: recording.about[key] for key in SETTINGS[arithmetic]} | changed
+    inputs = settings.pop("inputs", recording.inputs)
+    forward = importlib.import_module(f"converter.gluon.{arithmetic}").forward
+    outputs: Outputs = forward(params, prefix_of(params), inputs, **settings)
+    return outputs
+
+
+def arithmetic_of(params: Mapping[str, np.ndarray]) -> str:
+    if any(name.endswith("_pos_embed.weight") for name in params):
+        return "gpt2"
+    return "xlnet" if any(name.endswith("_net.mask_embed") for name in params) else "bert"
+
+
+def prefix_of(params: Mapping[str, np.ndarray]) -> str:
+    """What stands before the name of a tensor that every model of its kind has."""
+    ends = {"bert": "encoder.position_weight", "gpt2": "_pos_embed.weight", "xlnet": "mask_embed"}
+    end = ends[arithmetic_of(params)]
+    (name,) = (name for name in params if name.endswith(end))
+    return name.removesuffix(end)
+
+
+def worst(recording: Recording, outputs: Outputs) -> dict[str, float]:
+    """Largest difference to the recording, by output, on valid positions.
+
+    Outputs that one side alone gives are infinitely far away.
+    """
+    valid = recording.inputs.valid()
+    states = outputs.hidden_states[1:]
+    found = {
+        f"layer {number}": float(np.abs(ours - theirs)[valid].max())
+        for number, (ours, theirs) in enumerate(
+            zip(states, recording.hidden_states, strict=True), 1
+        )
+    }
+    for word in outputs.named.keys() | recording.named.keys():
+        ours, theirs = outputs.named.get(word), recording.named.get(word)
+        if ours is None or theirs is None:
+            found[word] = float("inf")
+            continue
+        assert ours.shape == theirs.shape
+        by_position = ours.ndim == 3 or word in ("start_logits", "end_logits")
+        found[word] = float(np.abs(ours - theirs)[valid if by_position else ...].max())
+    return found
