@@ -16,7 +16,7 @@ help:  ## show this list
 run: .venv/.done  ## convert the fixture Bort with its decoder, prove it, show the parity table
 	@mkdir -p build
 	$(BIN)/bort-convert --src fixtures/bort_decoder.params --dst build/bort_decoder \
-	  --config num_attention_heads=4 --force
+	  --family bort --config num_attention_heads=4 --force
 
 test: .venv/.done $(LIVE) .venv-fuzz/.done  ## every test, parity against real MXNet and Transformers 4 included
 	$(BIN)/python -m pytest -m "live or not live"

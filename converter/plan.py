@@ -246,7 +246,7 @@ def _steps(
         )
         for match in chosen.matches
     ]
-    if version:
+    if version and version.unscramble:
         steps = [*_unscrambled(chosen, steps, config[version.heads], version)]
     usual = wanted or _usual_dtype(steps)
     for pattern in chosen.table.zeros:

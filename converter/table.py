@@ -143,7 +143,10 @@ class Golden:
 
 @dataclass(frozen=True)
 class Table:
-    """A family, as its file states it. `origin` is the file, `text` what stands in it."""
+    """A family, as its file states it. `origin` is the file, `text` what stands in it.
+
+    `untested`: config fields whose ids parity leaves out of its texts, each with the reason.
+    """
 
     name: str
     origin: str
@@ -157,6 +160,7 @@ class Table:
     heads: tuple[Head, ...]
     targets: tuple[Target, ...]
     tied: Mapping[str, str]
+    untested: Mapping[str, str]
     sizes: Mapping[str, tuple[Size, ...]]
     config: Mapping[str, Value]
     needed: Mapping[str, str]
@@ -178,11 +182,14 @@ class Table:
         return frozenset(s for sizes in self.sizes.values() for s in sizes if isinstance(s, str))
 
     def version(self, told: str | None) -> Version | None:
-        """The version of GluonNLP that `told` is, when the table says something about it."""
-        for version in self.versions:
-            if told and any(told == v or told.startswith(f"{v}.") for v in version.versions):
-                return version
-        return None
+        """What the table says about the version `told`; the entry with its patch number wins."""
+        matching = [
+            (len(name), version)
+            for version in self.versions
+            for name in version.versions
+            if told and (told == name or told.startswith(f"{name}."))
+        ]
+        return max(matching, key=lambda match: match[0])[1] if matching else None
 
 
 def size_of(size: Size, config: Mapping[str, Any]) -> int | None:

@@ -36,6 +36,7 @@ OUTPUTS = {
     "intent_logits": ("batch", "classes"),
     "slot_logits": ("batch", "length", "classes"),
 }
+EMBEDDINGS = "embeddings"  # the first of the hidden states, as reports call it
 
 
 def problems_of(table: Table) -> Iterator[str]:
@@ -180,7 +181,9 @@ def _arithmetic_problems(table: Table) -> Iterator[str]:
             yield f"  - [[limit]] {limit.setting!r} is no setting of [arithmetic]"
         if limit.config not in fields:
             yield f"  - [[limit]] {limit.setting}: nothing tells {limit.config!r}"
-    outputs = [*(limit.output for limit in table.limits)]
+    for field in sorted(table.untested.keys() - fields):
+        yield f"  - [untested] nothing tells {field!r}"
+    outputs = [limit.output for limit in table.limits if limit.output != EMBEDDINGS]
     outputs += [output for target in table.targets for output in target.outputs.values()]
     for output in outputs:
         if output not in OUTPUTS:

@@ -139,6 +139,7 @@ def _build(top: _Section, name: str, origin: str, text: str) -> Table:
         heads=_heads(top.section("head")),
         targets=tuple(_target(section) for section in top.sections("target")),
         tied=top.mapping("tied", str),
+        untested=top.mapping("untested", str),
         sizes={
             target: tuple(_size(s, origin, f"sizes.{target}") for s in sizes)
             for target, sizes in top.mapping("sizes", list).items()

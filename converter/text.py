@@ -176,8 +176,20 @@ def inspection_lines(
     yield from _origin(index, content)
     if content:
         yield from _content_lines(content)
-    for fit in fits:
+    yield from _fits_lines(fits)
+
+
+def _fits_lines(fits: Sequence[Fit]) -> Iterator[str]:
+    """The families that fit; when none does, the one that explains most, and why it does not."""
+    fitting = [fit for fit in fits if not fit.problems]
+    told = fitting or sorted(fits, key=lambda fit: -fit.accounted)[:1]
+    for fit in told:
         yield from fit_lines(fit)
+    if len(fitting) > 1 and len([fit for fit in fitting if fit.known]) != 1:
+        yield "more than one family fits: choose with --family"
+    others = [fit.table.name for fit in fits if fit not in told]
+    if others:
+        yield f"does not fit: {', '.join(others)}"
 
 
 def _origin(index: Index, content: Content | None) -> Iterator[str]:
@@ -223,6 +235,9 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     config = {*fit.sizes, *fit.table.config, *(fit.known.config if fit.known else ())}
     for needed in sorted(fit.table.needed.keys() - config):
         yield f"  - {needed} stands in no tensor: convert with --config {needed}=N"
+    if fit.target and fit.target.export:
+        yield f"  - not converted but exported: {', '.join(e.name for e in fit.exported)}"
+    yield from (f"  - {version.text}" for version in fit.table.versions if version.text)
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

@@ -4,7 +4,8 @@
 
 Every `*.params` below CHECKPOINTS becomes OUT/<the same path without .params>. A failure is noted
 and the next file is tried. Directories that exist are left alone, so that the script can be
-started again. KEY=VALUE is what `--config` takes, for all files: num_attention_heads=8.
+started again. KEY=VALUE is what `--config` takes, for all files: num_attention_heads=8; family=NAME
+is what `--family` takes.
 """
 
 from __future__ import annotations
@@ -18,13 +19,15 @@ from typing import Any
 import converter
 
 
-def migrate(source: Path, destination: Path, config: Mapping[str, Any]) -> tuple[bool, str]:
+def migrate(
+    source: Path, destination: Path, family: str | None, config: Mapping[str, Any]
+) -> tuple[bool, str]:
     """Convert one file; return whether it is there and verified, and a word on it."""
     if destination.exists():
         return True, "was there"
     destination.parent.mkdir(parents=True, exist_ok=True)
     try:
-        report = converter.convert(source, destination, config=config)
+        report = converter.convert(source, destination, family=family, config=config)
     except converter.ConvertError as error:
         return False, str(error).replace("\n", " ")
     assert report.proof is not None
@@ -33,7 +36,7 @@ def migrate(source: Path, destination: Path, config: Mapping[str, Any]) -> tuple
     return True, f"{report.plan.transformers_class}, verified, difference {worst:.1e}"
 
 
-def main(checkpoints: Path, out: Path, config: Mapping[str, Any]) -> int:
+def main(checkpoints: Path, out: Path, family: str | None, config: Mapping[str, Any]) -> int:
     """Migrate all, print the table, return the exit code."""
     sources = sorted(checkpoints.rglob("*.params"))
     if not sources:
@@ -42,7 +45,7 @@ def main(checkpoints: Path, out: Path, config: Mapping[str, Any]) -> int:
     failed = 0
     for source in sources:
         name = source.relative_to(checkpoints).with_suffix("")
-        fine, word = migrate(source, out / name, config)
+        fine, word = migrate(source, out / name, family, config)
         failed += not fine
         print(f"{'ok    ' if fine else 'FAILED'}  {name}  {word}", flush=True)
     print(f"{len(sources) - failed} of {len(sources)} migrated")
@@ -62,4 +65,5 @@ if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(__doc__)
     settings = dict(parse(argument) for argument in sys.argv[3:])
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), settings))
+    family = settings.pop("family", None)
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), family, settings))

@@ -36,7 +36,8 @@ def checkpoints(tmp_path: Path) -> Path:
 def test_migrate_folder_goes_on_after_a_failure(checkpoints: Path, tmp_path: Path) -> None:
     (checkpoints / "a_page.params").write_text("<html>Access denied, try again later</html>")
     out = tmp_path / "out"
-    done = run(sys.executable, "migrate_folder.py", checkpoints, out, "num_attention_heads=4")
+    settings = ["family=bort", "num_attention_heads=4"]
+    done = run(sys.executable, "migrate_folder.py", checkpoints, out, *settings)
     assert done.returncode == 1, done.stderr
     lines = done.stdout.splitlines()
     assert [line.split()[:2] for line in lines[:-1]] == [
@@ -69,6 +70,6 @@ def test_record_golden_in_the_old_environment(
     assert done.returncode == 0, done.stderr
     with np.load(golden) as file:
         assert file["input_ids"].shape == (3, 7)
-    converter.convert(borts.source(name), tmp_path / "out", config=borts.heads(name))
+    converter.convert(borts.source(name), tmp_path / "out", family="bort", config=borts.heads(name))
     report = converter.verify(borts.source(name), tmp_path / "out", golden=golden, atol=1e-5)
     assert report.passed

@@ -28,7 +28,7 @@ def damaged(path: Path, name: str, value: float) -> Path:
 def test_refused_by_name_and_count(verify: bool, tmp_path: Path) -> None:
     path = damaged(tmp_path / "a.params", QUERY, np.nan)
     with pytest.raises(NonfiniteError, match="--allow-nonfinite") as caught:
-        converter.convert(path, tmp_path / "out", config=CONFIG, verify=verify)
+        converter.convert(path, tmp_path / "out", family="bort", config=CONFIG, verify=verify)
     assert caught.value.problems == (f"{QUERY}: 2 NaN, 0 infinite",)
     assert names_in(tmp_path) == ["a.params"]
 
@@ -41,7 +41,18 @@ def test_allowed_it_passes_and_says_what_parity_does_not_show(
     name: str, value: float, dtype: str, tmp_path: Path
 ) -> None:
     path, out = damaged(tmp_path / "a.params", name, value), tmp_path / "out"
-    args = ["--src", path, "--dst", out, "--config", "num_attention_heads=4", "--dtype", dtype]
+    args = [
+        "--src",
+        path,
+        "--dst",
+        out,
+        "--family",
+        "bort",
+        "--config",
+        "num_attention_heads=4",
+        "--dtype",
+        dtype,
+    ]
     result = invoke(*map(str, args), "--allow-nonfinite")
     assert (result.exit_code, result.stderr) == (0, "")
     count = "2 NaN, 0 infinite" if np.isnan(value) else "0 NaN, 2 infinite"
@@ -62,7 +73,7 @@ def test_infinity_that_the_two_sides_treat_differently_is_3(tmp_path: Path) -> N
     """The softmax of GluonNLP sees masked places as -1e18, that of Transformers as lower."""
     path = damaged(tmp_path / "a.params", QUERY, np.inf)
     args = ["--src", str(path), "--dst", str(tmp_path / "out"), "--allow-nonfinite"]
-    args += ["--config", "num_attention_heads=4"]
+    args += ["--family", "bort", "--config", "num_attention_heads=4"]
     result = invoke(*args)
     assert result.exit_code == 3
     assert "layer 1 is NaN or infinite on one side alone" in result.stdout
@@ -81,6 +92,8 @@ def test_a_wrong_table_is_still_seen_where_values_are_finite(tmp_path: Path) -> 
 
 def test_allowing_changes_nothing_for_finite_weights(tmp_path: Path) -> None:
     path = write_params(tmp_path / "a.params", bort_arrays())
-    strict = converter.convert(path, tmp_path / "strict", config=CONFIG)
-    lenient = converter.convert(path, tmp_path / "lenient", config=CONFIG, allow_nonfinite=True)
+    strict = converter.convert(path, tmp_path / "strict", family="bort", config=CONFIG)
+    lenient = converter.convert(
+        path, tmp_path / "lenient", family="bort", config=CONFIG, allow_nonfinite=True
+    )
     assert strict.to_json() == lenient.to_json()

@@ -41,7 +41,7 @@ OVER_A_PIECE = 3 * PIECE // 32 + 1  # rows of 8 float32 that fill more than thre
 
 
 def planned(path: Path, **options: Any) -> Plan:
-    return plan_file(path, config=CONFIG, **options)
+    return plan_file(path, family="bort", config=CONFIG, **options)
 
 
 def planned_from(tmp_path: Path, arrays: Arrays, **options: Any) -> Plan:
@@ -132,7 +132,9 @@ def test_mixed_dtypes_read_back(tmp_path: Path) -> None:
 def test_files_have_the_mode_the_umask_asks(mask: int, file_mode: int, tmp_path: Path) -> None:
     before = os.umask(mask)
     try:
-        converter.convert(source("bort_backbone"), tmp_path / "out", config=CONFIG, verify=False)
+        converter.convert(
+            source("bort_backbone"), tmp_path / "out", family="bort", config=CONFIG, verify=False
+        )
     finally:
         os.umask(before)
     modes = {file.name: file.stat().st_mode & 0o777 for file in (tmp_path / "out").iterdir()}
@@ -187,7 +189,9 @@ def test_overflow_names_the_tensor_and_leaves_nothing(
     arrays[EMBEDDING][row, 7] = value
     path = write_params(tmp_path / "a.params", arrays)
     with pytest.raises(ConvertError, match=f"{EMBEDDING}: .*too large for {dtype}"):
-        converter.convert(path, tmp_path / "out", config=CONFIG, dtype=dtype, verify=False)
+        converter.convert(
+            path, tmp_path / "out", family="bort", config=CONFIG, dtype=dtype, verify=False
+        )
     assert names_in(tmp_path) == ["a.params"]
 
 
@@ -214,7 +218,7 @@ def test_unequal_tied_tensors_are_refused_by_name(row: int, tmp_path: Path) -> N
     arrays["decoder.3.weight"][row, 7] += 1
     path = write_params(tmp_path / "a.params", arrays)
     with pytest.raises(PlanError, match=f"decoder.3.weight must equal {EMBEDDING}"):
-        converter.convert(path, tmp_path / "out", config=CONFIG, verify=False)
+        converter.convert(path, tmp_path / "out", family="bort", config=CONFIG, verify=False)
     assert names_in(tmp_path) == ["a.params"]
 
 
@@ -242,7 +246,9 @@ def test_no_room_is_said_with_the_bytes_that_are_needed(
     monkeypatch.setattr(os, "posix_fallocate", refuse, raising=False)
     plan = planned(source("bort_backbone"))
     with pytest.raises(WriteError) as caught:
-        converter.convert(plan.index.path, tmp_path / "out", config=CONFIG, verify=False)
+        converter.convert(
+            plan.index.path, tmp_path / "out", family="bort", config=CONFIG, verify=False
+        )
     assert NO_ROOM[number] in str(caught.value)
     needed = plan.nbytes + len(header_of([]))  # and the names, which come to less than the weights
     (said,) = re.findall(r"([\d,]+) bytes are needed", str(caught.value))
@@ -291,7 +297,8 @@ def test_config_says_what_transformers_needs(tmp_path: Path) -> None:
 
 MEASURED = """
 import resource, sys, converter
-converter.convert(*sys.argv[1:], config={"num_attention_heads": 4}, dtype="float16", verify=False)
+heads = {"num_attention_heads": 4}
+converter.convert(*sys.argv[1:], family="bort", config=heads, dtype="float16", verify=False)
 assert not {"torch", "transformers"} & sys.modules.keys()
 unit = 1 if sys.platform == "darwin" else 1024
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)

@@ -45,20 +45,20 @@ def help_text() -> str:
 
 def families() -> str:
     """A row for each class that each family becomes."""
-    rows = ["| family | what | heads in the file | becomes |", "|---|---|---|---|"]
+    rows = ["| family | heads in the file | becomes | exported beside it |", "|---|---|---|---|"]
     for name in family_names():
-        table = load_family(name)
-        for target in table.targets:
+        for target in load_family(name).targets:
             heads = ", ".join(f"`{head}`" for head in sorted(target.heads)) or "none"
             arguments = ", ".join(f"{k}={v}" for k, v in target.init.items())
             becomes = target.transformers_class + (f" ({arguments})" if arguments else "")
-            rows.append(f"| `{name}` | {table.title} | {heads} | {becomes} |")
+            beside = ", ".join(f"`{head}`" for head in sorted(target.export))
+            rows.append(f"| `{name}` | {heads} | {becomes} | {beside} |")
     return "\n".join(rows)
 
 
-def tables() -> str:
-    """Every table as two columns."""
-    return fenced("\n\n".join("\n".join(table_lines(load_family(n))) for n in family_names()))
+def bort_table() -> str:
+    """Bort's table as two columns; the others are printed by `bort-convert families NAME`."""
+    return fenced("\n".join(table_lines(load_family("bort"))))
 
 
 def formats() -> str:
@@ -99,7 +99,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "help": help_text,
     "families": families,
     "formats": formats,
-    "tables": tables,
+    "table": bort_table,
 }
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from converter.errors import ConvertError
 from converter.gluon.layers import Inputs, Outputs
 from converter.plan import Plan
-from converter.table_check import OUTPUTS
-from converter.verify.parity import EMBEDDINGS, Difference, compare
+from converter.table_check import EMBEDDINGS, OUTPUTS
+from converter.verify.parity import Difference, compare
 from converter.verify.sides import run_source, run_target, source_domain, source_settings
 
 

@@ -79,11 +79,16 @@ class _SourceTensors(Mapping[str, np.ndarray]):
 
 
 def source_settings(plan: Plan) -> dict[str, Any]:
-    """GluonNLP's own settings: the table's, unless the user said otherwise in `--config`."""
+    """GluonNLP's own settings: the table's, for the version that the user gave.
+
+    A field that the user gave in `--config` wins.
+    """
     settings = {}
+    of_version = plan.version.arithmetic if plan.version else {}
     for name, setting in plan.table.arithmetic.settings.items():
-        told = setting.value is None or setting.config in plan.overrides
-        settings[name] = plan.config[setting.config] if told and setting.config else setting.value
+        value = of_version.get(name, setting.value)
+        told = value is None or setting.config in plan.overrides
+        settings[name] = plan.config[setting.config] if told and setting.config else value
     return settings
 
 
@@ -124,7 +129,13 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
         ours: result[theirs].numpy() for theirs, ours in plan.outputs.items() if theirs in result
     }
     states = tuple(state.numpy() for state in result.hidden_states)
+    taps = {name: _batch_first(tap, inputs.input_ids.shape) for name, tap in taps.items()}
     return Outputs(states, taps, {**pooled, **named})
+
+
+def _batch_first(tap: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(batch, length, …), also of a model that has it the other way inside (XLNet)."""
+    return tap.swapaxes(0, 1) if tap.shape[:2] == shape[::-1] != shape else tap
 
 
 class _Recorded:

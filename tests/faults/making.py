@@ -29,7 +29,8 @@ def heads(name: str) -> str:
 
 def arguments(name: str, dst: Path, *more: str) -> list[str]:
     """The command line that converts the fixture `name` into `dst`."""
-    return ["--src", str(source(name)), "--dst", str(dst), "--config", heads(name), *more]
+    family = [] if "--table" in more or "--family" in more else ["--family", "bort"]
+    return ["--src", str(source(name)), "--dst", str(dst), *family, "--config", heads(name), *more]
 
 
 def write_params(path: Path, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Path:

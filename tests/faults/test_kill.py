@@ -177,7 +177,7 @@ def large_whole(large: Path) -> dict[str, bytes]:
 
 def converted_whole(src: Path, dst: Path) -> dict[str, bytes]:
     args: list[str | Path] = ["--src", src, "--dst", dst, "--no-verify"]
-    result = run(*args, "--config", "num_attention_heads=4", "--force")
+    result = run(*args, "--family", "bort", "--config", "num_attention_heads=4", "--force")
     assert (result.returncode, result.stderr) == (0, "")
     assert not list(dst.parent.glob(".*"))
     return contents(dst)
@@ -192,7 +192,16 @@ def test_killed_at_a_random_moment(
     proves = seed >= 8
     if seed % 2:
         shutil.copytree(whole["older"], destination)
-    args = command("--src", large, "--dst", destination, "--config", "num_attention_heads=4")
+    args = command(
+        "--src",
+        large,
+        "--dst",
+        destination,
+        "--family",
+        "bort",
+        "--config",
+        "num_attention_heads=4",
+    )
     args += ["--quiet", "--force", *([] if proves else ["--no-verify"])]
     with subprocess.Popen(args, env=environment(), stderr=subprocess.DEVNULL) as process:
         while process.poll() is None and not (tmp_path / ".out.bort-convert").exists():

@@ -46,7 +46,7 @@ def converted(
     source = write_params(tmp_path / "source.params", bort_arrays(vocabulary=40_000))
     before = source.read_bytes()
     args = command("--src", source, "--dst", folder / "out", "--no-verify", "--force")
-    args += ["--config", "num_attention_heads=4"]
+    args += ["--family", "bort", "--config", "num_attention_heads=4"]
     args = on_tmpfs(size, folder, kept, args) if tmpfs else limited(size, args)
     result = subprocess.run(
         args, env=environment(), capture_output=True, encoding="utf-8", check=False

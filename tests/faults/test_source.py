@@ -87,7 +87,8 @@ def test_source_that_changes(
     if older:
         destination.mkdir()
         (destination / "conversion.json").write_text(OLDER)
-    args = ["--src", str(copy), "--dst", str(destination), "--config", heads(NAME)]
+    args = ["--src", str(copy), "--dst", str(destination)]
+    args += ["--family", "bort", "--config", heads(NAME)]
     with subprocess.Popen(
         [sys.executable, "-c", WAITING, hook, *args, "--force", "--quiet", *options],
         env=environment(),

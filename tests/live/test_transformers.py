@@ -30,7 +30,9 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("converted")
     found = []
     for name in borts.NAMES:
-        report = converter.convert(borts.source(name), folder / name, config=borts.heads(name))
+        report = converter.convert(
+            borts.source(name), folder / name, family="bort", config=borts.heads(name)
+        )
         own = AUTO[report.plan.transformers_class]
         # Only the classifier's file has a pooler; AutoModel would start a random one without this.
         pooler = (
@@ -85,7 +87,7 @@ def test_the_command_itself_works_with_transformers_4(transformers_4: Path, tmp_
     command = [
         *(str(transformers_4), "-W", "error", "-m", "converter"),
         *("--src", str(borts.source("bort_decoder")), "--dst", str(tmp_path / "out")),
-        *("--config", "num_attention_heads=4", "--json"),
+        *("--family", "bort", "--config", "num_attention_heads=4", "--json"),
     ]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)

@@ -180,7 +180,7 @@ def test_a_plan_refuses_what_has_no_dense_bytes(
     path.write_bytes(File(made, [*source]).encode())
     what = "holds no array" if storage == "none" else "row_sparse"
     with pytest.raises(PlanError, match=rf"{re.escape(name)} .*{what}|{re.escape(name)} is \(\)"):
-        plan_file(path, config={"num_attention_heads": 4})
+        plan_file(path, family="bort", config={"num_attention_heads": 4})
 
 
 def test_rows_may_stand_in_any_order(tmp_path: Path) -> None:
