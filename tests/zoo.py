@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from converter.gluon.layers import Inputs, Outputs
-from converter.params import load_params
+from converter.params import load_params, read_index
+from converter.plan import Plan, make_plan
+from converter.table_toml import load_family
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "zoo"
 MANIFEST: Mapping[str, Mapping[str, Any]] = json.loads((ROOT / "manifest.json").read_text())
@@ -32,6 +34,22 @@ SETTINGS = {
 
 def source(name: str) -> Path:
     return ROOT / f"{name}.params"
+
+
+def config_of(name: str) -> dict[str, Any]:
+    """The config fields that a fixture's file does not tell."""
+    stated = MANIFEST[name]
+    if stated["family"] == "xlnet":
+        return {"tie_word_embeddings": False} if name.endswith("_untied") else {}
+    field = "n_head" if stated["family"] == "gpt2" else "num_attention_heads"
+    return {field: stated["num_attention_heads"]}
+
+
+def plan_of(name: str) -> Plan:
+    stated = MANIFEST[name]
+    table = load_family(stated["family"])
+    index = read_index(source(name))
+    return make_plan(index, [table], config_of(name), gluonnlp=stated["gluonnlp"])
 
 
 @dataclass(frozen=True)
