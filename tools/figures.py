@@ -1,6 +1,6 @@
 """Convert every fixture of every family and keep how far it is from what real MXNet recorded.
 
-    python -m tools.figures          rewrites fixtures/figures.json (README's table is drawn from it)
+    python -m tools.figures      rewrites fixtures/figures.json, from which README's table is made
 
 A figure is the largest absolute difference between the converted Transformers model and the
 recorded run of MXNet + GluonNLP, over all hidden states and every output, in float32.

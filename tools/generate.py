@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from click.testing import CliRunner
 
 from converter.cli import main as command
 from converter.params.entries import BFLOAT16, DTYPES
+from converter.table import Target
 from converter.table_toml import family_names, load_family
 from converter.text import table_lines
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
+FIGURES = ROOT / "fixtures" / "figures.json"
 FORMATS = ROOT / "fixtures" / "formats"
 # Columns of the table of formats; no MXNet writes sparse arrays in another version
 COLUMNS = [("V0", "dense"), ("V1", "dense")]
@@ -44,16 +47,39 @@ def help_text() -> str:
 
 
 def families() -> str:
-    """A row for each class that each family becomes."""
-    rows = ["| family | heads in the file | becomes | exported beside it |", "|---|---|---|---|"]
+    """A row for each class that each family becomes, and how far its fixtures are from MXNet."""
+    figures = json.loads(FIGURES.read_text("utf-8")).values()
+    rows = [
+        "| family | heads in the file | becomes | exported beside it | GluonNLP | difference |",
+        "|---|---|---|---|---|---|",
+    ]
     for name in family_names():
+        together: dict[tuple[str, bool], list[Target]] = {}
         for target in load_family(name).targets:
-            heads = ", ".join(f"`{head}`" for head in sorted(target.heads)) or "none"
             arguments = ", ".join(f"{k}={v}" for k, v in target.init.items())
             becomes = target.transformers_class + (f" ({arguments})" if arguments else "")
-            beside = ", ".join(f"`{head}`" for head in sorted(target.export))
-            rows.append(f"| `{name}` | {heads} | {becomes} | {beside} |")
+            together.setdefault((becomes, bool(target.export)), []).append(target)
+        for (becomes, exports), targets in together.items():
+            heads = " or ".join(dict.fromkeys(_heads(target.heads) for target in targets))
+            beside = " or ".join(_heads(target.export) for target in targets) if exports else ""
+            found = [f for f in figures if f["family"] == name and _is_of(f, targets)]
+            versions = sorted({f["gluonnlp"] for f in found}, key=_numbers)
+            worst = f"{max(f['difference'] for f in found):.1e}" if found else "–"
+            cells = (f"`{name}`", heads, becomes, beside, ", ".join(versions) or "–", worst)
+            rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
+
+
+def _heads(heads: frozenset[str]) -> str:
+    return " + ".join(f"`{head}`" for head in sorted(heads)) or "none"
+
+
+def _is_of(figure: Any, targets: Sequence[Target]) -> bool:
+    return any({*figure["heads"]} == target.heads | target.export for target in targets)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
 
 
 def bort_table() -> str:

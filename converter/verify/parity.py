@@ -109,7 +109,7 @@ def check_parity(
     """
     outputs = run_target(plan, model, source.inputs)
     differences = tuple(compare(source.reference, outputs, source.inputs, nonfinite))
-    problems = [*model.loading_problems, *_one_sided(plan, source.reference, outputs)]
+    problems = [*model.loading_problems, *_one_sided(source.reference, outputs)]
     for difference in differences:
         if not difference.max_abs_diff <= atol:  # NaN fails too
             problems.append(
@@ -188,16 +188,13 @@ def difference(
     return Difference(output, gap, largest, values - a.size, values)
 
 
-def _one_sided(plan: Plan, reference: Outputs, outputs: Outputs) -> Iterator[str]:
+def _one_sided(reference: Outputs, outputs: Outputs) -> Iterator[str]:
     """An output that one side lacks was compared with nothing: that is no proof.
 
     Not so `pooled`: its Dense is among the projections, and what is made of it in the logits.
-    Transformers keeps it inside `RobertaForSequenceClassification`, for one. Nor what an exported
-    head gives, which the table does not promise.
+    Transformers keeps it inside `RobertaForSequenceClassification`, for one.
     """
     for name in OUTPUTS:
-        if plan.exported and name not in plan.outputs.values():
-            continue
         here, there = name in reference.named, name in outputs.named
         if here != there and name != "pooled":
             yield f"{name}: {'the source' if here else 'the target'} alone gives it"

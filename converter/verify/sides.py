@@ -56,11 +56,14 @@ def _arithmetic(plan: Plan) -> Iterator[Any]:
 class _SourceTensors(Mapping[str, np.ndarray]):
     """The source's tensors by name, read when they are asked for; cast as the plan casts.
 
+    Without the exported ones: the target has no place for what GluonNLP makes of them.
     Not mapped into memory: a source that is cut short meanwhile is an error then, not a crash.
     """
 
     def __init__(self, plan: Plan, weights: Weights, cast: bool) -> None:
-        self._tensors, self._weights = plan.index.tensors, weights
+        exported = {entry.name for entry in plan.exported}
+        self._tensors = {n: e for n, e in plan.index.tensors.items() if n not in exported}
+        self._weights = weights
         self._casts = {s.source.name: s for s in plan.steps if cast and s.source and s.casts}
 
     def __getitem__(self, name: str) -> np.ndarray:
@@ -117,6 +120,7 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
         arrays = {"input_ids": inputs.input_ids, "attention_mask": inputs.valid()}
         if inputs.token_types is not None:
             arrays["token_type_ids"] = inputs.token_types
+        arrays |= _positions(plan, inputs)
         tensors = {name: torch.from_numpy(a.astype(np.int64)) for name, a in arrays.items()}
         try:
             result = model(**tensors, output_hidden_states=True)
@@ -131,6 +135,19 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
     states = tuple(state.numpy() for state in result.hidden_states)
     taps = {name: _batch_first(tap, inputs.input_ids.shape) for name, tap in taps.items()}
     return Outputs(states, taps, {**pooled, **named})
+
+
+def _positions(plan: Plan, inputs: Inputs) -> dict[str, np.ndarray]:
+    """`position_ids` as GluonNLP counts them, where the target would count otherwise.
+
+    A target whose positions begin with rows that `pad` made (RoBERTa's) counts words that are not
+    the padding; GluonNLP counts all. The two differ when the padding stands among the words.
+    """
+    padded = [step.number for step in plan.steps if step.verb == "pad"]
+    ids, padding = inputs.input_ids, plan.config.get("pad_token_id")
+    if not padded or not (inputs.valid() & (ids == padding)).any():
+        return {}
+    return {"position_ids": np.broadcast_to(np.arange(ids.shape[1]) + padded[0], ids.shape)}
 
 
 def _batch_first(tap: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
