@@ -8,7 +8,7 @@ FULL := build/full
 FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test unit parity fuzz bort-full big-file check generate fixtures bench clean
+.PHONY: help run test unit parity fuzz bort-full zoo-full big-file check generate fixtures bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,7 +32,10 @@ fuzz: .venv-fuzz/.done  ## hostile bytes for all that reads files, FUZZ_SECONDS 
 	.venv-fuzz/bin/python -m fuzz.run --seconds $(FUZZ_SECONDS)
 
 bort-full: .venv/.done .venv-mxnet-original/.done  ## real MXNet writes full-size Borts; they are converted and verified
-	$(BIN)/python tools/bort_full.py .venv-mxnet-original/bin/python $(FULL)
+	$(BIN)/python -m tools.full .venv-mxnet-original/bin/python $(FULL) bort_4_8_768_1024 bort_2_16_512_1024
+
+zoo-full: .venv/.done .venv-mxnet-latest/.done  ## real GluonNLP writes BERT-base and RoBERTa-large; they are converted and verified
+	$(BIN)/python -m tools.full .venv-mxnet-latest/bin/python $(FULL) bert_12_768_12 roberta_24_1024_16
 
 big-file: .venv/.done  ## write a 4 GB file of 4,096 tensors (little of it on disk), inspect and export it
 	$(BIN)/python -m tools.big_file build/big.params

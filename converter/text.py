@@ -32,8 +32,8 @@ def summary(report: Report) -> Iterator[str]:
     if proof.parity:
         yield ""
         yield from columns(_difference_rows(proof.parity.differences, proof.parity.atol))
-        yield ""
-        yield from _statements(proof)
+        statements = [*_statements(proof)]
+        yield from ["", *statements] if statements else []
     if proof.golden:
         yield ""
         yield "against the recorded golden:"
