@@ -263,8 +263,11 @@ def inspect_command(src: Path, content: bool, as_json: bool) -> None:
 
 @main.command("families")
 @click.argument("name", required=False)
-def families_command(name: str | None) -> None:
+@click.option("--toml", is_flag=True, help="Print the table's own text: a start for --table.")
+def families_command(name: str | None, toml: bool) -> None:
     """List the families there are tables for, or print the table NAME as two columns."""
+    if toml and name is None:
+        raise click.UsageError("--toml prints one table: name it")
     if name is None:
         tables = [load_family(n) for n in family_names()]
         rows = [("family", "what", "Transformers classes")]
@@ -273,7 +276,8 @@ def families_command(name: str | None) -> None:
             rows.append((table.name, table.title, ", ".join(classes)))
         _print(list(columns(rows)))
         return
-    _print(list(table_lines(load_family(name))))
+    found = load_family(name)
+    _print(found.text.rstrip("\n").split("\n") if toml else [*table_lines(found)])
 
 
 def _show(report: Report | ExportReport, as_json: bool, quiet: bool, verbose: bool) -> None:
