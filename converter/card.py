@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from converter.plan import HEADS, Plan
 from converter.report import Report
 from converter.text import summary
+from converter.version import VERSION
 
 
 def model_card(report: Report) -> str:
@@ -26,7 +26,7 @@ def model_card(report: Report) -> str:
         "",
         f"{plan.table.title}: converted from `{plan.index.path.name}` (MXNet/GluonNLP) to "
         f"`{plan.transformers_class}` by bort-convert "
-        f"{importlib.metadata.version('bort-convert')}, without MXNet.",
+        f"{VERSION}, without MXNet.",
         "",
         "```python",
         f"from transformers import {plan.transformers_class}",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import signal
@@ -32,6 +33,7 @@ from converter.text import (
     summary,
     table_lines,
 )
+from converter.version import VERSION
 
 # \b keeps click from joining the lines of a paragraph
 HELP = """Convert an MXNet/GluonNLP .params file into a Transformers directory, and prove it equal.
@@ -75,6 +77,9 @@ class Line(click.Group):
         except KeyboardInterrupt:
             click.echo("\ninterrupted: nothing was left behind", err=True)
             ctx.exit(130)
+        finally:
+            # The process ends: looking for garbage among all that was imported takes a second.
+            gc.freeze()
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
@@ -104,7 +109,7 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
     "--dry-run", is_flag=True, help="Print what would happen to every tensor; write nothing."
 )
 @common("allow_nonfinite", "json", "quiet", "verbose")
-@click.version_option(package_name="bort-convert")
+@click.version_option(VERSION)
 @click.pass_context
 def main(ctx: click.Context, /, **options: Any) -> None:
     """Convert, unless a subcommand is named."""

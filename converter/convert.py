@@ -7,13 +7,12 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converter.card import model_card
 from converter.errors import ConvertError, ParityError, PlanError
 from converter.fit import Fit, fit
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
-from converter.params.content import Content, read_content
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.plan import DTYPES, Plan, make_plan
 from converter.report import Report
@@ -23,6 +22,9 @@ from converter.table import Table
 from converter.table_toml import family_names, load_family, load_table
 from converter.verify import DEFAULT_ATOL, prove
 from converter.write import write_json, write_model, write_text
+
+if TYPE_CHECKING:
+    from converter.params.content import Content
 
 PathLike = str | os.PathLike[str]
 
@@ -50,7 +52,11 @@ def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent
     index = read_index(src)
     fits = [fit(index, load_family(name)) for name in family_names()]
     fits.sort(key=lambda f: (len(f.problems), -f.accounted))
-    return Inspection(index, tuple(fits), read_content(index, progress) if content else None)
+    if not content:
+        return Inspection(index, tuple(fits))
+    from converter.params.content import read_content
+
+    return Inspection(index, tuple(fits), read_content(index, progress))
 
 
 def plan_file(

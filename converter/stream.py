@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.disk import new_file
+from converter.disk import Flusher, new_file
 
 # safetensors' names of the types (its README, "Format")
 CODES = {
@@ -78,9 +78,11 @@ def write_safetensors(path: Path, tensors: Sequence[Tensor], progress: Progress 
     header, total = header_of(tensors), sum(tensor.nbytes for tensor in tensors)
     done = 0
     with new_file(path, len(header) + total) as file:
+        flusher = Flusher(file)
         file.write(header)
         for tensor in tensors:
             for piece in tensor.pieces():
                 file.write(piece)
                 done += len(piece)
+                flusher.wrote(done)
                 progress("writing", done, total)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converter.errors import ConvertError, safe
 from converter.fit import Fit
 from converter.params import Index, about
-from converter.params.content import Content
 from converter.params.nonfinite import Nonfinite
 from converter.plan import HEADS, Plan
 from converter.report import ExportReport, Report
 from converter.table import Row, Table
-from converter.verify import Difference, Proof
+
+if TYPE_CHECKING:
+    from converter.params.content import Content
+    from converter.verify import Proof
+    from converter.verify.parity import Difference
 
 
 def summary(report: Report) -> Iterator[str]:

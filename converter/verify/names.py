@@ -16,7 +16,7 @@ from safetensors import safe_open
 
 from converter.errors import ConvertError
 from converter.plan import Plan
-from converter.verify.target import quiet_transformers, target_class
+from converter.verify.target import quiet_transformers
 
 
 @dataclass(frozen=True)
@@ -65,8 +65,7 @@ def _expected_names(plan: Plan) -> dict[frozenset[str], tuple[int, ...]]:
     """Each parameter of the class by the names that share it (tied ones have several)."""
     import torch
 
-    with quiet_transformers() as transformers, torch.device("meta"):
-        cls = target_class(transformers, plan.transformers_class)
+    with quiet_transformers(plan.transformers_class) as cls, torch.device("meta"):
         defaults = cls.config_class()
         unknown = [name for name in plan.overrides if not hasattr(defaults, name)]
         if unknown:
