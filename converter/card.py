@@ -54,6 +54,7 @@ def model_card(report: Report) -> str:
         f"- Heads in the file: {', '.join(plan.heads) or 'none'}; dtype: {plan.dtype}",
         f"- Given by hand: {_overrides(plan.overrides)}"
         + (f"; trained under GluonNLP {plan.gluonnlp}" if plan.gluonnlp else ""),
+        f"- Weights: {', '.join(f'`{file}`' for file in report.files)}",
         "- Every tensor, with its source name and what was done to it: `conversion.json`",
     ]
     return "\n".join(lines) + "\n"

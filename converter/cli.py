@@ -19,9 +19,10 @@ from click.core import ParameterSource
 from converter.convert import convert, inspect, plan_file, verify
 from converter.errors import ConvertError, ParityError, safe
 from converter.export import export
-from converter.options import FILE, common, shown_progress
+from converter.options import FILE, Size, common, shown_progress
 from converter.plan import DTYPES
 from converter.report import ExportReport, Report, inspection_json, plan_json
+from converter.shards import MAX_SHARD_SIZE
 from converter.table_toml import family_names, load_family
 from converter.text import (
     columns,
@@ -102,6 +103,13 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
     show_default=True,
     help="Data type of the written weights. A cast that overflows is an error.",
 )
+@click.option(
+    "--max-shard-size",
+    type=Size(),
+    default=MAX_SHARD_SIZE,
+    show_default=True,
+    help="Weights of more than this (bytes, or 500MB, 5GB, …) become several files and an index.",
+)
 @click.option("--no-verify", is_flag=True, help="Write without proof (and without torch).")
 @common("atol")
 @click.option("--force", is_flag=True, help="Replace DST if bort-convert wrote it.")
@@ -135,6 +143,7 @@ def _convert(
     config: tuple[tuple[str, Any], ...],
     gluonnlp_version: str | None,
     dtype: str,
+    max_shard_size: int,
     no_verify: bool,
     atol: float,
     force: bool,
@@ -162,6 +171,7 @@ def _convert(
             src,
             dst,
             **choice,
+            max_shard_size=max_shard_size,
             verify=not no_verify,
             atol=atol,
             force=force,

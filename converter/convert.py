@@ -16,6 +16,7 @@ from converter.params import Index, Weights, check_unchanged, read_index, state_
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.plan import DTYPES, Plan, make_plan
 from converter.report import Report
+from converter.shards import MAX_SHARD_SIZE, parse_size, weight_files
 from converter.staging import OURS, staging
 from converter.stream import Progress, silent
 from converter.table import Table
@@ -86,6 +87,7 @@ def convert(
     config: Mapping[str, Any] | None = None,
     dtype: str = "keep",
     gluonnlp_version: str | None = None,
+    max_shard_size: int | str = MAX_SHARD_SIZE,
     verify: bool = True,
     atol: float = DEFAULT_ATOL,
     force: bool = False,
@@ -100,6 +102,7 @@ def convert(
     dtype: `keep`, `float32`, `float16` or `bfloat16`
     gluonnlp_version: what the model was trained under, such as "0.9"; None: the meaning that all
         other versions share
+    max_shard_size: weights of more bytes become several files and an index; "500MB" is 500,000,000
     verify: False writes without proof, and imports neither torch nor transformers
     atol: the largest absolute difference allowed in float32 hidden states and logits
     force: replace a directory that an earlier conversion wrote
@@ -111,6 +114,7 @@ def convert(
     `NonfiniteError` (every tensor with NaN or infinity), and `ParityError` (with the report) when
     the proof fails. After any of them `dst` is as before.
     """
+    size = parse_size(max_shard_size)
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or destination in source.parents:
         raise ConvertError(f"{dst}: the source is in it; choose another --dst")
@@ -124,11 +128,11 @@ def convert(
         gluonnlp_version=gluonnlp_version,
     )
     with staging(destination, force=force) as stage:
-        found = write_model(made, stage.path, progress)
+        found = write_model(made, stage.path, progress, size)
         check_unchanged(source, before)
         refuse_nonfinite(made.index.path, found, allowed=allow_nonfinite)
         proof = prove(made, stage.path, atol, None, progress, bool(found)) if verify else None
-        report = Report(made, proof, found)
+        report = Report(made, proof, found, tuple(weight_files(stage.path)))
         check_unchanged(source, before)
         if verify and not report.passed:
             raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
@@ -173,7 +177,7 @@ def verify(
     found = _nonfinite(made)
     recorded = None if golden is None else Path(golden)
     proof = prove(made, Path(dst), atol, recorded, progress, bool(found))
-    report = Report(made, proof, found)
+    report = Report(made, proof, found, tuple(weight_files(Path(dst))))
     if not report.passed:
         raise ParityError(f"{dst} is not proven to be {src}", report)
     return report

@@ -31,19 +31,20 @@ class Flusher:
     """
 
     def __init__(self, file: BinaryIO) -> None:
-        self._descriptor, self._done = file.fileno(), 0
+        self._descriptor, self._begun, self._end = file.fileno(), 0, 0
         self._begin = None
         if sys.platform == "linux":
             self._begin = getattr(ctypes.CDLL(None), "sync_file_range", None)
         if self._begin:
             self._begin.argtypes = ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint
 
-    def wrote(self, position: int) -> None:
-        """Everything before `position` is written."""
-        if self._begin and position - self._done >= FLUSHED:
-            count = position - self._done
-            self._begin(self._descriptor, self._done, count, SYNC_FILE_RANGE_WRITE)
-            self._done = position
+    def wrote(self, count: int) -> None:
+        """So many bytes more are written."""
+        self._end += count
+        if self._begin and self._end - self._begun >= FLUSHED:
+            args = self._descriptor, self._begun, self._end - self._begun, SYNC_FILE_RANGE_WRITE
+            self._begin(*args)
+            self._begun = self._end
 
 
 @contextmanager

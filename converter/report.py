@@ -30,12 +30,14 @@ class Report:
     """A conversion or a verification: the plan that was carried out and its proof.
 
     `proof` is None after `--no-verify`; then nothing is promised. `nonfinite`: the source tensors
-    with NaN or infinity (allowed by `--allow-nonfinite`), and how many.
+    with NaN or infinity (allowed by `--allow-nonfinite`), and how many. `files`: the names of the
+    files that hold the weights; more than one are shards.
     """
 
     plan: Plan
     proof: Proof | None
     nonfinite: Mapping[str, Nonfinite] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -54,6 +56,7 @@ class Report:
                 "format_versions": plan.index.versions,
             },
             **plan_json(plan),
+            "files": self.files,
             "nonfinite": nonfinite_json(self.nonfinite),
             "verified": self.passed,
             "proof": _plain(dataclasses.asdict(self.proof)) if self.proof else None,

@@ -25,6 +25,8 @@ def summary(report: Report) -> Iterator[str]:
     plan, proof = report.plan, report.proof
     known = f" ({plan.known})" if plan.known else ""
     yield f"{plan.index.path.name}: {plan.table.name}{known} → {plan.transformers_class}"
+    if len(report.files) > 1:
+        yield f"weights in {len(report.files)} shards"
     yield from _nonfinite_lines(report.nonfinite)
     yield from export_lines(plan)
     yield from (f"note: {text}" for text in plan.warnings())

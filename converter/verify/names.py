@@ -16,6 +16,7 @@ from safetensors import safe_open
 
 from converter.errors import ConvertError
 from converter.plan import Plan
+from converter.shards import stored_in
 from converter.verify.target import quiet_transformers
 
 
@@ -30,11 +31,11 @@ class Names:
 
 
 def check_names(plan: Plan, directory: Path) -> Names:
-    """Compare `config.json` and `model.safetensors` in `directory` with the class they are for."""
+    """Compare `config.json` and the weights in `directory` with the class they are for."""
     problems: list[str] = []
     tensors = 0
     try:
-        written = _written_shapes(directory / "model.safetensors")
+        written = _written_shapes(directory)
         config = json.loads((directory / "config.json").read_text("utf-8"))
         problems += _config_differences(plan.config, config)
         expected = _expected_names(plan)  # what was planned: a hostile config has 10**9 layers
@@ -50,9 +51,12 @@ def check_names(plan: Plan, directory: Path) -> Names:
     return Names(not problems, plan.transformers_class, tensors, tuple(problems))
 
 
-def _written_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    with safe_open(path, framework="numpy") as file:
-        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+def _written_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in {*stored_in(directory).values()}:
+        with safe_open(path, framework="numpy") as file:
+            shapes |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+    return shapes
 
 
 def _config_differences(planned: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:

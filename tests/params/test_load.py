@@ -135,7 +135,14 @@ own = "converter.gluon converter.verify.bits converter.params.containers convert
 print([name for name in f"{slow} {own}".split() if name in sys.modules])
 """
     arguments = ["--no-verify", "--src", str(fixtures / "bort_decoder.params")]
-    arguments += ["--dst", str(tmp_path / "out"), "--config", "num_attention_heads=4"]
+    arguments += [
+        "--dst",
+        str(tmp_path / "out"),
+        "--family",
+        "bort",
+        "--config",
+        "num_attention_heads=4",
+    ]
     run = subprocess.run(
         [sys.executable, "-S", "-c", f"import sys; sys.path = {sys.path}\n{code}", *arguments],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
