@@ -7,7 +7,7 @@ import io
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -23,6 +23,7 @@ from converter.options import FILE, Size, common, shown_progress
 from converter.plan import DTYPES
 from converter.report import ExportReport, Report, inspection_json, plan_json
 from converter.shards import MAX_SHARD_SIZE
+from converter.stream import Stages
 from converter.table_toml import family_names, load_family
 from converter.text import (
     columns,
@@ -31,6 +32,7 @@ from converter.text import (
     export_summary,
     inspection_lines,
     plan_lines,
+    seconds_lines,
     summary,
     table_lines,
 )
@@ -166,7 +168,8 @@ def _convert(
         made = plan_file(src, **choice)
         _print(plan_json(made) if as_json else [*plan_lines(made), "", *config_lines(made)])
         return
-    with _reported(as_json, quiet), shown_progress(quiet or as_json) as progress:
+    with _reported(as_json, quiet), shown_progress(quiet or as_json) as shown:
+        progress = Stages(shown)
         report = convert(
             src,
             dst,
@@ -178,7 +181,8 @@ def _convert(
             allow_nonfinite=allow_nonfinite,
             progress=progress,
         )
-    _show(report, as_json, quiet, verbose)
+        progress.end()
+    _show(report, as_json, quiet, verbose, progress.seconds)
     if not quiet and not as_json:
         click.echo(f"wrote {dst}")
 
@@ -212,7 +216,8 @@ def verify_command(
     """
     if family and table:
         raise click.UsageError("--family and --table exclude each other")
-    with _reported(as_json, quiet), shown_progress(quiet or as_json) as progress:
+    with _reported(as_json, quiet), shown_progress(quiet or as_json) as shown:
+        progress = Stages(shown)
         report = verify(
             src,
             dst,
@@ -224,7 +229,8 @@ def verify_command(
             atol=atol,
             progress=progress,
         )
-    _show(report, as_json, quiet, verbose)
+        progress.end()
+    _show(report, as_json, quiet, verbose, progress.seconds)
 
 
 @main.command("export")
@@ -291,7 +297,13 @@ def families_command(name: str | None) -> None:
     _print(list(table_lines(load_family(name))))
 
 
-def _show(report: Report | ExportReport, as_json: bool, quiet: bool, verbose: bool) -> None:
+def _show(
+    report: Report | ExportReport,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    seconds: Mapping[str, float] | None = None,
+) -> None:
     if as_json:
         _print(report.to_json())
     elif quiet:
@@ -300,7 +312,8 @@ def _show(report: Report | ExportReport, as_json: bool, quiet: bool, verbose: bo
         _print([*export_summary(report)])
     else:
         lines = [*plan_lines(report.plan), ""] if verbose else []
-        _print([*lines, *summary(report)])
+        times = ["", *seconds_lines(seconds)] if verbose and seconds else []
+        _print([*lines, *summary(report), *times])
 
 
 def _print(content: list[str] | dict[str, Any]) -> None:

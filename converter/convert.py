@@ -138,6 +138,7 @@ def convert(
             raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
         write_json(stage.path / OURS, report.to_json())
         write_text(stage.path / "README.md", model_card(report))
+        progress("flushing to disk", 0, 1)
         stage.commit()
     return report
 

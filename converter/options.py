@@ -94,7 +94,12 @@ def common(*names: str) -> Callable[[Any], Any]:
             "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
         ),
         "quiet": click.option("--quiet", "-q", is_flag=True, help="Print errors only."),
-        "verbose": click.option("--verbose", "-v", is_flag=True, help="Print a line a tensor."),
+        "verbose": click.option(
+            "--verbose",
+            "-v",
+            is_flag=True,
+            help="Print a line a tensor, and every stage's seconds.",
+        ),
     }
 
     def decorate(command: Any) -> Any:

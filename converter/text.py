@@ -245,6 +245,11 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     yield from (f"  - {version.text}" for version in fit.table.versions if version.text)
 
 
+def seconds_lines(seconds: Mapping[str, float]) -> Iterator[str]:
+    """How long each stage of a run took."""
+    yield from columns([("stage", "seconds")] + [(s, f"{t:.2f}") for s, t in seconds.items()])
+
+
 def plan_lines(plan: Plan) -> Iterator[str]:
     """What happens to every tensor, a line each."""
     rows = [("source", "verb", "target", "dtype", "shape")]

@@ -128,6 +128,7 @@ def test_the_progress_of_every_stage_is_told(tmp_path: Path) -> None:
         "checking names",
         "checking parity",
         "proof done",
+        "flushing to disk",
     ]
     assert all(0 <= done <= total for _, done, total in told)
 
