@@ -67,6 +67,7 @@ bench: .venv/.done .venv-mxnet-original/.done .venv-mxnet-benchmark/.done  ## me
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.run .venv-mxnet-original/bin/python \
 	  .venv-mxnet-benchmark/bin/python build/bench
+	$(BIN)/python tools/generate.py
 
 clean:  ## remove what the targets above made
 	rm -rf build .venv .venv-*

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import matplotlib as mpl
@@ -12,52 +14,124 @@ mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "bort-convert"  # the same figures give the same file
 from matplotlib import pyplot as plt  # noqa: E402  (the backend is chosen first)
 
+from benchmarks.targets import CP, FAST, UNFLUSHED, in_short, slope, targets, wall_ratio  # noqa: E402
+
 OURS = "bort-convert"
 
 
 def write_page(figures: Mapping[str, Any], folder: Path) -> None:
     """Write README.md, wall.svg, memory.svg and growth.svg into `folder`."""
-    bort, growth = figures["bort"], figures["growth"]
+    bort, growth, machine = figures["bort"], figures["growth"], figures["machine"]
     _bars(bort, "wall_s", "seconds (median)", folder / "wall.svg")
     _bars(bort, "memory_mb", "peak memory, MB (median)", folder / "memory.svg")
     _lines(growth, folder / "growth.svg")
-    machine = figures["machine"]
     lines = [
         "# Benchmarks",
         "",
         "Made by `make bench`; do not edit. Compare ratios, not seconds: they are taken within a",
-        f"round, medians of {figures['rounds']} rounds in turn after one that is not counted.",
+        f"round, medians of {figures['rounds']} rounds in turn after one that is not counted. What",
+        "a command wrote is removed before the next one runs. figures.json has every round.",
         "",
         f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['system']}, "
-        f"Python {machine['python']}, warm page cache.",
+        f"Python {machine['python']}, warm page cache; {machine['date']}.",
+        "",
+        "## In short",
+        "",
+        in_short(figures),
+        "",
+        "## What was to be reached",
+        "",
+        "| what | target | measured | |",
+        "|---|---|---|---|",
+        *map(str, targets(figures)),
         "",
         "## A full-size Bort with its decoder (511 MB, written by real MXNet; 305 MB are written)",
         "",
         "| what | wall s (min-max) | ÷ `cp` | CPU s | peak MB |",
         "|---|---|---|---|---|",
-        *(
-            f"| {name} | {r['wall_s']:.2f} ({r['wall_min_s']:.2f}-{r['wall_max_s']:.2f}) "
-            f"| {r['ratio']:.1f} | {r['cpu_s']:.2f} | {r['memory_mb']:.0f} |"
-            for name, r in bort.items()
-        ),
+        *_peers(bort),
         "",
         "![wall time](wall.svg)",
         "",
         "![peak memory](memory.svg)",
         "",
+        "`cp` leaves what it wrote in memory. `fsync` before the rename makes certain that no",
+        "power cut leaves a directory with empty weights; without it `--no-verify` takes "
+        f"{wall_ratio(bort, lambda w: w[UNFLUSHED], lambda w: w[FAST]):.2f} of the time.",
+        "The disk begins while the rest is written (`sync_file_range`): little is left to do.",
+        "",
+        "## Where the time goes",
+        "",
+        *_stages(figures["stages"]),
+        "",
+        "Without proof, importing Python's own modules, NumPy, click and this program is the floor",
+        "that no file size changes; the rest is `cp` plus a compare of the tied tensor, a look for",
+        "NaN and the flush. What no run without proof needs is not imported (a test holds it).",
+        "",
+        "With proof, importing torch and Transformers takes longest. Modules' own time by package,",
+        "as `python -X importtime` tells it for `from transformers import BertForMaskedLM`:",
+        "",
+        *_imports(figures["imports"]),
+        "",
+        "Transformers 5 imports torch's distributed tensors (with sympy), torch._dynamo and",
+        "scipy.optimize on the way to any model class; a model class's own module costs the same,",
+        "and no documented setting leaves them out. Avoided is what Python's garbage collector",
+        "adds: it is off while they are imported, and at the end of the command it does not",
+        "search them. Importing in a thread beside the other stages was tried and was slower on",
+        "two cores: the import holds the interpreter's lock, and all other work waits for it.",
+        "",
         "## Cost against size: `bort-convert export` without its check, 64 tensors",
         "",
         "| GB | export s | ÷ `cp` of the file | peak MB |",
         "|---|---|---|---|",
-        *(
-            f"| {size} | {r['export']['wall_s']:.2f} | {r['export']['ratio']:.2f} "
-            f"| {r['export']['memory_mb']:.0f} |"
-            for size, r in growth.items()
-        ),
+        *_sizes(growth),
+        "",
+        "Slope: " + ", ".join(_slopes(growth)) + ".",
         "",
         "![cost against size](growth.svg)",
     ]
     (folder / "README.md").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def _peers(bort: Mapping[str, Any]) -> Iterator[str]:
+    for name, r in bort.items():
+        ratio = wall_ratio(bort, lambda w, n=name: w[n], lambda w: w[CP])
+        wall = r["wall_s"]
+        yield (
+            f"| {name} | {median(wall):.2f} ({min(wall):.2f}-{max(wall):.2f}) "
+            f"| {ratio:.1f} | {median(r['cpu_s']):.2f} | {median(r['memory_mb']):.0f} |"
+        )
+
+
+def _stages(stages: Mapping[str, Any]) -> Iterator[str]:
+    names = [*dict.fromkeys(stage for run in stages.values() for stage in run)]
+    yield f"| seconds (median) | {' | '.join(stages)} |"
+    yield "|---" * (len(stages) + 1) + "|"
+    for name in names:
+        cells = [f"{median(run[name]):.2f}" if name in run else "" for run in stages.values()]
+        yield f"| {name} | {' | '.join(cells)} |"
+    sums = [sum(median(seconds) for seconds in run.values()) for run in stages.values()]
+    yield f"| sum | {' | '.join(f'{total:.2f}' for total in sums)} |"
+
+
+def _imports(found: Mapping[str, float]) -> Iterator[str]:
+    yield "| package | seconds |"
+    yield "|---|---|"
+    yield from (f"| {package} | {seconds:.2f} |" for package, seconds in [*found.items()][:8])
+    yield f"| all | {sum(found.values()):.2f} |"
+
+
+def _sizes(growth: Mapping[str, Any]) -> Iterator[str]:
+    for size, r in growth.items():
+        ratio = wall_ratio(r, lambda w: w["export"], lambda w: w["cp"])
+        wall, peak = median(r["export"]["wall_s"]), median(r["export"]["memory_mb"])
+        yield f"| {size} | {wall:.2f} | {ratio:.2f} | {peak:.0f} |"
+
+
+def _slopes(growth: Mapping[str, Any]) -> Iterator[str]:
+    sizes = sorted(growth, key=float)
+    for small, large in pairwise(sizes):
+        yield f"{slope(growth, small, large):.2f} s a GB from {small} to {large} GB"
 
 
 def _save(figure: Any, path: Path) -> None:
@@ -70,7 +144,8 @@ def _bars(results: Mapping[str, Any], field: str, label: str, path: Path) -> Non
     names = [*results][::-1]
     figure, axes = plt.subplots(figsize=(8, 4))
     colours = ["tab:orange" if name.startswith(OURS) else "tab:gray" for name in names]
-    bars = axes.barh(names, [results[name][field] for name in names], color=colours)
+    values = [median(results[name][field]) for name in names]
+    bars = axes.barh(names, values, color=colours)
     axes.bar_label(bars, fmt="{:,.3g}", padding=3)
     axes.set_xlabel(label)
     axes.margins(x=0.12)
@@ -81,10 +156,9 @@ def _lines(growth: Mapping[str, Any], path: Path) -> None:
     sizes = [float(size) for size in growth]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.5))
     for name, colour in (("cp", "tab:gray"), ("export", "tab:orange")):
-        left.plot(
-            sizes, [r[name]["wall_s"] for r in growth.values()], "o-", label=name, color=colour
-        )
-        right.plot(sizes, [r[name]["memory_mb"] for r in growth.values()], "o-", color=colour)
+        for axes, field in ((left, "wall_s"), (right, "memory_mb")):
+            values = [median(r[name][field]) for r in growth.values()]
+            axes.plot(sizes, values, "o-", label=name, color=colour)
     left.set(xlabel="GB", ylabel="seconds (median)")
     left.legend()
     right.set(xlabel="GB", ylabel="peak memory, MB", ylim=(0, None))

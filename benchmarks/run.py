@@ -4,6 +4,7 @@
 
 Every command is a process of its own. A round runs each once, in order; ratios are taken within
 a round, since the machine's speed drifts, and medians over the rounds; the first is not counted.
+figures.json keeps every round.
 FOLDER holds the inputs: a full-size Bort that real MXNet writes, larger files by our own writer.
 """
 
@@ -14,11 +15,11 @@ import json
 import os
 import platform
 import shutil
-import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,11 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 SIZES = (0.1, 0.5, 2.0, 8.0)  # GB, for cost against size, unless --sizes says otherwise
 OURS = [sys.executable, "-m", "converter"]
+IMPORTS = "import torch; from transformers import BertForMaskedLM"
+OWN_IMPORTS = (
+    "import gc; from converter.verify.target import import_class; "
+    "import_class('BertForMaskedLM'); gc.freeze()"
+)
 
 
 @dataclass(frozen=True)
@@ -43,11 +49,11 @@ class Run:
 
 
 def run(command: list[str], output: Path | None) -> Run:
-    """Run `command` to its end; what it wrote, `output`, is removed before, not after."""
-    if output is not None:
-        shutil.rmtree(output, ignore_errors=True)
-        output.unlink(missing_ok=True)
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    """Run `command` to its end; what it wrote, `output`, is removed before and after.
+
+    After too, so that nobody else waits while it goes to the disk.
+    """
+    _remove(output)
     script = (
         "import json,os,resource,subprocess,sys,time\n"
         "t=time.perf_counter()\n"
@@ -58,40 +64,49 @@ def run(command: list[str], output: Path | None) -> Run:
         "print(json.dumps([done.returncode,wall,used.ru_utime+used.ru_stime,used.ru_maxrss/1024]))"
     )
     # A small process in between: a child's peak memory would count what its parent had at the fork.
-    done = subprocess.run(
-        [sys.executable, "-c", script, *command],
-        stdout=subprocess.PIPE,
-        env=environment,
-        check=True,
-    )
-    code, wall, cpu, memory = json.loads(done.stdout)
+    code, wall, cpu, memory = json.loads(_output([sys.executable, "-c", script, *command]))
     if code:
         raise SystemExit(f"failed ({code}): {' '.join(command)}")
+    _remove(output)
     return Run(wall, cpu, memory)
+
+
+def _remove(output: Path | None) -> None:
+    if output is not None:
+        shutil.rmtree(output, ignore_errors=True)
+        output.unlink(missing_ok=True)
+
+
+def _output(command: list[str], *, errors: bool = False) -> str:
+    """What a command prints, or else what it says on stderr."""
+    done = subprocess.run(
+        command,
+        stdout=None if errors else subprocess.PIPE,
+        stderr=subprocess.PIPE if errors else None,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+        text=True,
+    )
+    return done.stderr if errors else done.stdout
 
 
 Commands = Mapping[str, tuple[list[str], Path | None]]
 
 
-def in_turns(commands: Commands, rounds: int, base: Callable[[Mapping[str, Run]], float]) -> Any:
-    """Medians of every command, and of its wall time ÷ `base` of the same round."""
+def in_turns(commands: Commands, rounds: int) -> Any:
+    """Every command once a round, in order; the first round is not counted."""
     found: dict[str, list[Run]] = {name: [] for name in commands}
-    ratios: dict[str, list[float]] = {name: [] for name in commands}
     for number in range(rounds + 1):
         this = {name: run(*command) for name, command in commands.items()}
         print(f"round {number}", {name: round(r.wall, 2) for name, r in this.items()}, flush=True)
         if number:
             for name, result in this.items():
                 found[name].append(result)
-                ratios[name].append(result.wall / base(this))
     return {
         name: {
-            "wall_s": statistics.median(r.wall for r in results),
-            "wall_min_s": min(r.wall for r in results),
-            "wall_max_s": max(r.wall for r in results),
-            "cpu_s": statistics.median(r.cpu for r in results),
-            "memory_mb": statistics.median(r.memory for r in results),
-            "ratio": statistics.median(ratios[name]),
+            "wall_s": [round(r.wall, 4) for r in results],
+            "cpu_s": [round(r.cpu, 4) for r in results],
+            "memory_mb": [round(r.memory, 1) for r in results],
         }
         for name, results in found.items()
     }
@@ -99,33 +114,38 @@ def in_turns(commands: Commands, rounds: int, base: Callable[[Mapping[str, Run]]
 
 def bort(mxnet: str, bench: str, folder: Path, rounds: int) -> Any:
     """The full-size Bort, by every way there is."""
-    source, report = folder / "bort.params", folder / "verified" / "conversion.json"
+    source, written, report = (
+        folder / name for name in ("bort.params", "model.safetensors", "report.json")
+    )
     if not source.exists():
         make = [mxnet, "-W", "ignore", str(ROOT / "fixtures" / "make_full.py"), str(source)]
         subprocess.run(make, check=True)
-    run([*OURS, "--src", str(source), "--dst", str(folder / "verified")], folder / "verified")
-    written = folder / "model.safetensors"
-    shutil.copy(folder / "verified" / "model.safetensors", written)
+    once = folder / "once"
+    _remove(once)
+    _output([*OURS, "--no-verify", *_from_to(source, once)])
+    shutil.move(once / "model.safetensors", written)
+    shutil.move(once / "conversion.json", report)
+    _remove(once)
     peers = [bench, "-W", "ignore", str(HERE / "peers.py")]
 
     def way(command: list[str], name: str, *more: str) -> tuple[list[str], Path]:
         return [*command, str(source), str(folder / name), *more], folder / name
 
+    def ours(name: str, *options: str) -> tuple[list[str], Path]:
+        return [*OURS, *options, *_from_to(source, folder / name)], folder / name
+
+    unflushed = "import os; os.fsync = lambda f: None; from converter.cli import main; main()"
     commands: Commands = {
         "cp of the bytes written": (["cp", str(written), str(folder / "cp")], folder / "cp"),
         "python -c 'import numpy'": ([sys.executable, "-c", "import numpy"], None),
-        "bort-convert --no-verify": (
-            [*OURS, "--no-verify", "--src", str(source), "--dst", str(folder / "fast")],
-            folder / "fast",
+        "bort-convert --no-verify": ours("fast", "--no-verify"),
+        "bort-convert --no-verify, no fsync": (
+            [sys.executable, "-c", unflushed, "--no-verify", *_from_to(source, folder / "risky")],
+            folder / "risky",
         ),
-        "bort-convert, verified": (
-            [*OURS, "--src", str(source), "--dst", str(folder / "proven")],
-            folder / "proven",
-        ),
-        "import torch, BertForMaskedLM": (
-            [sys.executable, "-c", "import torch; from transformers import BertForMaskedLM"],
-            None,
-        ),
+        "bort-convert, verified": ours("proven"),
+        "import torch, BertForMaskedLM": ([sys.executable, "-c", IMPORTS], None),
+        "the same, as bort-convert imports it": ([sys.executable, "-c", OWN_IMPORTS], None),
         "load_params + safetensors save_file": way(
             [sys.executable, str(HERE / "peers.py"), "save_file"], "save_file"
         ),
@@ -133,7 +153,41 @@ def bort(mxnet: str, bench: str, folder: Path, rounds: int) -> Any:
         "mx.nd.load + torch + safetensors": way([*peers, "by_hand"], "by_hand"),
         "the old way": way([*peers, "old_way"], "old_way", str(report)),
     }
-    return in_turns(commands, rounds, lambda r: r["cp of the bytes written"].wall)
+    return in_turns(commands, rounds)
+
+
+def _from_to(source: Path, destination: Path) -> list[str]:
+    return ["--src", str(source), "--dst", str(destination)]
+
+
+def stages(folder: Path, rounds: int) -> Any:
+    """Seconds of every stage of a conversion, verified and not."""
+    found = {}
+    for name, options in (("verified", []), ("--no-verify", ["--no-verify"])):
+        seconds: dict[str, list[float]] = {}
+        for number in range(rounds + 1):
+            _remove(folder / "staged")
+            command = [sys.executable, "-m", "benchmarks.stages", str(folder / "bort.params")]
+            this = json.loads(_output([*command, str(folder / "staged"), *options]))
+            for stage, taken in this.items() if number else ():
+                seconds.setdefault(stage, []).append(round(taken, 4))
+        _remove(folder / "staged")
+        found[name] = seconds
+    return found
+
+
+def imports() -> Any:
+    """What importing the Transformers class is made of: seconds of each package's own modules."""
+    found: dict[str, float] = {}
+    for number in range(2):  # the first one fills the page cache
+        told = _output([sys.executable, "-X", "importtime", "-c", IMPORTS], errors=True)
+        for line in told.splitlines() if number else ():
+            parts = line.removeprefix("import time:").split("|")
+            if len(parts) == 3 and parts[0].strip().isdigit():
+                package = parts[2].strip().split(".")[0]
+                found[package] = found.get(package, 0) + int(parts[0]) / 1e6
+    largest = sorted(found, key=lambda package: -found[package])
+    return {package: round(found[package], 3) for package in largest}
 
 
 def growth(folder: Path, rounds: int, sizes: list[float]) -> Any:
@@ -150,9 +204,8 @@ def growth(folder: Path, rounds: int, sizes: list[float]) -> Any:
             "cp": (["cp", str(source), str(copied)], copied),
             "export": ([*OURS, "export", "--no-verify", str(source), str(target)], target),
         }
-        found[str(size)] = in_turns(commands, rounds, lambda r: r["cp"].wall)
-        for path in (source, target, copied):
-            path.unlink()
+        found[str(size)] = in_turns(commands, rounds)
+        source.unlink()
     return found
 
 
@@ -170,6 +223,7 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
+        "date": datetime.now(UTC).date().isoformat(),
     }
 
 
@@ -187,7 +241,9 @@ def main() -> None:
         "machine": machine(),
         "rounds": options.rounds,
         "bort": bort(options.mxnet, options.bench, options.folder, options.rounds),
-        "growth": growth(options.folder, max(3, options.rounds // 2), options.sizes),
+        "stages": stages(options.folder, options.rounds),
+        "imports": imports(),
+        "growth": growth(options.folder, min(3, options.rounds), options.sizes),
     }
     (HERE / "figures.json").write_text(json.dumps(figures, indent=1) + "\n")
     write_page(figures, HERE)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from converter.plan import HEADS, Plan
 from converter.report import Report
 from converter.text import summary
+from converter.version import VERSION
 
 
 def model_card(report: Report) -> str:
@@ -26,7 +26,7 @@ def model_card(report: Report) -> str:
         "",
         f"{plan.table.title}: converted from `{plan.index.path.name}` (MXNet/GluonNLP) to "
         f"`{plan.transformers_class}` by bort-convert "
-        f"{importlib.metadata.version('bort-convert')}, without MXNet.",
+        f"{VERSION}, without MXNet.",
         "",
         "```python",
         f"from transformers import {plan.transformers_class}",
@@ -54,6 +54,7 @@ def model_card(report: Report) -> str:
         f"- Heads in the file: {', '.join(plan.heads) or 'none'}; dtype: {plan.dtype}",
         f"- Given by hand: {_overrides(plan.overrides)}"
         + (f"; trained under GluonNLP {plan.gluonnlp}" if plan.gluonnlp else ""),
+        f"- Weights: {', '.join(f'`{file}`' for file in report.files)}",
         "- Every tensor, with its source name and what was done to it: `conversion.json`",
     ]
     return "\n".join(lines) + "\n"

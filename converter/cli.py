@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -18,9 +19,11 @@ from click.core import ParameterSource
 from converter.convert import convert, inspect, plan_file, verify
 from converter.errors import ConvertError, ParityError, safe
 from converter.export import export
-from converter.options import FILE, common, shown_progress
+from converter.options import FILE, Size, common, shown_progress
 from converter.plan import DTYPES
 from converter.report import ExportReport, Report, inspection_json, plan_json
+from converter.shards import MAX_SHARD_SIZE
+from converter.stream import Stages
 from converter.table_toml import family_names, load_family
 from converter.text import (
     columns,
@@ -29,9 +32,11 @@ from converter.text import (
     export_summary,
     inspection_lines,
     plan_lines,
+    seconds_lines,
     summary,
     table_lines,
 )
+from converter.version import VERSION
 
 # \b keeps click from joining the lines of a paragraph
 HELP = """Convert an MXNet/GluonNLP .params file into a Transformers directory, and prove it equal.
@@ -75,6 +80,9 @@ class Line(click.Group):
         except KeyboardInterrupt:
             click.echo("\ninterrupted: nothing was left behind", err=True)
             ctx.exit(130)
+        finally:
+            # The process ends: looking for garbage among all that was imported takes a second.
+            gc.freeze()
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
@@ -97,6 +105,13 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
     show_default=True,
     help="Data type of the written weights. A cast that overflows is an error.",
 )
+@click.option(
+    "--max-shard-size",
+    type=Size(),
+    default=MAX_SHARD_SIZE,
+    show_default=True,
+    help="Weights of more than this (bytes, or 500MB, 5GB, …) become several files and an index.",
+)
 @click.option("--no-verify", is_flag=True, help="Write without proof (and without torch).")
 @common("atol")
 @click.option("--force", is_flag=True, help="Replace DST if bort-convert wrote it.")
@@ -104,7 +119,7 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
     "--dry-run", is_flag=True, help="Print what would happen to every tensor; write nothing."
 )
 @common("allow_nonfinite", "json", "quiet", "verbose")
-@click.version_option(package_name="bort-convert")
+@click.version_option(VERSION)
 @click.pass_context
 def main(ctx: click.Context, /, **options: Any) -> None:
     """Convert, unless a subcommand is named."""
@@ -130,6 +145,7 @@ def _convert(
     config: tuple[tuple[str, Any], ...],
     gluonnlp_version: str | None,
     dtype: str,
+    max_shard_size: int,
     no_verify: bool,
     atol: float,
     force: bool,
@@ -152,18 +168,21 @@ def _convert(
         made = plan_file(src, **choice)
         _print(plan_json(made) if as_json else [*plan_lines(made), "", *config_lines(made)])
         return
-    with _reported(as_json, quiet), shown_progress(quiet or as_json) as progress:
+    with _reported(as_json, quiet), shown_progress(quiet or as_json) as shown:
+        progress = Stages(shown)
         report = convert(
             src,
             dst,
             **choice,
+            max_shard_size=max_shard_size,
             verify=not no_verify,
             atol=atol,
             force=force,
             allow_nonfinite=allow_nonfinite,
             progress=progress,
         )
-    _show(report, as_json, quiet, verbose)
+        progress.end()
+    _show(report, as_json, quiet, verbose, progress.seconds)
     if not quiet and not as_json:
         click.echo(f"wrote {dst}")
 
@@ -197,7 +216,8 @@ def verify_command(
     """
     if family and table:
         raise click.UsageError("--family and --table exclude each other")
-    with _reported(as_json, quiet), shown_progress(quiet or as_json) as progress:
+    with _reported(as_json, quiet), shown_progress(quiet or as_json) as shown:
+        progress = Stages(shown)
         report = verify(
             src,
             dst,
@@ -209,7 +229,8 @@ def verify_command(
             atol=atol,
             progress=progress,
         )
-    _show(report, as_json, quiet, verbose)
+        progress.end()
+    _show(report, as_json, quiet, verbose, progress.seconds)
 
 
 @main.command("export")
@@ -280,7 +301,13 @@ def families_command(name: str | None, toml: bool) -> None:
     _print(found.text.rstrip("\n").split("\n") if toml else [*table_lines(found)])
 
 
-def _show(report: Report | ExportReport, as_json: bool, quiet: bool, verbose: bool) -> None:
+def _show(
+    report: Report | ExportReport,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    seconds: Mapping[str, float] | None = None,
+) -> None:
     if as_json:
         _print(report.to_json())
     elif quiet:
@@ -289,7 +316,8 @@ def _show(report: Report | ExportReport, as_json: bool, quiet: bool, verbose: bo
         _print([*export_summary(report)])
     else:
         lines = [*plan_lines(report.plan), ""] if verbose else []
-        _print([*lines, *summary(report)])
+        times = ["", *seconds_lines(seconds)] if verbose and seconds else []
+        _print([*lines, *summary(report), *times])
 
 
 def _print(content: list[str] | dict[str, Any]) -> None:

@@ -7,22 +7,25 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converter.card import model_card
 from converter.errors import ConvertError, ParityError, PlanError
 from converter.fit import Fit, fit
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
-from converter.params.content import Content, read_content
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.plan import DTYPES, Plan, make_plan
 from converter.report import Report
+from converter.shards import MAX_SHARD_SIZE, parse_size, weight_files
 from converter.staging import OURS, staging
 from converter.stream import Progress, silent
 from converter.table import Table
 from converter.table_toml import family_names, load_family, load_table
 from converter.verify import DEFAULT_ATOL, prove
 from converter.write import write_json, write_model, write_text
+
+if TYPE_CHECKING:
+    from converter.params.content import Content
 
 PathLike = str | os.PathLike[str]
 
@@ -50,7 +53,11 @@ def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent
     index = read_index(src)
     fits = [fit(index, load_family(name)) for name in family_names()]
     fits.sort(key=lambda f: (len(f.problems), -f.accounted))
-    return Inspection(index, tuple(fits), read_content(index, progress) if content else None)
+    if not content:
+        return Inspection(index, tuple(fits))
+    from converter.params.content import read_content
+
+    return Inspection(index, tuple(fits), read_content(index, progress))
 
 
 def plan_file(
@@ -80,6 +87,7 @@ def convert(
     config: Mapping[str, Any] | None = None,
     dtype: str = "keep",
     gluonnlp_version: str | None = None,
+    max_shard_size: int | str = MAX_SHARD_SIZE,
     verify: bool = True,
     atol: float = DEFAULT_ATOL,
     force: bool = False,
@@ -94,6 +102,7 @@ def convert(
     dtype: `keep`, `float32`, `float16` or `bfloat16`
     gluonnlp_version: what the model was trained under, such as "0.9"; None: the meaning that all
         other versions share
+    max_shard_size: weights of more bytes become several files and an index; "500MB" is 500,000,000
     verify: False writes without proof, and imports neither torch nor transformers
     atol: the largest absolute difference allowed in float32 hidden states and logits
     force: replace a directory that an earlier conversion wrote
@@ -105,6 +114,7 @@ def convert(
     `NonfiniteError` (every tensor with NaN or infinity), and `ParityError` (with the report) when
     the proof fails. After any of them `dst` is as before.
     """
+    size = parse_size(max_shard_size)
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or destination in source.parents:
         raise ConvertError(f"{dst}: the source is in it; choose another --dst")
@@ -118,16 +128,17 @@ def convert(
         gluonnlp_version=gluonnlp_version,
     )
     with staging(destination, force=force) as stage:
-        found = write_model(made, stage.path, progress)
+        found = write_model(made, stage.path, progress, size)
         check_unchanged(source, before)
         refuse_nonfinite(made.index.path, found, allowed=allow_nonfinite)
         proof = prove(made, stage.path, atol, None, progress, bool(found)) if verify else None
-        report = Report(made, proof, found)
+        report = Report(made, proof, found, tuple(weight_files(stage.path)))
         check_unchanged(source, before)
         if verify and not report.passed:
             raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
         write_json(stage.path / OURS, report.to_json())
         write_text(stage.path / "README.md", model_card(report))
+        progress("flushing to disk", 0, 1)
         stage.commit()
     return report
 
@@ -167,7 +178,7 @@ def verify(
     found = _nonfinite(made)
     recorded = None if golden is None else Path(golden)
     proof = prove(made, Path(dst), atol, recorded, progress, bool(found))
-    report = Report(made, proof, found)
+    report = Report(made, proof, found, tuple(weight_files(Path(dst))))
     if not report.passed:
         raise ParityError(f"{dst} is not proven to be {src}", report)
     return report

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,33 @@ NO_ROOM = {
     errno.EDQUOT: "the disk quota is used up",
     errno.EFBIG: "a limit on the size of files stands in the way (`ulimit -f`, or the file system)",
 }
+
+
+FLUSHED = 8 * 1024 * 1024  # bytes; measured: 1 to 32 MiB do alike, none at all costs twice as much
+SYNC_FILE_RANGE_WRITE = 2  # linux/fs.h
+
+
+class Flusher:
+    """Lets the disk begin with what is written: the `fsync` in the end then has less to do.
+
+    It waits for nothing and promises nothing: where the system has no such call, it does nothing.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._descriptor, self._begun, self._end = file.fileno(), 0, 0
+        self._begin = None
+        if sys.platform == "linux":
+            self._begin = getattr(ctypes.CDLL(None), "sync_file_range", None)
+        if self._begin:
+            self._begin.argtypes = ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint
+
+    def wrote(self, count: int) -> None:
+        """So many bytes more are written."""
+        self._end += count
+        if self._begin and self._end - self._begun >= FLUSHED:
+            args = self._descriptor, self._begun, self._end - self._begun, SYNC_FILE_RANGE_WRITE
+            self._begin(*args)
+            self._begun = self._end
 
 
 @contextmanager

@@ -12,6 +12,8 @@ from typing import Any
 
 import click
 
+from converter.errors import ConvertError
+from converter.shards import parse_size
 from converter.stream import Progress, silent
 from converter.verify import DEFAULT_ATOL
 
@@ -31,6 +33,18 @@ class Settings(click.ParamType[tuple[str, Any]]):
             return key, json.loads(text)
         except (ValueError, RecursionError):
             return key, text
+
+
+class Size(click.ParamType[int]):
+    """Bytes, or a number with KB, MB, GB or TB."""
+
+    name = "SIZE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        try:
+            return parse_size(value)
+        except ConvertError as error:
+            self.fail(str(error), param, ctx)
 
 
 class Tolerance(click.ParamType[float]):
@@ -80,7 +94,12 @@ def common(*names: str) -> Callable[[Any], Any]:
             "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
         ),
         "quiet": click.option("--quiet", "-q", is_flag=True, help="Print errors only."),
-        "verbose": click.option("--verbose", "-v", is_flag=True, help="Print a line a tensor."),
+        "verbose": click.option(
+            "--verbose",
+            "-v",
+            is_flag=True,
+            help="Print a line a tensor, and every stage's seconds.",
+        ),
     }
 
     def decorate(command: Any) -> Any:

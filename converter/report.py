@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import importlib.metadata
 import math
 import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from converter.fit import Fit
 from converter.params import Index, TensorEntry, about
-from converter.params.content import Content
 from converter.params.nonfinite import Nonfinite
 from converter.plan import Plan, Step
-from converter.verify import Copies, Proof
+from converter.version import VERSION
 
-LIBRARIES = ("numpy", "safetensors", "torch", "transformers")
+if TYPE_CHECKING:
+    from converter.params.content import Content
+    from converter.verify import Proof
+    from converter.verify.copies import Copies
 
 
 @dataclass(frozen=True)
@@ -27,12 +30,14 @@ class Report:
     """A conversion or a verification: the plan that was carried out and its proof.
 
     `proof` is None after `--no-verify`; then nothing is promised. `nonfinite`: the source tensors
-    with NaN or infinity (allowed by `--allow-nonfinite`), and how many.
+    with NaN or infinity (allowed by `--allow-nonfinite`), and how many. `files`: the names of the
+    files that hold the weights; more than one are shards.
     """
 
     plan: Plan
     proof: Proof | None
     nonfinite: Mapping[str, Nonfinite] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -43,7 +48,7 @@ class Report:
         """Plain data, the same for the same input and versions: no date, no path."""
         plan = self.plan
         return {
-            "tool": {"name": "bort-convert", **_versions(self.proof is not None)},
+            "tool": _tool("safetensors", "torch", "transformers") if self.proof else _tool(),
             "source": {
                 "file": plan.index.path.name,
                 "bytes": plan.index.size,
@@ -51,6 +56,7 @@ class Report:
                 "format_versions": plan.index.versions,
             },
             **plan_json(plan),
+            "files": self.files,
             "nonfinite": nonfinite_json(self.nonfinite),
             "verified": self.passed,
             "proof": _plain(dataclasses.asdict(self.proof)) if self.proof else None,
@@ -84,7 +90,7 @@ class ExportReport:
     def to_json(self) -> dict[str, Any]:
         """Plain data, the same for the same input and versions: no date, no path."""
         return {
-            "tool": {"name": "bort-convert", **_versions(libraries=False)},
+            "tool": _tool("safetensors") if self.copies else _tool(),
             "source": {
                 "file": self.index.path.name,
                 "bytes": self.index.size,
@@ -194,11 +200,17 @@ def _step_json(step: Step) -> dict[str, Any]:
     }
 
 
-def _versions(libraries: bool) -> dict[str, Any]:
-    names = LIBRARIES if libraries else LIBRARIES[:2]
+def _tool(*proven_by: str) -> dict[str, Any]:
+    """The program, and the versions of the libraries that the proof relies on."""
+    versions = {"numpy": np.__version__}
+    if proven_by:
+        from importlib.metadata import version  # slow to import, and the libraries did so already
+
+        versions |= {name: version(name) for name in proven_by}
     return {
-        "version": importlib.metadata.version("bort-convert"),
+        "name": "bort-convert",
+        "version": VERSION,
         "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in names},
+        **versions,
         "platform": f"{sys.platform} {platform.machine()}",
     }

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converter.errors import ConvertError, safe
 from converter.fit import Fit
 from converter.params import Index, about
-from converter.params.content import Content
 from converter.params.nonfinite import Nonfinite
 from converter.plan import HEADS, Plan
 from converter.report import ExportReport, Report
 from converter.table import Row, Table
-from converter.verify import Difference, Proof
+
+if TYPE_CHECKING:
+    from converter.params.content import Content
+    from converter.verify import Proof
+    from converter.verify.parity import Difference
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -22,6 +25,8 @@ def summary(report: Report) -> Iterator[str]:
     plan, proof = report.plan, report.proof
     known = f" ({plan.known})" if plan.known else ""
     yield f"{plan.index.path.name}: {plan.table.name}{known} → {plan.transformers_class}"
+    if len(report.files) > 1:
+        yield f"weights in {len(report.files)} shards"
     yield from _nonfinite_lines(report.nonfinite)
     yield from export_lines(plan)
     yield from (f"note: {text}" for text in plan.warnings())
@@ -238,6 +243,11 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     if fit.target and fit.target.export:
         yield f"  - not converted but exported: {', '.join(e.name for e in fit.exported)}"
     yield from (f"  - {version.text}" for version in fit.table.versions if version.text)
+
+
+def seconds_lines(seconds: Mapping[str, float]) -> Iterator[str]:
+    """How long each stage of a run took."""
+    yield from columns([("stage", "seconds")] + [(s, f"{t:.2f}") for s, t in seconds.items()])
 
 
 def plan_lines(plan: Plan) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Plan → `model.safetensors` and `config.json`."""
+"""Plan → `model.safetensors`, or shards of it, and `config.json`."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from converter.params import TensorEntry, Weights
 from converter.params.nonfinite import Nonfinite, Tally
 from converter.params.weights import PIECE
 from converter.plan import HEADS, Plan, Step
+from converter.shards import MAX_SHARD_SIZE, parse_size, write_shards
 from converter.stream import Pieces, Progress, Tensor, silent, write_safetensors
 from converter.verbs import VERBS
 
 
 def write_model(
-    plan: Plan, directory: Path, progress: Progress = silent
+    plan: Plan,
+    directory: Path,
+    progress: Progress = silent,
+    max_shard_size: int | str = MAX_SHARD_SIZE,
 ) -> Mapping[str, Nonfinite]:
     """Write `model.safetensors` and `config.json` of `plan` into an existing directory.
 
-    Heads that the class has no place for go into `heads.safetensors`.
+    Weights of more than `max_shard_size` (bytes, or as in "5GB") become several files and an
+    index. Heads that the class has no place for go into `heads.safetensors`.
 
     Returns the source tensors that hold NaN or infinity, and how many; these are written too.
     Raises `PlanError` when tensors that must be equal are not, `ConvertError` when a cast
@@ -36,7 +41,7 @@ def write_model(
     with Weights(plan.index) as weights:
         _check_tied(plan, weights)
         tensors = [_tensor(step, weights, tally) for step in steps]
-        write_safetensors(directory / "model.safetensors", tensors, progress)
+        write_shards(directory, tensors, parse_size(max_shard_size), progress)
         if plan.exported:
             write_safetensors(
                 directory / HEADS, [_stored(e, weights, tally) for e in plan.exported]

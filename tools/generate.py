@@ -121,7 +121,14 @@ def oracles() -> dict[tuple[str, str, str], list[str]]:
     return proofs
 
 
+def benchmark() -> str:
+    """The figures that a user cares about, as `make bench` wrote them."""
+    page = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    return page.split("## In short\n\n")[1].split("\n\n##")[0]
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "benchmark": benchmark,
     "help": help_text,
     "families": families,
     "formats": formats,

@@ -76,12 +76,10 @@ class _Run:
 
 
 def read_contents(file: BinaryIO, size: int, path: Path) -> Contents:
-    """The tensors of a file, whatever container it is. Raises `ParamsError`."""
+    """The tensors of a file that is no list of arrays itself. Raises `ParamsError`."""
     whole = _Run(file, 0, size, path.name)
     try:
         head = whole.head(HEAD)
-        if _is_list(whole):
-            return Contents(read_list(file, 0, size, path), "params")
         if head.startswith(npy.MAGIC):
             return Contents({"0": _array(whole, "0", path)}, "npy")
         if head.startswith(ZIP_MAGICS):

@@ -7,9 +7,8 @@ import stat
 from pathlib import Path
 
 from converter.errors import ParamsError
-from converter.params.containers import read_contents
 from converter.params.entries import DTYPES, Block, Index, TensorEntry
-from converter.params.listing import ARRAY_MAGIC, LIST_BEGINNING, STORAGE
+from converter.params.listing import ARRAY_MAGIC, HEADER, LIST_BEGINNING, STORAGE, read_list
 
 __all__ = [
     "ARRAY_MAGIC",
@@ -41,8 +40,13 @@ def read_index(path: str | os.PathLike[str]) -> Index:
             kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not a regular file"
             raise ParamsError(f"{path}: is {kind}; name the .params file itself")
         with path.open("rb") as file:
-            found = read_contents(file, status.st_size, path)
-        return Index(path, status.st_size, found.tensors, found.container, found.member)
+            size = status.st_size
+            if size >= HEADER and file.read(len(LIST_BEGINNING)) == LIST_BEGINNING:
+                return Index(path, size, read_list(file, 0, size, path))
+            from converter.params.containers import read_contents  # zipfile, tar: few need them
+
+            found = read_contents(file, size, path)
+        return Index(path, size, found.tensors, found.container, found.member)
     except OSError as error:
         if str(path) == "-":
             raise ParamsError(

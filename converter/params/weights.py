@@ -107,7 +107,7 @@ class Weights:
         return array_of(self._block(entry, block), block.dtype, block.shape)
 
     def _block(self, entry: TensorEntry, block: Block | TensorEntry) -> memoryview:
-        data = memoryview(bytearray(block.nbytes))
+        data = np.empty(block.nbytes, np.uint8).data  # a bytearray would be filled with zeros first
         self._read_into(self._open(block.packed), block.offset, data, entry.name)
         return data
 

@@ -12,29 +12,17 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from converter.plan import Plan
-from converter.verify.bits import Bits, check_bits
-from converter.verify.copies import Copies, check_copies
-from converter.verify.golden import GoldenCheck, check_golden
-from converter.verify.names import Names, check_names
-from converter.verify.parity import Difference, Limits, Parity, check_parity, run_source_side
-from converter.verify.target import target_model
 
-__all__ = [
-    "Bits",
-    "Copies",
-    "Difference",
-    "GoldenCheck",
-    "Limits",
-    "Names",
-    "Parity",
-    "Proof",
-    "check_copies",
-    "prove",
-]
+if TYPE_CHECKING:  # a run without proof imports none of these
+    from converter.verify.bits import Bits
+    from converter.verify.golden import GoldenCheck
+    from converter.verify.names import Names
+    from converter.verify.parity import Parity
 
 DEFAULT_ATOL = 1e-4  # on float32 hidden states and logits; measured differences are near 1e-5
 
@@ -68,14 +56,21 @@ def prove(
     `nonfinite`: the source holds NaN or infinity, and outputs may; see `parity.difference`.
     Raises `ConvertError` for a golden file that cannot be read; verdicts are never raised.
     """
+    # A run without proof imports none of these.
+    from converter.verify.bits import check_bits
+    from converter.verify.names import check_names
+    from converter.verify.target import import_class
+
     stages = 4
     progress("checking bits", 0, stages)
     bits = check_bits(plan, directory)
-    progress("checking names", 1, stages)
+    progress("importing Transformers", 1, stages)
+    import_class(plan.transformers_class)
+    progress("checking names", 2, stages)
     names = check_names(plan, directory)
     parity = golden_check = None
     if names.passed:
-        progress("checking parity", 2, stages)
+        progress("checking parity", 3, stages)
         parity, golden_check = _run(plan, directory, atol, golden, nonfinite)
         if os.name == "nt":  # no directory with a mapped file in it is renamed there
             gc.collect()
@@ -86,6 +81,10 @@ def prove(
 def _run(
     plan: Plan, directory: Path, atol: float, golden: Path | None, nonfinite: bool
 ) -> tuple[Parity, GoldenCheck | None]:
+    from converter.verify.golden import check_golden
+    from converter.verify.parity import check_parity, run_source_side
+    from converter.verify.target import target_model
+
     with np.errstate(all="ignore" if nonfinite else None):
         source = run_source_side(plan)  # before the target: the two are not held at once
         with target_model(plan, directory) as model:

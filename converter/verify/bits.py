@@ -6,17 +6,19 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
+from safetensors import SafetensorError
 
 from converter.params import Weights
 from converter.params.weights import PIECE
 from converter.plan import HEADS, Plan, Step
+from converter.shards import INDEX, WEIGHTS, stored_in
 from converter.stream import CODES
 from converter.verbs import VERBS
 from converter.verify.bytes import same_bytes
@@ -38,17 +40,18 @@ class Bits:
 
 
 def check_bits(plan: Plan, directory: Path) -> Bits:
-    """Compare `model.safetensors` in `directory` with the source, through the plan's inverse.
+    """Compare the weights written into `directory` with the source, through the plan's inverse.
 
     Both are read in pieces, the source's hash is made meanwhile: memory does not depend on sizes.
     """
     with ThreadPoolExecutor(1) as other:
         sha256 = other.submit(_sha256, plan.index.path)
         try:
-            problems = [*_unaccounted(plan), *_differences(plan, directory / "model.safetensors")]
+            problems = [*_unaccounted(plan), *_differences(plan, directory)]
             problems += _exported(plan, directory / HEADS)
-        except (OSError, SafetensorError) as error:
-            problems = [f"model.safetensors cannot be read: {error}"]
+        except (OSError, SafetensorError, ValueError) as error:
+            file = INDEX if (directory / INDEX).exists() else WEIGHTS
+            problems = [f"{file} cannot be read: {error}"]
         rows = [*plan.rows()]
         cast = sum(len(steps[0].sources) for steps in rows if steps[0].casts)
         identical = sum(len(steps[0].sources) for steps in rows) - cast + len(plan.exported)
@@ -80,31 +83,40 @@ def _exported(plan: Plan, path: Path) -> Sequence[str]:
 
 @dataclass(frozen=True)
 class _Stored:
-    """Where a tensor lies in the written file, as its header says."""
+    """Where a tensor lies in a written file, as its header says."""
 
+    file: BinaryIO
     code: str
     shape: tuple[int, ...]
     offset: int
     nbytes: int
 
-    def pieces(self, file: BinaryIO, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def pieces(self, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
         """Its bytes from `start` to `stop`."""
         stop = self.nbytes if stop is None else stop
         for at in range(start, stop, PIECE):
-            file.seek(self.offset + at)
-            yield file.read(min(PIECE, stop - at))
+            self.file.seek(self.offset + at)
+            yield self.file.read(min(PIECE, stop - at))
 
 
-def _stored(path: Path) -> dict[str, _Stored]:
-    """The header of a safetensors file, once the library has found it sound."""
-    with safe_open(path, framework="numpy"):
-        pass
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        header = json.loads(file.read(length))
+@contextmanager
+def _opened(directory: Path) -> Iterator[dict[str, _Stored]]:
+    """Every tensor that was written, its file open; `stored_in` has found the files sound."""
+    with ExitStack() as stack:
+        there: dict[str, _Stored] = {}
+        for path in sorted({*stored_in(directory).values()}):
+            there |= _stored(stack.enter_context(path.open("rb", buffering=0)))
+        yield there
+
+
+def _stored(file: BinaryIO) -> dict[str, _Stored]:
+    """The header of a safetensors file."""
+    length = int.from_bytes(file.read(8), "little")
+    header = json.loads(file.read(length))
     header.pop("__metadata__", None)
     return {
         name: _Stored(
+            file,
             entry["dtype"],
             tuple(entry["shape"]),
             8 + length + start,
@@ -115,9 +127,8 @@ def _stored(path: Path) -> dict[str, _Stored]:
     }
 
 
-def _differences(plan: Plan, path: Path) -> Iterator[str]:
-    there = _stored(path)
-    with Weights(plan.index) as weights, path.open("rb", buffering=0) as file:
+def _differences(plan: Plan, directory: Path) -> Iterator[str]:
+    with Weights(plan.index) as weights, _opened(directory) as there:
         wrong: set[str] = set()
         for step in plan.steps:
             stored = there.get(step.target)
@@ -126,7 +137,7 @@ def _differences(plan: Plan, path: Path) -> Iterator[str]:
             elif (stored.code, stored.shape) != (CODES[step.dtype.name], step.shape):
                 yield f"{step.target} is {stored.code} {list(stored.shape)}, not as planned"
             elif step.source is None:
-                if any(any(piece) for piece in stored.pieces(file)):
+                if any(any(piece) for piece in stored.pieces()):
                     yield f"{step.target} should be all zeros"
                 continue
             else:
@@ -134,15 +145,13 @@ def _differences(plan: Plan, path: Path) -> Iterator[str]:
             wrong.add(step.target)
         for steps in plan.rows():
             if not wrong & {step.target for step in steps}:
-                yield from _come_back(steps, weights, [there[s.target] for s in steps], file)
+                yield from _come_back(steps, weights, [there[s.target] for s in steps])
         for second, first in plan.tied:
             if not same_bytes(weights.pieces(second), weights.pieces(first)):
                 yield f"{second.name} differs from {first.name}, which stands for it"
 
 
-def _come_back(
-    steps: Sequence[Step], weights: Weights, stored: Sequence[_Stored], file: BinaryIO
-) -> Iterator[str]:
+def _come_back(steps: Sequence[Step], weights: Weights, stored: Sequence[_Stored]) -> Iterator[str]:
     """A line for each source that the inverse of what is stored does not give, bit for bit.
 
     `steps` are all of one row; of a cast, the cast source is expected.
@@ -151,7 +160,7 @@ def _come_back(
     verb = VERBS[first.verb]
     if not verb.run:
         written = [
-            np.frombuffer(b"".join(where.pieces(file)), step.dtype).reshape(step.shape)
+            np.frombuffer(b"".join(where.pieces()), step.dtype).reshape(step.shape)
             for step, where in zip(steps, stored, strict=True)
         ]
         restored = verb.inverse(written, first.number)
@@ -166,8 +175,8 @@ def _come_back(
     for step, where in zip(steps, stored, strict=True):
         run = verb.run(source.shape, step.part, step.number)
         begin = run.zeros * step.dtype.itemsize
-        zeros = zeros and not any(map(any, where.pieces(file, 0, begin)))
-        found.append(where.pieces(file, begin))
+        zeros = zeros and not any(map(any, where.pieces(0, begin)))
+        found.append(where.pieces(begin))
     if not zeros:
         yield f"the rows before those of {source.name} should be zeros in {targets}"
     expected_bytes: Iterator[bytes | memoryview] = weights.pieces(source)

@@ -16,7 +16,8 @@ from safetensors import safe_open
 
 from converter.errors import ConvertError
 from converter.plan import Plan
-from converter.verify.target import quiet_transformers, target_class
+from converter.shards import stored_in
+from converter.verify.target import quiet_transformers
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class Names:
 
 
 def check_names(plan: Plan, directory: Path) -> Names:
-    """Compare `config.json` and `model.safetensors` in `directory` with the class they are for."""
+    """Compare `config.json` and the weights in `directory` with the class they are for."""
     problems: list[str] = []
     tensors = 0
     try:
-        written = _written_shapes(directory / "model.safetensors")
+        written = _written_shapes(directory)
         config = json.loads((directory / "config.json").read_text("utf-8"))
         problems += _config_differences(plan.config, config)
         expected = _expected_names(plan)  # what was planned: a hostile config has 10**9 layers
@@ -50,9 +51,12 @@ def check_names(plan: Plan, directory: Path) -> Names:
     return Names(not problems, plan.transformers_class, tensors, tuple(problems))
 
 
-def _written_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    with safe_open(path, framework="numpy") as file:
-        return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+def _written_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+    for path in {*stored_in(directory).values()}:
+        with safe_open(path, framework="numpy") as file:
+            shapes |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+    return shapes
 
 
 def _config_differences(planned: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
@@ -65,8 +69,7 @@ def _expected_names(plan: Plan) -> dict[frozenset[str], tuple[int, ...]]:
     """Each parameter of the class by the names that share it (tied ones have several)."""
     import torch
 
-    with quiet_transformers() as transformers, torch.device("meta"):
-        cls = target_class(transformers, plan.transformers_class)
+    with quiet_transformers(plan.transformers_class) as cls, torch.device("meta"):
         defaults = cls.config_class()
         unknown = [name for name in plan.overrides if not hasattr(defaults, name)]
         if unknown:

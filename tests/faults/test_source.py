@@ -64,7 +64,7 @@ PLACES = {
     "before the weights are read": ("converter.disk:_reserve", ("--no-verify",)),
     "after they are written": ("converter.convert:Report", ("--no-verify",)),
     "before the proof": ("converter.convert:prove", ()),
-    "before parity": ("converter.verify:run_source_side", ()),
+    "before parity": ("converter.verify.parity:run_source_side", ()),
 }
 CHANGES = [shrink, grow, overwrite, replace, remove]
 CASES = [(place, change) for place in [*PLACES][:2] for change in CHANGES]

@@ -22,6 +22,9 @@ AUTO = {
     "BertForSequenceClassification": "AutoModelForSequenceClassification",
     "BertModel": "AutoModel",
 }
+# Every fixture as a file, and one in shards: a name for the directory, the fixture, the limit.
+CASES: list[tuple[str, str, int | str]] = [(name, name, "5GB") for name in borts.NAMES]
+CASES.append(("shards", "bort_decoder", 20_000))
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +32,15 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every fixture converted, and loaded by its own class and by AutoModel."""
     folder = tmp_path_factory.mktemp("converted")
     found = []
-    for name in borts.NAMES:
+    for label, name, size in CASES:
         report = converter.convert(
-            borts.source(name), folder / name, family="bort", config=borts.heads(name)
+            borts.source(name),
+            folder / label,
+            family="bort",
+            config=borts.heads(name),
+            max_shard_size=size,
         )
+        assert len(report.files) == 1 if size == "5GB" else len(report.files) > 2
         own = AUTO[report.plan.transformers_class]
         # Only the classifier's file has a pooler; AutoModel would start a random one without this.
         pooler = (
@@ -43,7 +51,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for auto, init in ((own, report.plan.init), ("AutoModel", pooler)):
             found.append(
                 {
-                    "directory": str(folder / name),
+                    "directory": str(folder / label),
                     "auto": auto,
                     "init": dict(init),
                     "golden": str(borts.golden(name)),
@@ -70,7 +78,7 @@ def test_loads_whole_and_gives_the_recorded_states(
 ) -> None:
     python = sys.executable if major == "5" else request.getfixturevalue("transformers_4")
     results = loaded(python, cases)
-    assert len(results) == 2 * len(borts.NAMES)
+    assert len(results) == 2 * len(CASES)
     for result in results:
         assert result["transformers"].startswith(f"{major}.")
         # A backbone's own names are found below a head's prefix: those of the head are left over.

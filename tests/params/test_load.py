@@ -122,3 +122,32 @@ print(json.dumps([name for name in {HEAVY} if name in sys.modules]))
         check=True,
     )
     assert json.loads(run.stdout.splitlines()[-1]) == []
+
+
+def test_run_without_proof_imports_nothing_of_the_proof(fixtures: Path, tmp_path: Path) -> None:
+    """Each costs 5 to 5,000 ms to import, and half of a run without proof is imports."""
+    code = """
+import sys
+from converter.cli import main
+main(sys.argv[1:], standalone_mode=False)
+slow = "torch transformers scipy safetensors email importlib.metadata"
+own = "converter.gluon converter.verify.bits converter.params.containers converter.npz"
+print([name for name in f"{slow} {own}".split() if name in sys.modules])
+"""
+    arguments = ["--no-verify", "--src", str(fixtures / "bort_decoder.params")]
+    arguments += [
+        "--dst",
+        str(tmp_path / "out"),
+        "--family",
+        "bort",
+        "--config",
+        "num_attention_heads=4",
+    ]
+    run = subprocess.run(
+        [sys.executable, "-S", "-c", f"import sys; sys.path = {sys.path}\n{code}", *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.splitlines()[-1] == "[]"
