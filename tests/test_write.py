@@ -41,7 +41,8 @@ OVER_A_PIECE = 3 * PIECE // 32 + 1  # rows of 8 float32 that fill more than thre
 
 
 def planned(path: Path, **options: Any) -> Plan:
-    return plan_file(path, family="bort", config=CONFIG, **options)
+    family = None if "table" in options else "bort"
+    return plan_file(path, family=family, config=CONFIG, **options)
 
 
 def planned_from(tmp_path: Path, arrays: Arrays, **options: Any) -> Plan:
