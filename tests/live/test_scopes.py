@@ -50,11 +50,11 @@ def test_fresh_files_become_what_the_structural_ones_do(
     for name in NAMES:
         heads = borts.heads(name)
         usual = tmp_path / name
-        converter.convert(borts.source(name), usual, config=heads)
+        converter.convert(borts.source(name), usual, family="bort", config=heads)
         for end in ("", "-0000"):
             source = tmp_path / "made" / f"{name}{end}.params"
             written = tmp_path / f"{name}{end} of another scheme"
-            report = converter.convert(source, written, config=heads, atol=1e-5)
+            report = converter.convert(source, written, family="bort", config=heads, atol=1e-5)
             assert report.plan.named_by == ("0.8" if version == "0.8.3" else "0.9")
             arrays = [load_file(folder / "model.safetensors") for folder in (usual, written)]
             assert arrays[0].keys() == arrays[1].keys()
