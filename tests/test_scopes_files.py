@@ -10,8 +10,9 @@ from safetensors.numpy import load_file
 
 import converter
 from converter.convert import inspect, plan_file
+from converter.params import read_index
 from converter.text import inspection_lines
-from tests import borts, scopes
+from tests import borts, scopes, zoo
 
 FILES = [
     (version, name, end)
@@ -90,3 +91,54 @@ def test_swapped_names_differ_from_what_mxnet_recorded(tmp_path: Path) -> None:
     assert converter.convert(source, tmp_path / "out", family="bort", config=heads).passed
     with pytest.raises(converter.ParityError):
         converter.verify(source, tmp_path / "out", golden=borts.golden("bort_decoder"))
+
+
+def recorded_as(name: str) -> str | None:
+    """The recorded model that has the names of a fixture of another family."""
+    version = zoo.MANIFEST[name]["gluonnlp"]
+    there = {*read_index(zoo.source(name)).tensors}
+    for model in sorted(scopes.RECORDED[version], key=lambda m: m.startswith("prefix")):
+        if {*scopes.names_of(version, model)} == there and model.endswith("_untied") == (
+            name.endswith("_untied")
+        ):
+            return model
+    return None
+
+
+ZOO = {name: model for name in zoo.NAMES if (model := recorded_as(name))}
+
+
+def test_fixtures_of_every_family_have_recorded_names() -> None:
+    assert {zoo.MANIFEST[name]["family"] for name in ZOO} == {*scopes.TABLES} - {"bort"}
+    assert len(ZOO) >= 45
+
+
+@pytest.mark.parametrize("kind", ["", "arg:"])
+@pytest.mark.parametrize("name", ZOO)
+def test_every_family_becomes_the_same(name: str, kind: str, tmp_path: Path) -> None:
+    """A fixture's arrays under the names that GluonNLP gives within scopes: the same directory."""
+    stated = zoo.MANIFEST[name]
+    arrays = converter.load_params(zoo.source(name))
+    names = scopes.names_of(stated["gluonnlp"], ZOO[name])
+    source = tmp_path / "scoped.params"
+    converter.save_params(source, {kind + own: arrays[key] for key, own in names.items()})
+    config = zoo.config_of(name)
+    made = []
+    for path in (zoo.source(name), source):
+        report = converter.convert(
+            path,
+            tmp_path / f"of {path.name}",
+            family=stated["family"],
+            config=config,
+            gluonnlp_version=stated["gluonnlp"],
+        )
+        made.append((report, load_file(tmp_path / f"of {path.name}" / "model.safetensors")))
+        if name.endswith("no_dropout") and "classifier_dropout" in report.plan.config:
+            config["classifier_dropout"] = 0.0
+    (usual, ours), (other, theirs) = made
+    assert {k: a.tobytes() for k, a in ours.items()} == {k: a.tobytes() for k, a in theirs.items()}
+    assert usual.plan.config == other.plan.config
+    assert usual.proof is not None
+    assert other.proof is not None
+    assert usual.proof.parity == other.proof.parity
+    assert {entry.name for entry in other.plan.exported} <= {kind + own for own in names.values()}
