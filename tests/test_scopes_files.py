@@ -11,8 +11,10 @@ from safetensors.numpy import load_file
 import converter
 from converter.convert import inspect, plan_file
 from converter.params import read_index
+from converter.plan import make_plan
 from converter.text import inspection_lines
 from tests import borts, scopes, zoo
+from tests.indexes import make_index
 
 FILES = [
     (version, name, end)
@@ -142,3 +144,17 @@ def test_every_family_becomes_the_same(name: str, kind: str, tmp_path: Path) -> 
     assert other.proof is not None
     assert usual.proof.parity == other.proof.parity
     assert {entry.name for entry in other.plan.exported} <= {kind + own for own in names.values()}
+
+
+@pytest.mark.parametrize(
+    ("version", "warned"), [("0.8.3", False), ("0.9.2", True), ("0.10.0", True)]
+)
+def test_names_of_08_need_no_word_about_scrambled_biases(version: str, warned: bool) -> None:
+    """Only GluonNLP 0.9 scrambled them, and its names are others than those of 0.8."""
+    names = scopes.names_of(version, "bert")
+    shapes = {
+        names[n]: e.shape for n, e in read_index(zoo.source("0.8.3/bert_encoder")).tensors.items()
+    }
+    plan = make_plan(make_index(shapes), [scopes.TABLES["bert"]], {"num_attention_heads": 4})
+    assert plan.named_by == ("0.9" if warned else "0.8")
+    assert any("0.9" in text for text in plan.warnings()) == warned

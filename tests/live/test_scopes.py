@@ -31,22 +31,17 @@ def run(python: Path, *arguments: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.fixture(scope="module", params=["0.8.3", "0.10.0"])
-def version(request: pytest.FixtureRequest) -> str:
-    found: str = request.param
-    return found
-
-
 @pytest.fixture(scope="module")
-def python(version: str, mxnet_original: Path, mxnet_latest: Path) -> Path:
-    return mxnet_original if version == "0.8.3" else mxnet_latest
+def pythons(mxnet_original: Path, mxnet_09: Path, mxnet_latest: Path) -> dict[str, Path]:
+    return {"0.8.3": mxnet_original, "0.9.2": mxnet_09, "0.10.0": mxnet_latest}
 
 
+@pytest.mark.parametrize("version", ["0.8.3", "0.10.0"])
 @pytest.mark.parametrize("prefixes", PREFIXES)
 def test_fresh_files_become_what_the_structural_ones_do(
-    prefixes: str, version: str, python: Path, tmp_path: Path
+    prefixes: str, version: str, pythons: dict[str, Path], tmp_path: Path
 ) -> None:
-    run(python, "fixtures/scopes/make_borts.py", tmp_path / "made", *PREFIXES[prefixes])
+    run(pythons[version], "fixtures/scopes/make_borts.py", tmp_path / "made", *PREFIXES[prefixes])
     for name in NAMES:
         heads = borts.heads(name)
         usual = tmp_path / name
@@ -63,22 +58,24 @@ def test_fresh_files_become_what_the_structural_ones_do(
             assert converter.verify(source, written, golden=golden, atol=1e-4).passed
 
 
+@pytest.mark.parametrize("version", ["0.8.3", "0.9.2", "0.10.0"])
 def test_the_recorded_names_are_what_gluonnlp_gives(
-    version: str, python: Path, tmp_path: Path
+    version: str, pythons: dict[str, Path], tmp_path: Path
 ) -> None:
     """All but GPT-2's and XLNet's, whose code is in no package."""
     script = shutil.copy(ROOT / "fixtures" / "scopes" / "make_scopes.py", tmp_path)
-    run(python, script)
+    run(pythons[version], script)
     made = json.loads((tmp_path / f"gluonnlp-{version}.json").read_text())["models"]
     recorded = scopes.RECORDED[version]
     packaged = {name for name in recorded if not name.startswith(("gpt2", "xlnet"))}
     assert made == {name: recorded[name] for name in packaged}
 
 
+@pytest.mark.parametrize("version", ["0.8.3", "0.10.0"])
 def test_the_recorded_files_are_what_mxnet_writes(
-    version: str, python: Path, tmp_path: Path
+    version: str, pythons: dict[str, Path], tmp_path: Path
 ) -> None:
-    run(python, "fixtures/scopes/make_borts.py", tmp_path)
+    run(pythons[version], "fixtures/scopes/make_borts.py", tmp_path)
     kept = scopes.FOLDER / f"gluonnlp-{version}"
     assert {path.name for path in kept.iterdir()} == {path.name for path in tmp_path.iterdir()}
     for path in kept.iterdir():
