@@ -198,7 +198,11 @@ def _choose(index: Index, tables: Sequence[Table], overrides: Mapping[str, Any])
             [f"{f.table.name}: {f.table.title}" for f in candidates],
         )
     closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
-    if closest.accounted == 0 and not closest.undecided:
+    if closest.undecided:
+        raise PlanError(
+            f"{index.path}: its names can be read in more than one way:", closest.problems
+        )
+    if closest.accounted == 0:
         begin = ", ".join([*index.tensors][:4])
         raise PlanError(
             f"{index.path} is of no family here ({', '.join(table.name for table in tables)}): "

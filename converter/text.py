@@ -190,7 +190,7 @@ def inspection_lines(
 def _fits_lines(fits: Sequence[Fit]) -> Iterator[str]:
     """The families that fit; when none does, the one that explains most, and why it does not."""
     fitting = [fit for fit in fits if not fit.problems]
-    told = fitting or sorted(fits, key=lambda fit: -fit.accounted)[:1]
+    told = fitting or sorted(fits, key=lambda f: (not f.undecided, -f.accounted))[:1]
     for fit in told:
         yield from fit_lines(fit)
     if len(fitting) > 1 and len([fit for fit in fitting if fit.known]) != 1:

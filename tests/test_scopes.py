@@ -14,6 +14,7 @@ from converter.fit import fit
 from converter.plan import make_plan
 from converter.scopes import Renamed, may_be, structural
 from converter.table import Table
+from converter.text import inspection_lines
 from tests import scopes
 from tests.scopes import MODELS, TABLES, index_of, names_of, table_of
 
@@ -176,8 +177,12 @@ def test_two_models_in_one_file_are_refused() -> None:
     assert len(caught.value.problems) == 2
     assert "'bertencoder0_', 'bertencoder1_'" in caught.value.problems[0]
     assert "'bertmodel0_', 'bertmodel1_'" in caught.value.problems[1]
-    with pytest.raises(PlanError, match="more than one model is in it"):
-        make_plan(index, [BORT, BERT], {})
+    tables = [*TABLES.values()]
+    with pytest.raises(PlanError) as told:
+        make_plan(index, tables, {})
+    assert told.value.problems == caught.value.problems
+    lines = [*inspection_lines(index, [fit(index, table) for table in tables])]
+    assert {f"  - {problem}" for problem in caught.value.problems} <= {*lines}
 
 
 def test_two_models_of_one_block_are_refused() -> None:
