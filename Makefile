@@ -60,6 +60,10 @@ fixtures: $(MXNET) .venv-mxnet-v1/.done  ## rebuild fixtures/ with real MXNet, b
 	.venv-mxnet-latest/bin/python -W ignore fixtures/make_fixtures.py fixtures
 	for name in original 0.9 latest; do \
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/make_zoo.py fixtures/zoo || exit 1; done
+	for name in original 0.9 latest; do \
+	  .venv-mxnet-$$name/bin/python -W ignore fixtures/scopes/make_scopes.py || exit 1; done
+	.venv-mxnet-original/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.8.3
+	.venv-mxnet-latest/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.10.0
 	for name in v1 original latest; do \
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/make_formats.py fixtures/formats || exit 1; done
 

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from converter.errors import PlanError
 from converter.params import Index, TensorEntry
+from converter.scopes import Renamed, layer_numbers, structural
 from converter.sizes import Match, read_sizes
 from converter.table import Head, Known, Row, Table, Target, placeholders
-
-MAX_DIGITS = 9  # of a layer number; a longer one is no layer
 
 LISTED = 20  # problems of one kind that are spelled out; the rest is counted
 
@@ -26,6 +26,9 @@ class Fit:
     `sizes` are config fields read off shapes and layer numbers; `tied` pairs a second name with
     the tensor it must equal; `exported` go beside the model; `dropped` gives the table's reason
     for every source left out.
+
+    The keys of `index` are structural names. `version` is the GluonNLP that the names tell, a key
+    of `converter.scopes.VERSIONS`; `undecided`: they can be read in more than one way.
     """
 
     table: Table
@@ -41,6 +44,8 @@ class Fit:
     sizes: Mapping[str, int]
     known: Known | None
     problems: tuple[str, ...]
+    version: str | None = None
+    undecided: bool = False
 
     @property
     def accounted(self) -> int:
@@ -54,8 +59,31 @@ def fit(index: Index, table: Table, config: Mapping[str, Any] | None = None) -> 
 
     `config` is the user's: it chooses between heads of the same names (`Head.instead_of`).
     """
-    fits = [_Attempt(index, table, prefix, config or {}).result() for prefix in table.prefixes]
+    try:
+        names = structural(index, table) or Renamed(index, None, {})
+    except PlanError as error:
+        return _undecided(index, table, error.problems)
+    fits = [_Attempt(names, table, prefix, config or {}).result() for prefix in table.prefixes]
     return max(fits, key=lambda f: (f.accounted, -len(f.problems)))
+
+
+def _undecided(index: Index, table: Table, problems: tuple[str, ...]) -> Fit:
+    return Fit(
+        table,
+        index,
+        prefix="",
+        heads=(),
+        target=None,
+        matches=(),
+        tied=(),
+        exported=(),
+        dropped={},
+        layers={},
+        sizes={},
+        known=None,
+        problems=problems,
+        undecided=True,
+    )
 
 
 def expand(pattern: str, layers: Mapping[str, int]) -> Iterator[tuple[str, Mapping[str, int]]]:
@@ -72,9 +100,11 @@ def expand(pattern: str, layers: Mapping[str, int]) -> Iterator[tuple[str, Mappi
 class _Attempt:
     """One prefix tried on one file."""
 
-    def __init__(self, index: Index, table: Table, prefix: str, config: Mapping[str, Any]) -> None:
-        self.index, self.table, self.prefix = index, table, prefix
-        self.names = index.tensors
+    def __init__(
+        self, renamed: Renamed, table: Table, prefix: str, config: Mapping[str, Any]
+    ) -> None:
+        self.renamed, self.table, self.prefix = renamed, table, prefix
+        self.names = renamed.index.tensors
         self.heads = [*_chosen_heads(table, config)]
         self.layers = {letter: self._count(letter) for letter in table.layers}
         self.second_names = dict(self._ties(self.heads))
@@ -101,15 +131,10 @@ class _Attempt:
         highest = -1
         for pattern in {row.source for row in self.table.rows if hole in row.source}:
             before, after = (self.prefix + pattern).split(hole)
-            for name in self.names:
-                if name.startswith(before) and name.endswith(after):
-                    number = name[len(before) : len(name) - len(after)]
-                    # Canonical numbers only, and fewer layers than tensors: a damaged name must
-                    # not make the expected names outgrow the file.
-                    if not (number.isascii() and number.isdigit()):
-                        continue
-                    if len(number) <= MAX_DIGITS and number == str(int(number)):
-                        highest = max(highest, min(int(number), len(self.names)))
+            # Fewer layers than tensors: a damaged name must not make the expected names outgrow
+            # the file.
+            for number in layer_numbers(self.names, before, after):
+                highest = max(highest, min(number, len(self.names)))
         return highest + 1
 
     def result(self) -> Fit:
@@ -131,14 +156,14 @@ class _Attempt:
         matches = [match for match in matches if match.source.name not in beside]
         tied = tuple(self._tied(heads))
         dropped = {
-            name: reason
+            self.names[name].name: reason
             for pattern, reason in self.table.drop.items()
             for name, _ in expand(self.prefix + pattern, self.layers)
             if name in self.names
         }
         accounted = {m.source.name for m in matches} | {second.name for second, _ in tied}
         accounted |= {*dropped, *beside}
-        extra = [name for name in self.names if name not in accounted]
+        extra = [entry.name for entry in self.names.values() if entry.name not in accounted]
         sizes, wrong = read_sizes(self.table, matches, self.layers)
         wrong += [
             f"wrong shape: {second.name} is {second.dtype.name} {second.shape}, but must equal "
@@ -148,7 +173,7 @@ class _Attempt:
         ]
         shared = [*_shared(heads)]
         problems = [
-            *_listed(missing, lambda name: f"missing: {name}"),
+            *_listed(missing, lambda name: f"missing: {self._told(name)}"),
             *self._extra(extra),
             *shared,
             *([] if shared else _listed(wrong, str)),  # shapes that two heads claim are no news
@@ -157,7 +182,7 @@ class _Attempt:
             problems = [*self._no_target(target, heads)]
         return Fit(
             self.table,
-            self.index,
+            self.renamed.index,
             self.prefix,
             heads=tuple(heads),
             target=target,
@@ -169,7 +194,13 @@ class _Attempt:
             sizes=sizes,
             known=_known(self.table, sizes),
             problems=tuple(problems),
+            version=self.renamed.version,
         )
+
+    def _told(self, name: str) -> str:
+        """A structural name that is missing, and what it would be in a file of other names."""
+        own = self.renamed.expected.get(name)
+        return f"{name} (here it would be {own})" if own else name
 
     def _match(self, rows: Iterable[Row], head: Head | None) -> tuple[list[Match], list[str]]:
         matches, missing = [], []
@@ -206,11 +237,11 @@ class _Attempt:
         left = set(extra)
         tried = [(head, self._missing(head)) for head in self.heads]
         for head, missing in sorted(tried, key=lambda t: len(t[1])):  # nearest first
-            own = {self._named(name, head) for name in (*head.sources(), *head.tied)}
-            own -= {*missing}
+            named = (self._named(name, head) for name in (*head.sources(), *head.tied))
+            own = {self.names[name].name for name in named if name in self.names}
             if missing and own & left and len(missing) < len([*head.sources()]):
                 left -= own
-                lacking = ", ".join(missing)
+                lacking = ", ".join(map(self._told, missing))
                 yield f"missing: {lacking} (the head {head.name!r} is there in part, not whole)"
         unexplained = [name for name in extra if name in left]
         yield from _listed(unexplained, lambda n: f"extra: {n}, which no row of the table takes")

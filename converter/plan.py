@@ -15,6 +15,7 @@ from converter.config import read_config, written_config
 from converter.errors import PlanError
 from converter.fit import Fit, expand, fit
 from converter.params import Index, TensorEntry
+from converter.scopes import may_be
 from converter.table import Table, Version, size_of
 
 DTYPES: Mapping[str, np.dtype | None] = {
@@ -75,7 +76,7 @@ class Plan:
     pairs are (second name, first name): equal by assumption, checked when the bytes are read.
     `exported` are written beside the model under their own names, for the reason that
     `export_reason` gives. `gluonnlp` is the version that the user gave; `version` what the table
-    says about it.
+    says about it; `named_by` the one that the names tell, a key of `converter.scopes.VERSIONS`.
     """
 
     index: Index
@@ -96,6 +97,7 @@ class Plan:
     dtype: str
     gluonnlp: str | None = None
     version: Version | None = None
+    named_by: str | None = None
 
     @property
     def nbytes(self) -> int:
@@ -115,7 +117,9 @@ class Plan:
     def warnings(self) -> Iterator[str]:
         """What the file cannot tell and the user did not say."""
         if self.gluonnlp is None:
-            yield from (version.text for version in self.table.versions if version.text)
+            for version in self.table.versions:
+                if version.text and may_be(self.named_by, version.versions):
+                    yield version.text
 
 
 def make_plan(
@@ -145,7 +149,7 @@ def make_plan(
     if known and any(known.config.get(key, value) != value for key, value in overrides.items()):
         known = None
     return Plan(
-        index=index,
+        index=chosen.index,
         table=chosen.table,
         prefix=chosen.prefix,
         heads=tuple(head.name for head in chosen.heads),
@@ -163,6 +167,7 @@ def make_plan(
         dtype=dtype,
         gluonnlp=gluonnlp,
         version=version,
+        named_by=chosen.version,
     )
 
 
@@ -192,7 +197,11 @@ def _choose(index: Index, tables: Sequence[Table], overrides: Mapping[str, Any])
             f"{index.path} fits more than one family; choose with --family:",
             [f"{f.table.name}: {f.table.title}" for f in candidates],
         )
-    closest = max(fits, key=lambda f: (f.accounted, -len(f.problems)))
+    closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
+    if closest.undecided:
+        raise PlanError(
+            f"{index.path}: its names can be read in more than one way:", closest.problems
+        )
     if closest.accounted == 0:
         begin = ", ".join([*index.tensors][:4])
         raise PlanError(

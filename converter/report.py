@@ -17,6 +17,7 @@ from converter.fit import Fit
 from converter.params import Index, TensorEntry, about
 from converter.params.nonfinite import Nonfinite
 from converter.plan import Plan, Step
+from converter.scopes import VERSIONS
 from converter.version import VERSION
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ def inspection_json(
         "member": index.member,
         "written_by": about.eras(index),
         "naming": about.naming(index),
+        "named_by": next((VERSIONS[fit.version] for fit in fits if fit.version), None),
         "dtypes": about.dtypes(index),
         "zoo_model": {"name": model[0], "known_by": model[1]} if model else None,
         "tensors": [
@@ -177,6 +179,8 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "init": dict(plan.init),
         "heads": plan.heads,
         "prefix": plan.prefix,
+        "naming": about.naming(plan.index),
+        "named_by": VERSIONS[plan.named_by] if plan.named_by else None,
         "dtype": plan.dtype,
         "gluonnlp_version": plan.gluonnlp,
         "config_overrides": dict(plan.overrides),

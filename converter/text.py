@@ -12,6 +12,7 @@ from converter.params import Index, about
 from converter.params.nonfinite import Nonfinite
 from converter.plan import HEADS, Plan
 from converter.report import ExportReport, Report
+from converter.scopes import VERSIONS
 from converter.table import Row, Table
 
 if TYPE_CHECKING:
@@ -179,6 +180,8 @@ def inspection_lines(
     yield ""
     yield f"{len(index.tensors):,} tensors, {index.size:,} bytes"
     yield from _origin(index, content)
+    if version := next((fit.version for fit in fits if fit.version), None):
+        yield f"names as {VERSIONS[version]} gives them"
     if content:
         yield from _content_lines(content)
     yield from _fits_lines(fits)
@@ -187,7 +190,7 @@ def inspection_lines(
 def _fits_lines(fits: Sequence[Fit]) -> Iterator[str]:
     """The families that fit; when none does, the one that explains most, and why it does not."""
     fitting = [fit for fit in fits if not fit.problems]
-    told = fitting or sorted(fits, key=lambda fit: -fit.accounted)[:1]
+    told = fitting or sorted(fits, key=lambda f: (not f.undecided, -f.accounted))[:1]
     for fit in told:
         yield from fit_lines(fit)
     if len(fitting) > 1 and len([fit for fit in fitting if fit.known]) != 1:
@@ -231,7 +234,7 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     name = fit.table.name
     if fit.problems:
         yield f"{name}: does not fit: {fit.accounted} of {len(fit.index.tensors)} tensors explained"
-        if fit.accounted:  # else the list would be the whole table
+        if fit.accounted or fit.undecided:  # else the list would be the whole table
             yield from (f"  - {safe(problem)}" for problem in fit.problems)
         return
     known = f", the sizes of {fit.known.name}" if fit.known else ""

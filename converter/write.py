@@ -130,15 +130,16 @@ def _check_tied(plan: Plan, weights: Weights) -> None:
                     [
                         f"{second.name} must equal {first.name} (one tensor under two names) and "
                         f"differs within its bytes from {number * PIECE:,} on: this decoder is "
-                        f"not tied to the embedding{_otherwise(plan, second.name)}"
+                        f"not tied to the embedding{_otherwise(plan, second)}"
                     ],
                 )
 
 
-def _otherwise(plan: Plan, second: str) -> str:
+def _otherwise(plan: Plan, second: TensorEntry) -> str:
     """How the table takes a tensor that is not tied, if it does."""
+    key = next(key for key, entry in plan.index.tensors.items() if entry is second)
     for head in plan.table.heads:
-        if head.instead_of and any(second.endswith(row.source) for row in head.rows):
+        if head.instead_of and any(key.endswith(row.source) for row in head.rows):
             settings = " ".join(f"--config {k}={json.dumps(v)}" for k, v in head.config.items())
             return f"; {settings} converts it so"
     return ", and the target class cannot hold it"

@@ -30,7 +30,7 @@ NAMINGS = {
 
 def naming(index: Index) -> str:
     """A key of `NAMINGS`: how the tensors are named."""
-    names = [*index.tensors]
+    names = [entry.name for entry in index.tensors.values()]
     if names == [str(number) for number in range(len(names))]:
         return "positions"
     if all(name.startswith(("arg:", "aux:")) for name in names):

@@ -67,9 +67,9 @@ def _unaccounted(plan: Plan) -> Iterator[str]:
     used = {step.source.name for step in plan.steps if step.source}
     used |= {second.name for second, _ in plan.tied} | {*plan.dropped}
     used |= {entry.name for entry in plan.exported}
-    for name in plan.index.tensors:
-        if name not in used:
-            yield f"{name} is nowhere in the target"
+    for entry in plan.index.tensors.values():
+        if entry.name not in used:
+            yield f"{entry.name} is nowhere in the target"
 
 
 def _exported(plan: Plan, path: Path) -> Sequence[str]:

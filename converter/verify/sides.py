@@ -54,7 +54,7 @@ def _arithmetic(plan: Plan) -> Iterator[Any]:
 
 
 class _SourceTensors(Mapping[str, np.ndarray]):
-    """The source's tensors by name, read when they are asked for; cast as the plan casts.
+    """The source's tensors by structural name, read when asked for; cast as the plan casts.
 
     Without the exported ones: the target has no place for what GluonNLP makes of them.
     Not mapped into memory: a source that is cut short meanwhile is an error then, not a crash.
@@ -67,8 +67,9 @@ class _SourceTensors(Mapping[str, np.ndarray]):
         self._casts = {s.source.name: s for s in plan.steps if cast and s.source and s.casts}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        array = self._weights.whole(self._tensors[name])
-        step = self._casts.get(name)
+        entry = self._tensors[name]
+        array = self._weights.whole(entry)
+        step = self._casts.get(entry.name)
         return step.cast(array) if step else array
 
     def __contains__(self, name: object) -> bool:
@@ -107,13 +108,14 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
     """The Transformers model on the same inputs, its outputs under GluonNLP's words."""
     import torch
 
+    keys = {entry.name: key for key, entry in plan.index.tensors.items()}  # as the source has it
     taps: dict[str, np.ndarray] = {}
     pooled: dict[str, np.ndarray] = {}
     with ExitStack() as hooks:
         for step in plan.steps:
             if step.source and step.target.endswith(".weight"):
                 module = model.get_submodule(step.target.removesuffix(".weight"))
-                hooks.enter_context(_Recorded(module, taps, step.source.name))
+                hooks.enter_context(_Recorded(module, taps, keys[step.source.name]))
         pooler = getattr(model.base_model, "pooler", None)
         if pooler is not None:
             hooks.enter_context(_Recorded(pooler, pooled, "pooled"))

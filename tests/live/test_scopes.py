@@ -1,0 +1,82 @@
+"""Name-scope and exported files, fresh from real MXNet: other counters, prefixes of one's own."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+import converter
+from tests import borts, scopes
+
+pytestmark = pytest.mark.live
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("bort_decoder", "bort_classifier", "bort_classifier_no_dropout")
+PREFIXES = {
+    "usual": [],
+    "later": ["-", "-", "-", "3"],
+    "own": ["my_", "my_enc_", "clf_"],
+    "like_layers": ["bert_", "bert_transformer0_", "bert_encoder0_"],
+}
+
+
+def run(python: Path, *arguments: str | Path) -> None:
+    command = [str(python), "-W", "ignore", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def pythons(mxnet_original: Path, mxnet_09: Path, mxnet_latest: Path) -> dict[str, Path]:
+    return {"0.8.3": mxnet_original, "0.9.2": mxnet_09, "0.10.0": mxnet_latest}
+
+
+@pytest.mark.parametrize("version", ["0.8.3", "0.10.0"])
+@pytest.mark.parametrize("prefixes", PREFIXES)
+def test_fresh_files_become_what_the_structural_ones_do(
+    prefixes: str, version: str, pythons: dict[str, Path], tmp_path: Path
+) -> None:
+    run(pythons[version], "fixtures/scopes/make_borts.py", tmp_path / "made", *PREFIXES[prefixes])
+    for name in NAMES:
+        heads = borts.heads(name)
+        usual = tmp_path / name
+        converter.convert(borts.source(name), usual, family="bort", config=heads)
+        for end in ("", "-0000"):
+            source = tmp_path / "made" / f"{name}{end}.params"
+            written = tmp_path / f"{name}{end} of another scheme"
+            report = converter.convert(source, written, family="bort", config=heads, atol=1e-5)
+            assert report.plan.named_by == ("0.8" if version == "0.8.3" else "0.9")
+            arrays = [load_file(folder / "model.safetensors") for folder in (usual, written)]
+            assert arrays[0].keys() == arrays[1].keys()
+            assert all((array == arrays[1][key]).all() for key, array in arrays[0].items())
+            golden = borts.golden(name)
+            assert converter.verify(source, written, golden=golden, atol=1e-4).passed
+
+
+@pytest.mark.parametrize("version", ["0.8.3", "0.9.2", "0.10.0"])
+def test_the_recorded_names_are_what_gluonnlp_gives(
+    version: str, pythons: dict[str, Path], tmp_path: Path
+) -> None:
+    """All but GPT-2's and XLNet's, whose code is in no package."""
+    script = shutil.copy(ROOT / "fixtures" / "scopes" / "make_scopes.py", tmp_path)
+    run(pythons[version], script)
+    made = json.loads((tmp_path / f"gluonnlp-{version}.json").read_text())["models"]
+    recorded = scopes.RECORDED[version]
+    packaged = {name for name in recorded if not name.startswith(("gpt2", "xlnet"))}
+    assert made == {name: recorded[name] for name in packaged}
+
+
+@pytest.mark.parametrize("version", ["0.8.3", "0.10.0"])
+def test_the_recorded_files_are_what_mxnet_writes(
+    version: str, pythons: dict[str, Path], tmp_path: Path
+) -> None:
+    run(pythons[version], "fixtures/scopes/make_borts.py", tmp_path)
+    kept = scopes.FOLDER / f"gluonnlp-{version}"
+    assert {path.name for path in kept.iterdir()} == {path.name for path in tmp_path.iterdir()}
+    for path in kept.iterdir():
+        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
