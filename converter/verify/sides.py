@@ -62,7 +62,7 @@ class _SourceTensors(Mapping[str, np.ndarray]):
 
     def __init__(self, plan: Plan, weights: Weights, cast: bool) -> None:
         exported = {entry.name for entry in plan.exported}
-        self._tensors = {n: e for n, e in plan.index.tensors.items() if n not in exported}
+        self._tensors = {n: e for n, e in plan.index.tensors.items() if e.name not in exported}
         self._weights = weights
         self._casts = {s.source.name: s for s in plan.steps if cast and s.source and s.casts}
 
