@@ -40,16 +40,20 @@ def config_of(name: str) -> dict[str, Any]:
     """The config fields that a fixture's file does not tell."""
     stated = MANIFEST[name]
     if stated["family"] == "xlnet":
-        return {"tie_word_embeddings": False} if name.endswith("_untied") else {}
+        told = {key: stated[key] for key in ("ff_activation",) if key in stated}
+        return told | ({"tie_word_embeddings": False} if name.endswith("_untied") else {})
     field = "n_head" if stated["family"] == "gpt2" else "num_attention_heads"
     return {field: stated["num_attention_heads"]}
 
 
-def plan_of(name: str) -> Plan:
+def plan_of(name: str, version: str | None = "") -> Plan:
+    """By the family's own table; `version`: of the GluonNLP that wrote the fixture, or another."""
     stated = MANIFEST[name]
     table = load_family(stated["family"])
     index = read_index(source(name))
-    return make_plan(index, [table], config_of(name), gluonnlp=stated["gluonnlp"])
+    return make_plan(
+        index, [table], config_of(name), gluonnlp=stated["gluonnlp"] if version == "" else version
+    )
 
 
 @dataclass(frozen=True)
