@@ -15,6 +15,7 @@ from converter.gluon.layers import Inputs, Outputs
 from converter.params import load_params, read_index
 from converter.plan import Plan, make_plan
 from converter.table_toml import load_family
+from tools.figures import choice_of
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "zoo"
 MANIFEST: Mapping[str, Mapping[str, Any]] = json.loads((ROOT / "manifest.json").read_text())
@@ -38,12 +39,7 @@ def source(name: str) -> Path:
 
 def config_of(name: str) -> dict[str, Any]:
     """The config fields that a fixture's file does not tell."""
-    stated = MANIFEST[name]
-    if stated["family"] == "xlnet":
-        told = {key: stated[key] for key in ("ff_activation",) if key in stated}
-        return told | ({"tie_word_embeddings": False} if name.endswith("_untied") else {})
-    field = "n_head" if stated["family"] == "gpt2" else "num_attention_heads"
-    return {field: stated["num_attention_heads"]}
+    return dict(choice_of(ROOT / name, MANIFEST[name])["config"])
 
 
 def plan_of(name: str, version: str | None = "") -> Plan:

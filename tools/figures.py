@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,12 @@ def manifests() -> Iterator[tuple[Path, dict[str, Any]]]:
             yield folder / name, {"family": "bort", "gluonnlp": "0.8.3", **stated}
 
 
-def choice_of(fixture: Path, stated: dict[str, Any]) -> dict[str, Any]:
+def choice_of(fixture: Path, stated: Mapping[str, Any]) -> dict[str, Any]:
     """What the user of such a file has to say."""
     config: dict[str, Any] = {"num_attention_heads": stated["num_attention_heads"]}
     if stated["family"] == "gpt2":
         config = {"n_head": stated["num_attention_heads"]}
+        config |= {key: stated[key] for key in ("activation_function",) if key in stated}
     elif stated["family"] == "xlnet":
         config = {key: stated[key] for key in ("ff_activation",) if key in stated}
         if fixture.name.endswith("_untied"):

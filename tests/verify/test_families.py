@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from converter.verify.sides import source_settings
 from converter.write import write_model
 from tests import zoo
 from tests.indexes import make_index
+from tools.figures import FIGURES, FIXTURES, manifests
 
 ATOL = 1e-5
 
@@ -47,8 +49,7 @@ def test_what_gluonnlp_wrote_is_proven_equal(name: str, tmp_path: Path) -> None:
     assert recorded - compared == set().union(*(left_out.get(b, set()) for b in beside))
 
 
-def test_every_table_and_target_is_proven() -> None:
-    """But for a few: `tests/live/test_zoo.py` proves the heads of ERNIE, which are BERT's."""
+def test_every_target_of_every_table_is_proven() -> None:
     plans = [zoo.plan_of(name) for name in zoo.NAMES]
     met = {(p.table.name, p.transformers_class, *sorted(p.heads)) for p in plans}
     expected = {
@@ -56,21 +57,18 @@ def test_every_table_and_target_is_proven() -> None:
         for family in {*family_names()} - {"bort"}
         for target in load_family(family).targets
     }
-    never = {(family, *heads) for family, _, *heads in expected - met}
-    assert never <= NEVER
+    assert expected == met
 
 
-NEVER = {
-    *(("ernie", *heads) for heads in ([], ["mlm"], ["mlm", "pooler"], ["nsp", "pooler"])),
-    *(("ernie", *heads) for heads in (["qa"], ["tagger"], ["intent_and_slots", "pooler"])),
-    *(("ernie", head, "pooler") for head in ("classifier", "classifier_no_dropout")),
-    *(("ernie", "pooler", head) for head in ("regression", "regression_no_dropout")),
-    # GluonNLP's own classes do not run with a pooler there, and BERTForICSL always has its Dropout
-    *(("bert", *heads) for heads in (["pooler", "qa"], ["pooler", "tagger"])),
-    ("bert", "intent_and_slots_no_dropout", "pooler"),
-    ("xlnet",),
-    ("xlnet", "qa"),
-}
+def test_the_figures_in_readme_are_of_every_fixture() -> None:
+    figures = json.loads(FIGURES.read_text("utf-8"))
+    stated = {str(path.relative_to(FIXTURES).as_posix()): s for path, s in manifests()}
+    assert figures.keys() == stated.keys()
+    for name, figure in figures.items():
+        assert figure["transformers_class"] == stated[name]["transformers_class"]
+        assert figure["difference"] <= ATOL
+
+
 VERSION_09 = [name for name in zoo.NAMES if name.startswith("0.9.")]
 
 
