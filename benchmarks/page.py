@@ -33,7 +33,8 @@ def write_page(figures: Mapping[str, Any], folder: Path) -> None:
         "a command wrote is removed before the next one runs. figures.json has every round.",
         "",
         f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['system']}, "
-        f"Python {machine['python']}, warm page cache; {machine['date']}.",
+        f"Python {machine['python']}, warm page cache; {machine['date']}, load average "
+        f"{machine['load']} at the start (above 0.5 others were at work: run it again).",
         "",
         "## In short",
         "",

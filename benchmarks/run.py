@@ -224,6 +224,7 @@ def machine() -> dict[str, Any]:
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "date": datetime.now(UTC).date().isoformat(),
+        "load": round(os.getloadavg()[0], 1),
     }
 
 
