@@ -82,8 +82,9 @@ def forward(
     if "classifier.weight" in model:  # on the BERTModel itself: next sentence prediction
         named["nsp_logits"] = dense(model.child("classifier"), named["pooled"])
     if "decoder.0.weight" in model:
-        decoder = model.child("decoder")
-        named["mlm_logits"] = _decode(decoder, embedding, hidden[-1], decoder_layer_norm_eps)
+        named["mlm_logits"] = _decode(
+            model.child("decoder"), embedding, hidden[-1], inputs.valid(), decoder_layer_norm_eps
+        )
     run_heads(Weights(params, "", model.taps), hidden[-1], named)
     return Outputs(tuple(hidden), model.taps, named)
 
@@ -131,8 +132,13 @@ def _biases(cell: Weights, num_heads: int, layout: str) -> dict[str, Array]:
     return dict(zip(names, biases, strict=True))
 
 
-def _decode(decoder: Weights, embedding: Array, data: Array, eps: float) -> Array:
-    """The MLM decoder: Dense, GELU whatever the encoder uses, LayerNorm, Dense tied to words."""
+def _decode(decoder: Weights, embedding: Array, data: Array, valid: Array, eps: float) -> Array:
+    """The MLM decoder: Dense, GELU whatever the encoder uses, LayerNorm, Dense tied to words.
+
+    Where `valid` is False there are zeros: the last Dense costs more than all the rest.
+    """
     data = activation("gelu", dense(decoder.child("0"), data))
     data = layer_norm(decoder.child("2"), data, eps)
-    return data @ embedding.T + decoder["3.bias"]
+    logits = np.zeros((*valid.shape, len(embedding)), np.float32)
+    logits[valid] = data[valid] @ embedding.T + decoder["3.bias"]
+    return logits

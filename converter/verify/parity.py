@@ -28,7 +28,7 @@ from converter.verify.sides import (
 )
 
 SEED = 20201022  # any fixed number: the same check every time
-BATCH_LENGTH = 32
+BATCH_LENGTH = 24
 TAPS = "projections"
 
 
@@ -92,12 +92,13 @@ class SourceSide:
 def run_source_side(plan: Plan) -> SourceSide:
     """The reference, and the differences that stand on the source's side alone."""
     inputs = _inputs(plan)
-    reference = run_source(plan, inputs)
+    kept: dict[str, np.ndarray] = {}
+    reference = run_source(plan, inputs, kept=kept)
     rounding: tuple[Difference, ...] = ()
     if any(step.casts for step in plan.steps):
-        uncast = run_source(plan, inputs, cast=False)
+        uncast = run_source(plan, inputs, cast=False, kept=kept)
         rounding = tuple(d for d in compare(uncast, reference, inputs) if d.output != TAPS)
-    limits = tuple(_limits(plan, reference, inputs))
+    limits = tuple(_limits(plan, reference, inputs, kept))
     return SourceSide(inputs, reference, limits, rounding)
 
 
@@ -201,13 +202,15 @@ def _one_sided(reference: Outputs, outputs: Outputs) -> Iterator[str]:
             yield f"{name}: {'the source' if here else 'the target'} alone gives it"
 
 
-def _limits(plan: Plan, reference: Outputs, inputs: Inputs) -> Iterator[Limits]:
+def _limits(
+    plan: Plan, reference: Outputs, inputs: Inputs, kept: dict[str, np.ndarray]
+) -> Iterator[Limits]:
     own, expressible = source_settings(plan), expressible_settings(plan)
     for limit in plan.table.limits:
         name, output = limit.setting, limit.output
         if output not in {EMBEDDINGS, *reference.named} or own[name] == expressible[name]:
             continue
-        original = run_source(plan, inputs, settings={name: own[name]})
+        original = run_source(plan, inputs, settings={name: own[name]}, kept=kept)
         found = {d.output: d for d in compare(original, reference, inputs)}[output]
         yield Limits(limit.text, name, own[name], expressible[name], found)
 

@@ -21,14 +21,16 @@ def run_source(
     *,
     cast: bool = True,
     settings: Mapping[str, Any] | None = None,
+    kept: dict[str, np.ndarray] | None = None,
 ) -> Outputs:
     """GluonNLP's arithmetic on the source's tensors, as they are or cast as the plan casts.
 
-    `settings` replaces some of `expressible_settings`.
+    `settings` replaces some of `expressible_settings`. `kept` is a place for the largest tensor
+    (the word embedding), so that another run on the same plan need not read it again.
     """
     chosen = {**source_settings(plan), **expressible_settings(plan), **(settings or {})}
     with _arithmetic(plan) as gluon, Weights(plan.index) as weights:
-        params = _SourceTensors(plan, weights, cast)
+        params = _SourceTensors(plan, weights, cast, {} if kept is None else kept)
         outputs: Outputs = gluon.forward(params, plan.prefix, inputs, **chosen)
     return outputs
 
@@ -36,7 +38,7 @@ def run_source(
 def source_domain(plan: Plan) -> Domain:
     """What inputs the source takes, from its tensors; not from our tables."""
     with _arithmetic(plan) as gluon, Weights(plan.index) as weights:
-        domain: Domain = gluon.domain(_SourceTensors(plan, weights, cast=False), plan.prefix)
+        domain: Domain = gluon.domain(_SourceTensors(plan, weights, False, {}), plan.prefix)
     return domain
 
 
@@ -60,15 +62,22 @@ class _SourceTensors(Mapping[str, np.ndarray]):
     Not mapped into memory: a source that is cut short meanwhile is an error then, not a crash.
     """
 
-    def __init__(self, plan: Plan, weights: Weights, cast: bool) -> None:
+    def __init__(
+        self, plan: Plan, weights: Weights, cast: bool, kept: dict[str, np.ndarray]
+    ) -> None:
         exported = {entry.name for entry in plan.exported}
         self._tensors = {n: e for n, e in plan.index.tensors.items() if e.name not in exported}
-        self._weights = weights
+        self._weights, self._kept = weights, kept
+        self._largest = max((e.dense_nbytes for e in self._tensors.values()), default=0)
         self._casts = {s.source.name: s for s in plan.steps if cast and s.source and s.casts}
 
     def __getitem__(self, name: str) -> np.ndarray:
         entry = self._tensors[name]
-        array = self._weights.whole(entry)
+        array = self._kept.get(name)
+        if array is None:
+            array = self._weights.whole(entry)
+            if entry.dense_nbytes == self._largest:
+                self._kept[name] = array
         step = self._casts.get(entry.name)
         return step.cast(array) if step else array
 
