@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converter.errors import ConvertError, safe
@@ -14,11 +15,13 @@ from converter.plan import HEADS, Plan
 from converter.report import ExportReport, Report
 from converter.scopes import VERSIONS
 from converter.table import Row, Table
+from converter.tokenizer import Prepared
 
 if TYPE_CHECKING:
     from converter.params.content import Content
     from converter.verify import Proof
     from converter.verify.parity import Difference
+    from converter.verify.tokens import Tokens
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -31,6 +34,8 @@ def summary(report: Report) -> Iterator[str]:
     yield from _nonfinite_lines(report.nonfinite)
     yield from export_lines(plan)
     yield from (f"note: {text}" for text in plan.warnings())
+    if plan.tokenizer:
+        yield tokenizer_line(plan.tokenizer)
     if proof is None:
         yield "not verified (--no-verify): run `bort-convert verify` before you rely on it"
         return
@@ -87,9 +92,50 @@ def _verdicts(proof: Proof) -> Iterator[str]:
         )
     else:
         yield "parity  not asked: the names must be right first"
-    for verdict in (bits, names, parity, proof.golden):
+    if proof.tokens:
+        yield f"tokens  {_word(proof.tokens)}  {token_line(proof.tokens)}"
+    for verdict in (bits, names, parity, proof.golden, proof.tokens):
         for problem in verdict.problems if verdict else ():
             yield f"  - {problem}"
+
+
+def tokenizer_line(prepared: Prepared) -> str:
+    """What the tokenizer is made of."""
+    names = " and ".join(safe(path.name) for path in prepared.files.given().values())
+    return f"tokenizer: {prepared.kind}, {len(prepared.vocabulary.tokens):,} tokens of {names}"
+
+
+def token_line(tokens: Tokens) -> str:
+    """How the tokenizer was compared with GluonNLP's arithmetic."""
+    return (
+        f"{tokens.texts + tokens.entries:,} texts, {tokens.ids:,} ids as in GluonNLP; "
+        f"{tokens.own:,} of {tokens.entries:,} sampled entries are their own id"
+    )
+
+
+def vocabulary_lines(plan: Plan, dst: Path | None) -> Iterator[str]:
+    """Which files the tokenizer was made of, or why there is none and what to do about it."""
+    if plan.tokenizer:
+        yield from (f"took {path}" for path in plan.tokenizer.files.given().values())
+        return
+    yield f"no tokenizer: {plan.no_tokenizer}"
+    rule = plan.table.tokenizer
+    if rule:
+        options = " ".join(NEEDED[rule.kinds[0]])
+        public = (
+            f"{rule.public} has the same vocabulary"
+            if rule.public
+            else ("no public tokenizer is known to have the same ids")
+        )
+        yield f"  {public}; add one later: bort-convert tokenizer {options} --dst {dst or 'DST'}"
+
+
+NEEDED = {
+    "wordpiece": ("--vocab FILE",),
+    "byte-level-bpe": ("--vocab FILE", "--merges FILE"),
+    "bert-sentencepiece": ("--sentencepiece FILE",),
+    "sentencepiece": ("--sentencepiece FILE",),
+}
 
 
 def _word(verdict: Any) -> str:

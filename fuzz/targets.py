@@ -19,12 +19,13 @@ from typing import Any
 
 import numpy as np
 
-from converter.convert import _told, plan_file
+from converter.convert import plan_file
 from converter.errors import ConvertError, ParamsError, TableError
 from converter.params import Weights, load_params, read_index
 from converter.plan import Plan, make_plan
 from converter.staging import OURS
 from converter.table_toml import load_family, parse_table
+from converter.told import told as read_told
 from converter.verify.bits import check_bits
 from converter.verify.golden import _inputs, _read
 from converter.verify.names import check_names
@@ -96,7 +97,7 @@ def told(data: bytes) -> None:
     plan = converted()
     (folder() / OURS).write_bytes(data)
     try:
-        said = _told(folder())
+        said = read_told(folder())
         plan_file(
             plan.index.path,
             family=said["family"],

@@ -1,0 +1,64 @@
+"""The small vocabularies of fixtures/tokenizers, as the program prepares them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from converter.table import TokenizerRule
+from converter.table_toml import load_family
+from converter.tokenizer import Files, Prepared, prepare
+
+FOLDER = Path(__file__).parents[2] / "fixtures" / "tokenizers"
+CASES: Mapping[str, Mapping[str, Any]] = {
+    case["name"]: case for case in json.loads((FOLDER / "cases.json").read_text("utf-8"))
+}
+TEXTS: Mapping[str, list[str]] = json.loads((FOLDER / "texts.json").read_text("utf-8"))
+ALL_TEXTS = [text for category in TEXTS.values() for text in category]
+VERSIONS = ("0.8.3", "0.10.0")
+
+_bort = load_family("bort").tokenizer
+assert _bort is not None
+BORT: TokenizerRule = _bort
+BERT = replace(
+    BORT,
+    kinds=("wordpiece", "bert-sentencepiece"),
+    single="cls A sep",
+    pair="cls A sep B:1 sep:1",
+    special={"pad": "[PAD]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]", "unk": "[UNK]"},
+    datasets=(),
+    public="",
+)
+PIECES = replace(BORT, kinds=("sentencepiece",), special={}, lower=False, datasets=(), public="")
+RULES = {
+    "GPT2BPETokenizer": BORT,
+    "BERTTokenizer": BERT,
+    "BERTSPTokenizer": BERT,
+    "SentencepieceTokenizer": PIECES,
+}
+ROWS = {
+    **{"bort": 605, "bert_uncased": 700, "bert_cased": 700},
+    **{"kobert_cased": 500, "spiece_uncased": 504, "spiece": 500},
+}
+
+
+def files(name: str, folder: Path = FOLDER) -> Files:
+    case = CASES[name]
+    return Files(**{k: folder / case[k] for k in ("vocab", "merges", "sentencepiece") if k in case})
+
+
+def config(rows: int) -> dict[str, Any]:
+    return {"vocab_size": rows, "max_position_embeddings": 512}
+
+
+def prepared(name: str, version: str | None = None, **changes: Any) -> Prepared:
+    rule = replace(RULES[CASES[name]["tokenizer"]], **changes)
+    return prepare(rule, files(name), config(ROWS[name]), {}, CASES[name].get("lower"), version)
+
+
+def recorded(version: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads((FOLDER / f"gluonnlp-{version}.json").read_text("utf-8"))
+    return found
