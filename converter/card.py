@@ -109,6 +109,13 @@ def tokenizer_section(prepared: Prepared, tokens: Tokens | None) -> Iterator[str
             "- Characters that Unicode did not have when GluonNLP's Python was made may be cut "
             "otherwise."
         )
+    if prepared.model:
+        yield (
+            "- Combining marks in an unusual order, or after a character such as ³, may be cut "
+            "otherwise."
+        )
+    if prepared.kind == "sentencepiece":
+        yield "- A control piece such as `<s>` within a text is always taken for that piece."
     if prepared.vocabulary.duplicates:
         yield f"- Ids that no text gives: {', '.join(map(str, prepared.vocabulary.duplicates))}."
     yield f"- {token_line(tokens)}" if tokens else "- Not proven: `--no-verify` was given."

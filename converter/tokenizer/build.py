@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from converter.tokenizer.prepare import Prepared
+from converter.tokenizer.prepared import Prepared
 from converter.tokenizer.sentencepiece import NORMAL, USER_DEFINED, SentencePieces
 
 if TYPE_CHECKING:

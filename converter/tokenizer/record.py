@@ -9,7 +9,7 @@ from typing import Any
 
 from converter.errors import ConvertError
 from converter.table import ROLES, TokenizerRule
-from converter.tokenizer.prepare import Files, Prepared, prepare
+from converter.tokenizer.prepared import Files, Prepared, prepare
 
 
 def tokenizer_json(prepared: Prepared) -> dict[str, Any]:

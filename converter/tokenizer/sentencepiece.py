@@ -7,6 +7,7 @@ sentencepiece.py (SentencepieceTokenizer).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,18 @@ class SentencePieces:
 
     def processor(self) -> Any:
         """SentencePiece itself with this model."""
-        from sentencepiece import SentencePieceProcessor
+        return _processor(self.path, self.content)
 
-        processor = SentencePieceProcessor()
-        processor.LoadFromSerializedProto(self.content)
-        return processor
+
+def _processor(path: Path, content: bytes) -> Any:
+    from sentencepiece import SentencePieceProcessor
+
+    processor = SentencePieceProcessor()
+    try:
+        processor.LoadFromSerializedProto(content)
+    except RuntimeError as error:
+        raise VocabularyError(f"{path}: SentencePiece itself refuses it: {error}") from error
+    return processor
 
 
 def read_sentencepiece(path: Path) -> SentencePieces:
@@ -61,9 +69,11 @@ def read_sentencepiece(path: Path) -> SentencePieces:
         "puts ▁ behind words": trainer.treat_whitespace_as_suffix,
         "has not one unknown piece": types.count(UNKNOWN) != 1,
         "keeps spaces as they are": not normalizer.escape_whitespaces,
+        "has a score that is no number": not all(math.isfinite(p.score) for p in model.pieces),
     }
     if why := [reason for reason, met in refused.items() if met]:
         raise VocabularyError(f"{path}: this SentencePiece model {', '.join(why)}: not supported")
+    _processor(path, content)
     special = {"unk": pieces[types.index(UNKNOWN)]}
     for role in ("bos", "eos", "pad"):
         number = getattr(trainer, f"{role}_id")

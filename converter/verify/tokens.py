@@ -60,9 +60,9 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
             loaded = automatic.from_pretrained(directory, local_files_only=True)
             target = [_ids(loaded, text) for text in (*TEXTS, *(text for _, text in sampled))]
             problems = [*_vocabulary(prepared, loaded), *_sequences(prepared, loaded)]
-    except (
-        Exception
-    ) as error:  # Transformers states no errors: a changed file may break it anywhere
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a changed file breaks it anywhere; a panic is no Exception
         return Tokens(0, 0, 0, 0, (f"AutoTokenizer cannot load it: {error}",))
     ids_of = source_ids(prepared)
     source = [ids_of(text) for text in (*TEXTS, *(text for _, text in sampled))]

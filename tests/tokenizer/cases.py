@@ -45,9 +45,13 @@ ROWS = {
 }
 
 
-def files(name: str, folder: Path = FOLDER) -> Files:
-    case = CASES[name]
-    return Files(**{k: folder / case[k] for k in ("vocab", "merges", "sentencepiece") if k in case})
+def files(name: str) -> Files:
+    return files_of(CASES[name], FOLDER)
+
+
+def files_of(case: Mapping[str, Any], folder: Path) -> Files:
+    options = ("vocab", "merges", "sentencepiece")
+    return Files(**{option: folder / case[option] for option in options if option in case})
 
 
 def config(rows: int) -> dict[str, Any]:

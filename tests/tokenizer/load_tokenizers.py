@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 import transformers
 
@@ -18,11 +19,12 @@ import transformers
 def main(folder: Path, texts: Path, out: Path, names: list[str]) -> None:
     """Load each directory and encode all texts."""
     words = [t for category in json.loads(texts.read_text("utf-8")).values() for t in category]
-    found = {"transformers": transformers.__version__, "cases": {}}
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    results = {}
+    logging: Any = transformers.utils.logging
+    logging.set_verbosity_error()
     for name in names:
         loaded = transformers.AutoTokenizer.from_pretrained(folder / name, local_files_only=True)
-        found["cases"][name] = {  # type: ignore[index]
+        results[name] = {
             "ids": [
                 loaded(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
                 for text in words
@@ -39,8 +41,9 @@ def main(folder: Path, texts: Path, out: Path, names: list[str]) -> None:
             "length": len(loaded),
             "longest": loaded.model_max_length,
         }
+    found = {"transformers": transformers.__version__, "cases": results}
     out.write_text(json.dumps(found), "utf-8")
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]), sys.argv[4:])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from converter.errors import VocabularyError
 from converter.table import TokenizerRule
-from converter.tokenizer.prepare import Files
+from converter.tokenizer.prepared import Files
 from converter.tokenizer.vocabulary import read_bytes
 
 HASHED = re.compile(r"(?P<name>.+)-(?P<hash>[0-9a-f]{8})\.(?P<kind>\w+)")
