@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from converter.gluon import tokens as gluon
 from converter.tokenizer import Prepared
+from converter.tokenizer.build import build
 from converter.verify.target import quiet_transformers
 
 ENTRIES = 1000  # of the vocabulary, evenly spread, each as a text of its own
@@ -59,7 +61,11 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
         with quiet_transformers("AutoTokenizer") as automatic:
             loaded = automatic.from_pretrained(directory, local_files_only=True)
             target = [_ids(loaded, text) for text in (*TEXTS, *(text for _, text in sampled))]
-            problems = [*_vocabulary(prepared, loaded), *_sequences(prepared, loaded)]
+            problems = [
+                *_steps(prepared, loaded),
+                *_vocabulary(prepared, loaded),
+                *_sequences(prepared, loaded),
+            ]
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a changed file breaks it anywhere; a panic is no Exception
@@ -150,6 +156,15 @@ def _as_text(prepared: Prepared, number: int) -> str:
 def _ids(loaded: Any, text: str) -> list[int]:
     found: list[int] = loaded(text, add_special_tokens=False, split_special_tokens=True).input_ids
     return found
+
+
+def _steps(prepared: Prepared, loaded: Any) -> Iterator[str]:
+    """What no sample of texts can show: a merge or a score that one text in a million needs."""
+    found = json.loads(loaded.backend_tokenizer.to_str())
+    expected = json.loads(build(prepared).to_str())
+    for part in ("normalizer", "pre_tokenizer", "model", "post_processor"):
+        if found[part] != expected[part]:
+            yield f"tokenizer.json: its {part} is not what the vocabulary makes"
 
 
 def _vocabulary(prepared: Prepared, loaded: Any) -> Iterator[str]:
