@@ -213,7 +213,14 @@ def test_the_command_says_what_it_took(source: Path, tmp_path: Path) -> None:
 
 def test_without_a_vocabulary_one_line_says_what_to_do(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    arguments = ["--src", source, "--dst", out, "--config", "num_attention_heads=4"]
+    arguments: list[str | Path] = [
+        "--src",
+        source,
+        "--dst",
+        out,
+        "--config",
+        "num_attention_heads=4",
+    ]
     result = invoke(*arguments)
     assert result.exit_code == 0
     assert "no tokenizer: no vocabulary with GluonNLP's name for it in " in result.stdout
