@@ -20,18 +20,14 @@ TEXTS: Mapping[str, list[str]] = json.loads((FOLDER / "texts.json").read_text("u
 ALL_TEXTS = [text for category in TEXTS.values() for text in category]
 VERSIONS = ("0.8.3", "0.10.0")
 
-_bort = load_family("bort").tokenizer
-assert _bort is not None
-BORT: TokenizerRule = _bort
-BERT = replace(
-    BORT,
-    kinds=("wordpiece", "bert-sentencepiece"),
-    single="cls A sep",
-    pair="cls A sep B:1 sep:1",
-    special={"pad": "[PAD]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]", "unk": "[UNK]"},
-    datasets=(),
-    public="",
-)
+
+def rule_of(family: str) -> TokenizerRule:
+    found = load_family(family).tokenizer
+    assert found is not None
+    return found
+
+
+BORT, BERT, GPT2 = (rule_of(family) for family in ("bort", "bert", "gpt2"))
 PIECES = replace(BORT, kinds=("sentencepiece",), special={}, lower=False, datasets=(), public="")
 RULES = {
     "GPT2BPETokenizer": BORT,
@@ -41,6 +37,8 @@ RULES = {
 }
 ROWS = {
     **{"bort": 605, "bert_uncased": 700, "bert_cased": 700},
+    **{"real_gpt2": 50257, "real_bort": 50261, "real_bert_uncased": 30522},
+    **{"real_bert_cased": 30522},
     **{"kobert_cased": 500, "spiece_uncased": 504, "spiece": 500},
 }
 
@@ -66,3 +64,16 @@ def prepared(name: str, version: str | None = None, **changes: Any) -> Prepared:
 def recorded(version: str) -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads((FOLDER / f"gluonnlp-{version}.json").read_text("utf-8"))
     return found
+
+
+def vocab_json(tokens: list[str], unknown: str | None, special: Mapping[str, str | None]) -> str:
+    """As GluonNLP's Vocab.to_json writes it."""
+    return json.dumps(
+        {
+            "idx_to_token": tokens,
+            "token_to_idx": {token: number for number, token in enumerate(tokens)},
+            "reserved_tokens": [token for token in special.values() if token],
+            "unknown_token": unknown,
+            "identifiers_to_tokens": special,
+        }
+    )

@@ -31,9 +31,9 @@ def main(folder: Path, texts: Path, out: Path, names: list[str]) -> None:
             ],
             "sequences": [
                 dict(loaded("Hello world", "and you")),
-                dict(loaded(["Hello world", "and"], padding=True)),
+                dict(loaded(["Hello world", "and"], padding=loaded.pad_token is not None)),
             ],
-            "masked": loaded(f"Hello {loaded.mask_token} world")["input_ids"],
+            "masked": loaded(f"Hello {loaded.mask_token or ''} world")["input_ids"],
             "special": {
                 role: getattr(loaded, f"{role}_token_id")
                 for role in ("pad", "bos", "eos", "cls", "sep", "mask", "unk")
