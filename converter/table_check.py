@@ -235,6 +235,8 @@ def _tokenizer_problems(table: Table) -> Iterator[str]:
             number.isdecimal() or not colon for _, colon, number in parts
         ):
             yield f"  - [tokenizer] {key}: {' and '.join(texts)}, each once, among roles like cls:0"
+    if rule.length and rule.length not in _fields(table):
+        yield f"  - [tokenizer] length: nothing tells {rule.length!r}"
     if rule.padding_side not in ("left", "right"):
         yield f"  - [tokenizer] padding_side {rule.padding_side!r} is neither left nor right"
 

@@ -21,6 +21,7 @@ from tests.tokenizer import cases
 ROWS = 605
 OPTIONS: dict[str, Any] = cases.files("bort").given()
 CASED: Any = cases.files("bert_cased").vocab
+CHOICE = ("--family", "bort", "--config", "num_attention_heads=4")
 IDS = {"pad": 1, "bos": 0, "eos": 2, "cls": 0, "sep": 2, "mask": 604, "unk": 3}
 
 
@@ -39,7 +40,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def convert(source: Path, out: Path, **more: Any) -> converter.Report:
-    return converter.convert(source, out, config={"num_attention_heads": 4}, **more)
+    choice = more if "table" in more else {"family": "bort", **more}
+    return converter.convert(source, out, config={"num_attention_heads": 4}, **choice)
 
 
 @pytest.fixture(scope="module")
@@ -203,9 +205,7 @@ def test_a_vocabulary_that_is_gone_is_said(copy: Path, source: Path) -> None:
 
 def test_the_command_says_what_it_took(source: Path, tmp_path: Path) -> None:
     options = [f"--{name}={path}" for name, path in OPTIONS.items()]
-    result = invoke(
-        *("--src", source, "--dst", tmp_path / "out", "--config", "num_attention_heads=4"), *options
-    )
+    result = invoke(*("--src", source, "--dst", tmp_path / "out", *CHOICE), *options)
     assert result.exit_code == 0, result.output
     assert f"took {OPTIONS['vocab']}\ntook {OPTIONS['merges']}\nwrote" in result.stdout
     assert "\ntokens  passed  " in result.stdout
@@ -213,14 +213,7 @@ def test_the_command_says_what_it_took(source: Path, tmp_path: Path) -> None:
 
 def test_without_a_vocabulary_one_line_says_what_to_do(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    arguments: list[str | Path] = [
-        "--src",
-        source,
-        "--dst",
-        out,
-        "--config",
-        "num_attention_heads=4",
-    ]
+    arguments: list[str | Path] = ["--src", source, "--dst", out, *CHOICE]
     result = invoke(*arguments)
     assert result.exit_code == 0
     assert "no tokenizer: no vocabulary with GluonNLP's name for it in " in result.stdout
@@ -262,9 +255,7 @@ def test_what_was_found_and_does_not_suit_is_left(
 def test_wrong_files_are_refused_before_anything_is_written(
     source: Path, tmp_path: Path, options: list[str], said: str
 ) -> None:
-    result = invoke(
-        *("--src", source, "--dst", tmp_path / "out", "--config", "num_attention_heads=4"), *options
-    )
+    result = invoke(*("--src", source, "--dst", tmp_path / "out", *CHOICE), *options)
     assert (result.exit_code, result.stdout) == (1, "")
     assert said in result.stderr
     assert [*tmp_path.iterdir()] == []
@@ -275,6 +266,8 @@ def test_a_tokenizer_added_later_is_the_one_converted_with(
 ) -> None:
     out = Path(shutil.copytree(bare, tmp_path / "out"))
     (out / "mine.txt").write_text("mine")
+    (out / "folder").mkdir()
+    (out / "folder" / "mine.txt").write_text("mine")
     inode = (out / "model.safetensors").stat().st_ino
     options = [f"--{name}={path}" for name, path in OPTIONS.items()]
     result = invoke("tokenizer", "--dst", out, *options)
@@ -283,6 +276,8 @@ def test_a_tokenizer_added_later_is_the_one_converted_with(
     assert (out / "model.safetensors").stat().st_ino == inode  # not one byte of weights is copied
     assert (out / "mine.txt").read_text() == "mine"
     (out / "mine.txt").unlink()
+    assert (out / "folder" / "mine.txt").read_text() == "mine"
+    shutil.rmtree(out / "folder")
     found, expected = contents(out), contents(whole)
     card, same = "README.md", "conversion.json"
     for name in expected.keys() - {card, same}:
