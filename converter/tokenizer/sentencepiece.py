@@ -75,10 +75,10 @@ def read_sentencepiece(path: Path) -> SentencePieces:
         raise VocabularyError(f"{path}: this SentencePiece model {', '.join(why)}: not supported")
     _processor(path, content)
     special = {"unk": pieces[types.index(UNKNOWN)]}
-    for role in ("bos", "eos", "pad"):
-        number = getattr(trainer, f"{role}_id")
-        if 0 <= number < len(pieces) and types[number] == CONTROL:
-            special[role] = pieces[number]
+    for role in ("bos", "eos", "pad"):  # as SentencePiece's own bos_id() and so on
+        piece = getattr(trainer, f"{role}_piece")
+        if piece in pieces and types[pieces.index(piece)] == CONTROL:
+            special[role] = piece
     return SentencePieces(
         path=path,
         content=content,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from converter.errors import ConvertError
 from converter.gluon import tokens as gluon
 from converter.tokenizer import Prepared
 from converter.tokenizer.build import build
@@ -66,7 +67,7 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
                 *_vocabulary(prepared, loaded),
                 *_sequences(prepared, loaded),
             ]
-    except (KeyboardInterrupt, SystemExit):
+    except (ConvertError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a changed file breaks it anywhere; a panic is no Exception
         return Tokens(0, 0, 0, 0, (f"AutoTokenizer cannot load it: {error}",))
