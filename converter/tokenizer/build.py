@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from converter.errors import VocabularyError
 from converter.tokenizer.prepared import Prepared
 from converter.tokenizer.sentencepiece import NORMAL, USER_DEFINED, SentencePieces
 
@@ -27,7 +28,21 @@ MARK = rf"[\p{{P}}$+<=>^`|~{CHINESE}]"  # what is a word of its own
 
 
 def build(prepared: Prepared) -> Tokenizer:
-    """The tokenizer of `prepared`, with its special tokens and sequence templates."""
+    """The tokenizer of `prepared`, with its special tokens and sequence templates.
+
+    Raises `VocabularyError` when the `tokenizers` library cannot make it.
+    """
+    try:
+        return _built(prepared)
+    except (ImportError, KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library states no errors, and its panics are no Exception
+        raise VocabularyError(
+            f"{prepared.vocabulary.path}: the tokenizers library cannot use it: {error}"
+        ) from error
+
+
+def _built(prepared: Prepared) -> Tokenizer:
     from tokenizers import AddedToken
 
     made = {

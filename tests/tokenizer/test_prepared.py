@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from converter.errors import PlanError
+from converter.errors import PlanError, VocabularyError
 from converter.tokenizer import Files, prepare
+from converter.tokenizer.build import build
 from tests.tokenizer import cases
 
 BORT, CASED = cases.files("bort"), cases.files("bert_cased")
@@ -136,3 +137,13 @@ def test_what_the_vocabulary_says_goes_before_what_is_usual(tmp_path: Path) -> N
     found = prepare(cases.BERT, Files(vocab=path), cases.config(700), {})
     assert found.vocabulary.special["mask"] == "a"
     assert found.ids["mask_token_id"] == found.vocabulary.ids["a"]
+
+
+def test_what_the_library_cannot_use_is_said(tmp_path: Path) -> None:
+    """A special token that no template can name."""
+    assert CASED.vocab is not None
+    path = tmp_path / "my_cased.vocab"
+    path.write_text(CASED.vocab.read_text("utf-8").replace("[SEP]", "a:b:c"), "utf-8")
+    prepared = prepare(cases.BERT, Files(vocab=path), cases.config(700), {})
+    with pytest.raises(VocabularyError, match=r"my_cased\.vocab: the tokenizers library cannot"):
+        build(prepared)
