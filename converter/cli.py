@@ -21,7 +21,7 @@ from converter.convert import convert, inspect, plan_file, verify
 from converter.errors import ConvertError, ParityError, safe
 from converter.export import export
 from converter.options import FILE, Size, common, shown_progress
-from converter.plan import DTYPES
+from converter.plan import DTYPES, Plan
 from converter.report import ExportReport, Report, inspection_json, plan_json
 from converter.shards import MAX_SHARD_SIZE
 from converter.stream import Stages
@@ -36,8 +36,8 @@ from converter.text import (
     seconds_lines,
     summary,
     table_lines,
-    vocabulary_lines,
 )
+from converter.tokenizer import vocabulary_lines
 from converter.version import VERSION
 
 # \b keeps click from joining the lines of a paragraph
@@ -180,7 +180,7 @@ def _convert(
     )
     if dry_run:
         made = plan_file(src, **choice)
-        lines = [*plan_lines(made), "", *config_lines(made), *vocabulary_lines(made, dst)]
+        lines = [*plan_lines(made), "", *config_lines(made), *_vocabulary(made, dst)]
         _print(plan_json(made) if as_json else lines)
         return
     with _reported(as_json, quiet), shown_progress(quiet or as_json) as shown:
@@ -199,8 +199,12 @@ def _convert(
         progress.end()
     _show(report, as_json, quiet, verbose, progress.seconds)
     if not quiet and not as_json:
-        _print([*vocabulary_lines(report.plan, dst)])
+        _print([*_vocabulary(report.plan, dst)])
         click.echo(f"wrote {dst}")
+
+
+def _vocabulary(plan: Plan, dst: Path | None) -> Iterator[str]:
+    yield from vocabulary_lines(plan.tokenizer, plan.no_tokenizer, plan.table.tokenizer, dst)
 
 
 @main.command("verify")

@@ -10,7 +10,8 @@ import click
 from converter.add import add_json, add_tokenizer
 from converter.errors import safe
 from converter.options import FILE, common
-from converter.text import token_line, tokenizer_line
+from converter.text import token_line
+from converter.tokenizer import tokenizer_line
 
 
 @click.command("tokenizer")

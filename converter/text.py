@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converter.errors import ConvertError, safe
@@ -15,7 +14,7 @@ from converter.plan import HEADS, Plan
 from converter.report import ExportReport, Report
 from converter.scopes import VERSIONS
 from converter.table import Row, Table
-from converter.tokenizer import Prepared
+from converter.tokenizer import tokenizer_line
 
 if TYPE_CHECKING:
     from converter.params.content import Content
@@ -99,43 +98,12 @@ def _verdicts(proof: Proof) -> Iterator[str]:
             yield f"  - {problem}"
 
 
-def tokenizer_line(prepared: Prepared) -> str:
-    """What the tokenizer is made of."""
-    names = " and ".join(safe(path.name) for path in prepared.files.given().values())
-    return f"tokenizer: {prepared.kind}, {len(prepared.vocabulary.tokens):,} tokens of {names}"
-
-
 def token_line(tokens: Tokens) -> str:
     """How the tokenizer was compared with GluonNLP's arithmetic."""
     return (
         f"{tokens.texts + tokens.entries:,} texts, {tokens.ids:,} ids as in GluonNLP; "
         f"{tokens.own:,} of {tokens.entries:,} sampled entries are their own id"
     )
-
-
-def vocabulary_lines(plan: Plan, dst: Path | None) -> Iterator[str]:
-    """Which files the tokenizer was made of, or why there is none and what to do about it."""
-    if plan.tokenizer:
-        yield from (f"took {path}" for path in plan.tokenizer.files.given().values())
-        return
-    yield f"no tokenizer: {plan.no_tokenizer}"
-    rule = plan.table.tokenizer
-    if rule:
-        options = " ".join(NEEDED[rule.kinds[0]])
-        public = (
-            f"{rule.public} has the same vocabulary"
-            if rule.public
-            else ("no public tokenizer is known to have the same ids")
-        )
-        yield f"  {public}; add one later: bort-convert tokenizer {options} --dst {dst or 'DST'}"
-
-
-NEEDED = {
-    "wordpiece": ("--vocab FILE",),
-    "byte-level-bpe": ("--vocab FILE", "--merges FILE"),
-    "bert-sentencepiece": ("--sentencepiece FILE",),
-    "sentencepiece": ("--sentencepiece FILE",),
-}
 
 
 def _word(verdict: Any) -> str:

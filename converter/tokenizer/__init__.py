@@ -1,5 +1,6 @@
 """GluonNLP vocabularies become Transformers tokenizers, id by id."""
 
+from converter.tokenizer.lines import tokenizer_line, vocabulary_lines
 from converter.tokenizer.prepared import Files, Prepared, prepare
 from converter.tokenizer.record import recorded, tokenizer_json
 from converter.tokenizer.search import find, places
@@ -14,5 +15,7 @@ __all__ = [
     "prepare",
     "recorded",
     "tokenizer_json",
+    "tokenizer_line",
+    "vocabulary_lines",
     "write_tokenizer",
 ]
