@@ -1,80 +1,20 @@
-"""From file to ids: conversions with a tokenizer, one added later, directories tampered with."""
+"""From file to ids: conversions with a tokenizer, and directories tampered with."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 import converter
-from converter.cli import main
 from tests import borts
 from tests.tokenizer import cases
-
-ROWS = 605
-OPTIONS: dict[str, Any] = cases.files("bort").given()
-CASED: Any = cases.files("bert_cased").vocab
-CHOICE = ("--family", "bort", "--config", "num_attention_heads=4")
-IDS = {"pad": 1, "bos": 0, "eos": 2, "cls": 0, "sep": 2, "mask": 604, "unk": 3}
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The fixture Bort with its decoder, and as many rows as the small vocabulary has tokens."""
-    path = tmp_path_factory.mktemp("source") / "bort.params"
-    arrays = dict(converter.load_params(borts.source("bort_decoder")))
-    random = np.random.default_rng(6)
-    for name in ("word_embed.0.weight", "decoder.3.bias"):
-        old = np.asarray(arrays[name])
-        arrays[name] = random.normal(0, 0.1, (ROWS, *old.shape[1:])).astype(np.float32)
-    arrays["decoder.3.weight"] = arrays["word_embed.0.weight"]
-    converter.save_params(path, arrays)
-    return path
-
-
-def convert(source: Path, out: Path, **more: Any) -> converter.Report:
-    choice = more if "table" in more else {"family": "bort", **more}
-    return converter.convert(source, out, config={"num_attention_heads": 4}, **choice)
-
-
-@pytest.fixture(scope="module")
-def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Converted with its tokenizer."""
-    out = tmp_path_factory.mktemp("whole") / "out"
-    convert(source, out, **OPTIONS)
-    return out
-
-
-@pytest.fixture(scope="module")
-def bare(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Converted without one."""
-    out = tmp_path_factory.mktemp("bare") / "out"
-    convert(source, out)
-    return out
-
-
-@pytest.fixture
-def copy(whole: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(whole, tmp_path / "copy"))
-
-
-def invoke(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(main, [*map(str, arguments)])
-
-
-def contents(folder: Path) -> Mapping[str, str]:
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in folder.iterdir()}
-
-
-def read(path: Path) -> Any:
-    return json.loads(path.read_text("utf-8"))
+from tests.tokenizer.bort import CASED, CHOICE, IDS, OPTIONS, ROWS, convert, invoke, read
 
 
 def test_text_goes_through_tokenizer_and_model(whole: Path) -> None:
@@ -259,107 +199,3 @@ def test_wrong_files_are_refused_before_anything_is_written(
     assert (result.exit_code, result.stdout) == (1, "")
     assert said in result.stderr
     assert [*tmp_path.iterdir()] == []
-
-
-def test_a_tokenizer_added_later_is_the_one_converted_with(
-    bare: Path, whole: Path, source: Path, tmp_path: Path
-) -> None:
-    out = Path(shutil.copytree(bare, tmp_path / "out"))
-    (out / "mine.txt").write_text("mine")
-    (out / "folder").mkdir()
-    (out / "folder" / "mine.txt").write_text("mine")
-    inode = (out / "model.safetensors").stat().st_ino
-    options = [f"--{name}={path}" for name, path in OPTIONS.items()]
-    result = invoke("tokenizer", "--dst", out, *options)
-    assert result.exit_code == 0, result.output
-    assert result.stdout.endswith(f"wrote {out}\n")
-    assert (out / "model.safetensors").stat().st_ino == inode  # not one byte of weights is copied
-    assert (out / "mine.txt").read_text() == "mine"
-    (out / "mine.txt").unlink()
-    assert (out / "folder" / "mine.txt").read_text() == "mine"
-    shutil.rmtree(out / "folder")
-    found, expected = contents(out), contents(whole)
-    card, same = "README.md", "conversion.json"
-    for name in expected.keys() - {card, same}:
-        assert found[name] == expected[name], name
-    assert found.keys() == expected.keys()
-    records = read(out / same), read(whole / same)
-    assert records[0]["tokenizer"] == records[1]["tokenizer"]
-    assert records[0]["config"] == records[1]["config"]
-    section = (whole / card).read_text("utf-8").split("## ")[1]
-    assert section.startswith("Tokenizer")
-    assert section in (out / card).read_text("utf-8")
-    assert "not part of this directory" not in (out / card).read_text("utf-8")
-    assert converter.verify(source, out).passed
-    assert invoke("tokenizer", "--dst", out, *options, "--quiet").stdout == ""  # and once more
-    assert converter.verify(source, out).passed
-
-
-def test_a_tokenizer_that_does_not_suit_leaves_the_directory(bare: Path) -> None:
-    before = contents(bare)
-    result = invoke("tokenizer", "--dst", bare, "--vocab", CASED)
-    assert (result.exit_code, result.stdout) == (1, "")
-    assert "needs --vocab and --merges" in result.stderr
-    assert contents(bare) == before
-    assert [*bare.parent.iterdir()] == [bare]
-
-
-def test_a_proof_that_fails_leaves_the_directory(
-    bare: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Negative control: a tokenizer that splits otherwise is never published."""
-    from converter.tokenizer import build
-
-    monkeypatch.setattr(build, "_byte_level", broken(build._byte_level))
-    before = contents(bare)
-    options = [f"--{name}={path}" for name, path in OPTIONS.items()]
-    result = invoke("tokenizer", "--dst", bare, *options)
-    assert result.exit_code == 3
-    assert "does not give GluonNLP's ids" in result.stderr
-    assert "in GluonNLP" in result.stderr
-    assert contents(bare) == before
-
-
-def broken(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def made(prepared: Any) -> Any:
-        from tokenizers.pre_tokenizers import ByteLevel
-
-        tokenizer = make(prepared)
-        tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=True)
-        return tokenizer
-
-    return made
-
-
-def test_a_tokenizer_needs_a_directory_of_ours(tmp_path: Path) -> None:
-    result = invoke("tokenizer", "--dst", tmp_path, "--vocab", "x")
-    assert result.exit_code == 1
-    assert "a directory that bort-convert wrote is needed" in result.stderr
-
-
-def test_a_table_without_a_tokenizer_has_none(source: Path, bare: Path, tmp_path: Path) -> None:
-    from converter.table_toml import load_family
-
-    text = load_family("bort").text
-    start, end = text.index("[tokenizer]"), text.index("[golden]")
-    table = tmp_path / "mine.toml"
-    table.write_text(text[:start] + text[end:], "utf-8")
-    report = convert(source, tmp_path / "out", table=table)
-    assert report.plan.no_tokenizer == "the family's table has no [tokenizer]"
-    with pytest.raises(converter.PlanError, match=r"mine\.toml has no \[tokenizer\]"):
-        convert(source, tmp_path / "other", table=table, **OPTIONS)
-    with pytest.raises(converter.ConvertError, match="give it by --table"):
-        converter.add_tokenizer(tmp_path / "out", **OPTIONS)
-    with pytest.raises(converter.PlanError, match=r"has no \[tokenizer\]"):
-        converter.add_tokenizer(tmp_path / "out", **OPTIONS, table=table)
-
-
-def test_importing_the_package_imports_no_tokenizer_library() -> None:
-    import subprocess
-    import sys
-
-    code = (
-        "import sys, converter; print({'tokenizers', 'sentencepiece', 'google'} & {*sys.modules})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
