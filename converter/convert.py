@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,10 @@ from converter.staging import OURS, staging
 from converter.stream import Progress, silent
 from converter.table import Table
 from converter.table_toml import family_names, load_family, load_table
+from converter.tokenizer import Files, write_tokenizer
+from converter.told import told
 from converter.verify import DEFAULT_ATOL, prove
+from converter.words import with_recorded, with_tokenizer
 from converter.write import write_json, write_model, write_text
 
 if TYPE_CHECKING:
@@ -68,14 +70,20 @@ def plan_file(
     config: Mapping[str, Any] | None = None,
     dtype: str = "keep",
     gluonnlp_version: str | None = None,
+    vocab: PathLike | None = None,
+    merges: PathLike | None = None,
+    sentencepiece: PathLike | None = None,
+    lower: bool | None = None,
 ) -> Plan:
     """What `convert` would do with `src`, without reading a weight or writing anything.
 
     Arguments and errors as for `convert`.
     """
-    if dtype not in DTYPES:
-        raise ConvertError(f"there is no dtype {dtype!r}; there are: {', '.join(DTYPES)}")
-    return make_plan(read_index(src), _tables(family, table), config or {}, dtype, gluonnlp_version)
+    _check_dtype(dtype)
+    tables = _tables(family, table)
+    made = make_plan(read_index(src), tables, config or {}, dtype, gluonnlp_version)
+    given = (None if path is None else Path(path) for path in (vocab, merges, sentencepiece))
+    return with_tokenizer(made, Files(*given), lower)
 
 
 def convert(
@@ -87,6 +95,10 @@ def convert(
     config: Mapping[str, Any] | None = None,
     dtype: str = "keep",
     gluonnlp_version: str | None = None,
+    vocab: PathLike | None = None,
+    merges: PathLike | None = None,
+    sentencepiece: PathLike | None = None,
+    lower: bool | None = None,
     max_shard_size: int | str = MAX_SHARD_SIZE,
     verify: bool = True,
     atol: float = DEFAULT_ATOL,
@@ -102,6 +114,10 @@ def convert(
     dtype: `keep`, `float32`, `float16` or `bfloat16`
     gluonnlp_version: what the model was trained under, such as "0.9"; None: the meaning that all
         other versions share
+    vocab, merges, sentencepiece: files of the tokenizer; if all are None, those that stand beside
+        the source or in `$MXNET_HOME/models` under GluonNLP's names; if there are none, no
+        tokenizer is written
+    lower: whether text is lower-cased; None: the vocabulary's name or the table tells
     max_shard_size: weights of more bytes become several files and an index; "500MB" is 500,000,000
     verify: False writes without proof, and imports neither torch nor transformers
     atol: the largest absolute difference allowed in float32 hidden states and logits
@@ -110,9 +126,9 @@ def convert(
         when both sides have NaN, or the same infinity, in its place
     progress: called with (stage, done, total)
 
-    Raises `ParamsError`, `TableError`, `PlanError` (all problems at once), `WriteError`,
-    `NonfiniteError` (every tensor with NaN or infinity), and `ParityError` (with the report) when
-    the proof fails. After any of them `dst` is as before.
+    Raises `ParamsError`, `TableError`, `VocabularyError`, `PlanError` (all problems at once),
+    `WriteError`, `NonfiniteError` (every tensor with NaN or infinity), and `ParityError` (with the
+    report) when the proof fails. After any of them `dst` is as before.
     """
     size = parse_size(max_shard_size)
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
@@ -126,9 +142,15 @@ def convert(
         config=config,
         dtype=dtype,
         gluonnlp_version=gluonnlp_version,
+        vocab=vocab,
+        merges=merges,
+        sentencepiece=sentencepiece,
+        lower=lower,
     )
     with staging(destination, force=force) as stage:
         found = write_model(made, stage.path, progress, size)
+        if made.tokenizer:
+            write_tokenizer(made.tokenizer, stage.path)
         check_unchanged(source, before)
         refuse_nonfinite(made.index.path, found, allowed=allow_nonfinite)
         proof = prove(made, stage.path, atol, None, progress, bool(found)) if verify else None
@@ -161,20 +183,20 @@ def verify(
     arguments given here win. `golden` is a file of `examples/record_golden.py`.
     Raises as `convert` does; `ParityError` carries the report.
     """
-    told = _told(Path(dst))
+    record = told(Path(dst))
     if table is None and family is None:
-        family = told["family"]
+        family = record["family"]
         if family not in family_names():
             raise ConvertError(f"{dst} was converted with the table {family!r}: give it by --table")
-    settings = {**told["config_overrides"], **(config or {})}
-    made = plan_file(
-        src,
-        family=family,
-        table=table,
-        config=settings,
-        dtype=told["dtype"],
-        gluonnlp_version=gluonnlp_version or told["gluonnlp_version"],
+    _check_dtype(record["dtype"])
+    made = make_plan(
+        read_index(src),
+        _tables(family, table),
+        {**record["config_overrides"], **(config or {})},
+        record["dtype"],
+        gluonnlp_version or record["gluonnlp_version"],
     )
+    made = with_recorded(made, record["tokenizer"], Path(dst))
     found = _nonfinite(made)
     recorded = None if golden is None else Path(golden)
     proof = prove(made, Path(dst), atol, recorded, progress, bool(found))
@@ -195,24 +217,9 @@ def _nonfinite(plan: Plan) -> Mapping[str, Nonfinite]:
     return tally.found
 
 
-def _told(directory: Path) -> dict[str, Any]:
-    """What the conversion into `directory` was told, from its `conversion.json`."""
-    path = directory / OURS
-    try:
-        told = json.loads(path.read_text("utf-8"))
-        kinds = {
-            "family": str,
-            "config_overrides": dict,
-            "dtype": str,
-            "gluonnlp_version": str | None,
-        }
-        if not all(isinstance(told[key], kind) for key, kind in kinds.items()):
-            raise ValueError("its fields are not what convert writes")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ConvertError(
-            f"{path}: cannot be used ({error}): verify needs a directory that bort-convert wrote"
-        ) from error
-    return {key: told[key] for key in kinds}
+def _check_dtype(dtype: str) -> None:
+    if dtype not in DTYPES:
+        raise ConvertError(f"there is no dtype {dtype!r}; there are: {', '.join(DTYPES)}")
 
 
 def _tables(family: str | None, table: PathLike | None) -> Sequence[Table]:

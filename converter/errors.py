@@ -28,6 +28,10 @@ class TableError(ConvertError):
     """A table is wrong in itself, whatever the checkpoint: names the file and the key."""
 
 
+class VocabularyError(ConvertError):
+    """A vocabulary, merges or SentencePiece file cannot be used: names the file and the place."""
+
+
 class PlanError(ConvertError):
     """What is asked cannot be done with this checkpoint: `problems` holds every reason."""
 

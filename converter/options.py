@@ -80,6 +80,28 @@ def common(*names: str) -> Callable[[Any], Any]:
             help="The GluonNLP that the model was trained under, such as 0.9: some versions "
             "computed with the same numbers in another way, and no file tells.",
         ),
+        "vocab": click.option(
+            "--vocab",
+            type=FILE,
+            metavar="FILE",
+            help="The vocabulary: GluonNLP's .vocab or vocab.json, or a vocab.txt.",
+        ),
+        "merges": click.option(
+            "--merges",
+            type=FILE,
+            metavar="FILE",
+            help="The merges of a byte-level vocabulary: GluonNLP's "
+            "openai_webtext_bpe_ranks-396d4d8e.json or GPT-2's merges.txt.",
+        ),
+        "sentencepiece": click.option(
+            "--sentencepiece", type=FILE, metavar="FILE", help="A SentencePiece model."
+        ),
+        "lower": click.option(
+            "--lower/--no-lower",
+            default=None,
+            help="Whether text is lower-cased; needed only where no file's name tells "
+            "(_uncased, _cased).",
+        ),
         "atol": click.option(
             "--atol",
             type=Tolerance(),

@@ -17,6 +17,7 @@ from converter.fit import Fit, expand, fit
 from converter.params import Index, TensorEntry
 from converter.scopes import may_be
 from converter.table import Table, Version, size_of
+from converter.tokenizer import Prepared
 
 DTYPES: Mapping[str, np.dtype | None] = {
     "keep": None,
@@ -77,6 +78,7 @@ class Plan:
     `exported` are written beside the model under their own names, for the reason that
     `export_reason` gives. `gluonnlp` is the version that the user gave; `version` what the table
     says about it; `named_by` the one that the names tell, a key of `converter.scopes.VERSIONS`.
+    Without a `tokenizer`, `no_tokenizer` says why.
     """
 
     index: Index
@@ -98,6 +100,8 @@ class Plan:
     gluonnlp: str | None = None
     version: Version | None = None
     named_by: str | None = None
+    tokenizer: Prepared | None = None
+    no_tokenizer: str = ""
 
     @property
     def nbytes(self) -> int:

@@ -18,12 +18,15 @@ from converter.params import Index, TensorEntry, about
 from converter.params.nonfinite import Nonfinite
 from converter.plan import Plan, Step
 from converter.scopes import VERSIONS
+from converter.tokenizer import tokenizer_json
 from converter.version import VERSION
 
 if TYPE_CHECKING:
     from converter.params.content import Content
     from converter.verify import Proof
     from converter.verify.copies import Copies
+
+PROVEN_BY = ("safetensors", "tokenizers", "torch", "transformers")
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Report:
         """Plain data, the same for the same input and versions: no date, no path."""
         plan = self.plan
         return {
-            "tool": _tool("safetensors", "torch", "transformers") if self.proof else _tool(),
+            "tool": _tool(*PROVEN_BY) if self.proof else _tool(),
             "source": {
                 "file": plan.index.path.name,
                 "bytes": plan.index.size,
@@ -185,6 +188,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "gluonnlp_version": plan.gluonnlp,
         "config_overrides": dict(plan.overrides),
         "config": dict(plan.config),
+        "tokenizer": tokenizer_json(plan.tokenizer) if plan.tokenizer else None,
         "tensors": [_step_json(step) for step in plan.steps],
         "tied": [{"source": second.name, "equals": first.name} for second, first in plan.tied],
         "exported": [entry.name for entry in plan.exported],

@@ -41,8 +41,9 @@ class Staging:
 
         The destination is looked at once more: someone may have put files there meanwhile.
         """
-        for file in [self.path] if self._file else self.path.iterdir():
-            _sync(file)
+        for file in [self.path] if self._file else self.path.rglob("*"):
+            if file.is_file():
+                _sync(file)
         _sync_directory(self._area / "new")
         _check(self._destination, file=self._file, force=self._force)
         if self._file:

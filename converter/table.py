@@ -15,6 +15,18 @@ from typing import Any
 Value = str | int | float | bool
 Size = str | int | tuple["Size", ...]  # a config field, a number, or the product of several
 
+# What a special token is for: Transformers' word → GluonNLP 0.x's
+ROLES: Mapping[str, str] = {
+    "pad": "padding",
+    "bos": "bos",
+    "eos": "eos",
+    "cls": "cls",
+    "sep": "sep",
+    "mask": "mask",
+    "unk": "unknown",
+}
+KINDS = ("wordpiece", "byte-level-bpe", "bert-sentencepiece", "sentencepiece")
+
 
 @dataclass(frozen=True)
 class Row:
@@ -142,6 +154,41 @@ class Golden:
 
 
 @dataclass(frozen=True)
+class TokenizerRule:
+    """How the family's text becomes ids; the vocabulary itself is a file of the user's.
+
+    kinds: of `KINDS`, those that its vocabularies can have
+    single, pair: the sequence the model was trained on, such as `cls A sep B:1 sep:1`: roles of
+        special tokens and the texts A and B, each with its token type (0 where none stands)
+    special: role → token, where the vocabulary does not say
+    datasets: GluonNLP's vocabularies for this family, by their names (`…-<hash>.vocab`), where
+        the parameters file's own name does not tell which
+    public: which tokenizer everyone can get has the same vocabulary; empty: none is known
+    lower: whether text is lower-cased; None where the file's name tells (`_cased`, `_uncased`)
+    version: of GluonNLP, where the family's checkpoints tell it
+    padding_side: `right` or `left`
+    length: the config field that limits how long a sequence is; `reserved` of it are not for text
+    """
+
+    kinds: tuple[str, ...]
+    single: str
+    pair: str
+    special: Mapping[str, str]
+    datasets: tuple[str, ...]
+    public: str
+    lower: bool | None
+    version: str
+    padding_side: str
+    length: str
+    reserved: int
+
+    @property
+    def token_types(self) -> bool:
+        """Whether the model is given token types."""
+        return any(":" in part for part in f"{self.single} {self.pair}".split())
+
+
+@dataclass(frozen=True)
 class Table:
     """A family, as its file states it. `origin` is the file, `text` what stands in it.
 
@@ -170,6 +217,7 @@ class Table:
     versions: tuple[Version, ...]
     golden: Golden | None
     notes: tuple[str, ...] = field(default=())
+    tokenizer: TokenizerRule | None = None
 
     def all_rows(self) -> Iterator[Row]:
         """Every row, the heads' included."""

@@ -21,6 +21,7 @@ from converter.table import (
     Size,
     Table,
     Target,
+    TokenizerRule,
     Version,
 )
 from converter.table_check import problems_of
@@ -152,6 +153,7 @@ def _build(top: _Section, name: str, origin: str, text: str) -> Table:
         versions=tuple(_version(section) for section in top.sections("version")),
         golden=_golden(top.section("golden")),
         notes=_notes(top.section("card")),
+        tokenizer=_tokenizer(top.section("tokenizer")),
     )
     top.end()
     return table
@@ -297,3 +299,23 @@ def _notes(section: _Section) -> tuple[str, ...]:
     notes = section.listed("notes", str, [])
     section.end()
     return notes
+
+
+def _tokenizer(section: _Section) -> TokenizerRule | None:
+    if not section.keys():
+        return None
+    rule = TokenizerRule(
+        kinds=section.listed("kinds", str),
+        single=section.take("single", str),
+        pair=section.take("pair", str),
+        special=section.mapping("special", str),
+        datasets=section.listed("datasets", str, []),
+        public=section.take("public", str, ""),
+        lower=section.take("lower", bool) if "lower" in section.keys() else None,
+        version=section.take("version", str, ""),
+        padding_side=section.take("padding_side", str, "right"),
+        length=section.take("length", str, "max_position_embeddings"),
+        reserved=section.take("reserved", int, 0),
+    )
+    section.end()
+    return rule

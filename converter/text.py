@@ -14,11 +14,13 @@ from converter.plan import HEADS, Plan
 from converter.report import ExportReport, Report
 from converter.scopes import VERSIONS
 from converter.table import Row, Table
+from converter.tokenizer import tokenizer_line
 
 if TYPE_CHECKING:
     from converter.params.content import Content
     from converter.verify import Proof
     from converter.verify.parity import Difference
+    from converter.verify.tokens import Tokens
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -31,6 +33,8 @@ def summary(report: Report) -> Iterator[str]:
     yield from _nonfinite_lines(report.nonfinite)
     yield from export_lines(plan)
     yield from (f"note: {text}" for text in plan.warnings())
+    if plan.tokenizer:
+        yield tokenizer_line(plan.tokenizer)
     if proof is None:
         yield "not verified (--no-verify): run `bort-convert verify` before you rely on it"
         return
@@ -87,9 +91,19 @@ def _verdicts(proof: Proof) -> Iterator[str]:
         )
     else:
         yield "parity  not asked: the names must be right first"
-    for verdict in (bits, names, parity, proof.golden):
+    if proof.tokens:
+        yield f"tokens  {_word(proof.tokens)}  {token_line(proof.tokens)}"
+    for verdict in (bits, names, parity, proof.golden, proof.tokens):
         for problem in verdict.problems if verdict else ():
             yield f"  - {problem}"
+
+
+def token_line(tokens: Tokens) -> str:
+    """How the tokenizer was compared with GluonNLP's arithmetic."""
+    return (
+        f"{tokens.texts + tokens.entries:,} texts, {tokens.ids:,} ids as in GluonNLP; "
+        f"{tokens.own:,} of {tokens.entries:,} sampled entries are their own id"
+    )
 
 
 def _word(verdict: Any) -> str:

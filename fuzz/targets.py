@@ -19,15 +19,18 @@ from typing import Any
 
 import numpy as np
 
-from converter.convert import _told, plan_file
-from converter.errors import ConvertError, ParamsError, TableError
+from converter.convert import plan_file
+from converter.errors import ConvertError, ParamsError, TableError, VocabularyError
 from converter.params import Weights, load_params, read_index
 from converter.plan import Plan, make_plan
 from converter.staging import OURS
 from converter.table_toml import load_family, parse_table
+from converter.tokenizer.vocabulary import read_merges, read_vocabulary
+from converter.told import told as read_told
 from converter.verify.bits import check_bits
 from converter.verify.golden import _inputs, _read
 from converter.verify.names import check_names
+from converter.words import with_recorded
 from converter.write import write_json, write_model
 from tests.borts import FIXTURES
 from tests.faults.making import BORT_TOML, CONFIG, bort_arrays, write_params
@@ -96,15 +99,27 @@ def told(data: bytes) -> None:
     plan = converted()
     (folder() / OURS).write_bytes(data)
     try:
-        said = _told(folder())
-        plan_file(
+        said = read_told(folder())
+        made = plan_file(
             plan.index.path,
             family=said["family"],
             config=said["config_overrides"],
             dtype=said["dtype"],
         )
+        with_recorded(made, said["tokenizer"], folder())
     except ConvertError as refusal:
         assert str(refusal)
+
+
+def vocabulary(data: bytes) -> None:
+    """A vocabulary or merges of a user's own."""
+    path = folder() / "some.vocab"
+    path.write_bytes(data)
+    for read in (read_vocabulary, read_merges):
+        try:
+            read(path)
+        except VocabularyError as refusal:
+            assert str(refusal).startswith(f"{path}: "), refusal
 
 
 def bits(data: bytes) -> None:
@@ -139,6 +154,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "reader": reader,
     "table": table,
     "told": told,
+    "vocabulary": vocabulary,
     "bits": bits,
     "names": names,
     "golden": golden,
@@ -157,10 +173,24 @@ def seeds(target: str) -> Iterator[bytes]:
         yield BORT_TOML.encode()
         yield from (part.encode() for part in BORT_TOML.split("\n\n"))
     elif target == "told":
-        told_by = {"family": "bort", "config_overrides": CONFIG, "dtype": "keep"}
+        told_by: dict[str, Any] = {"family": "bort", "config_overrides": CONFIG, "dtype": "keep"}
+        told_by |= {"config": {}, "gluonnlp_version": None, "tokenizer": None}
         write_json(folder() / OURS, told_by)
         yield (folder() / OURS).read_bytes()
         yield json.dumps(told_by | {"dtype": "float16"}).encode()
+        record: dict[str, Any] = {
+            "files": {"vocab": "v", "merges": "m"},
+            "special": {"pad": "<pad>"},
+        }
+        record |= {"tokens_sha256": "", "lower": None, "gluonnlp_version": "0.8"}
+        yield json.dumps(told_by | {"tokenizer": record}).encode()
+    elif target == "vocabulary":
+        roles = {"padding_token": "p"}
+        parts = {"idx_to_token": ["u", "p"], "token_to_idx": {"u": 0, "p": 1}}
+        yield json.dumps(parts | {"unknown_token": "u", "identifiers_to_tokens": roles}).encode()
+        newer = {"all_tokens": ["u"], "special_token_key_value": {"unk_token": "u"}}
+        yield json.dumps(newer).encode()
+        yield from (b'{"a": 0, "b": 1}', b"[PAD]\n##b\n", b"#version: 0.2\na b\nab c\n")
     elif target in ("bits", "names"):
         converted()
         file = "model.safetensors" if target == "bits" else "config.json"

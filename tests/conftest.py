@@ -12,6 +12,8 @@ from hypothesis import settings
 
 # The models here are tiny: a second thread costs more than it gives, most of all on a busy machine.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Vocabularies of the user's own that are found here must not change a test.
+os.environ["MXNET_HOME"] = str(Path(__file__).parent / "no-mxnet-home")
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -58,6 +60,15 @@ def mxnet_v1() -> Path:
 def transformers_4() -> Path:
     """The Python of the last Transformers 4."""
     return _interpreter("BORT_TRANSFORMERS_4", ".venv-transformers-4")
+
+
+@pytest.fixture(scope="session")
+def real_vocabularies() -> Path:
+    """Real vocabularies, and a real model: gpt2/ and bert/, from packages of npm and PyPI."""
+    path = Path(os.environ.get("BORT_REAL_VOCABULARIES") or ROOT / ".cache" / "real")
+    if not path.exists():
+        pytest.fail(f"{path} does not exist: run `make test`, which downloads it")
+    return path
 
 
 def _interpreter(variable: str, folder: str) -> Path:

@@ -160,7 +160,7 @@ def test_what_is_no_conversion_is_1(kind: str, tmp_path: Path) -> None:
         directory.mkdir()
     result = verify("bort_decoder", directory)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "verify needs a directory that bort-convert wrote" in result.stderr
+    assert "a directory that bort-convert wrote is needed" in result.stderr
 
 
 def test_another_source_of_the_same_shapes_is_3(copied: Path) -> None:

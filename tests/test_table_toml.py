@@ -185,6 +185,42 @@ def test_contradictions_are_told_all_at_once() -> None:
     assert str(caught.value).count("\n  - ") == 2
 
 
+TOKENIZER = """
+[tokenizer]
+kinds = ["wordpiece"]
+single = "cls A sep"
+pair = "cls A sep B:1 sep:1"
+special = { cls = "[CLS]" }
+length = "rows"
+"""
+
+
+@pytest.mark.parametrize(
+    ("pair", "reason"),
+    [
+        (('"wordpiece"', '"words"'), "there is no kind 'words'; there are: wordpiece, byte-level"),
+        (('["wordpiece"]', "[]"), "kinds is empty"),
+        (("cls = ", "class = "), "there is no role 'class'; there are: pad, bos"),
+        (('cls A sep"', 'cls sep"'), "single: A, each once"),
+        (("B:1", "A"), "pair: A and B, each once"),
+        (("B:1", "B:x"), "pair: A and B, each once, among roles like cls:0"),
+        (('A sep"', 'A sap"'), "single: A, each once"),
+        (('"rows"', '"n_rows"'), "length: nothing tells 'n_rows'"),
+        (('"rows"', '"rows"\npadding_side = "top"'), "padding_side 'top' is neither"),
+        (('"rows"', '"rows"\ncolour = 1'), "unknown key 'colour'"),
+        (('"rows"', '"rows"\nlower = "no"'), "'lower' has the wrong type"),
+    ],
+)
+def test_what_is_wrong_with_a_tokenizer_is_told(pair: tuple[str, str], reason: str) -> None:
+    found = parse_table(SMALL + TOKENIZER, "my", "my.toml").tokenizer
+    assert found is not None
+    assert (found.token_types, found.lower, found.special) == (True, None, {"cls": "[CLS]"})
+    assert pair[0] in TOKENIZER
+    with pytest.raises(TableError) as caught:
+        parse_table(SMALL + TOKENIZER.replace(*pair, 1), "my", "my.toml")
+    assert reason in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [(b"\xff\xfe", "utf-8"), (b"#" * (MAX_BYTES + 1), "more than 1,048,576 bytes"), (b"", "title")],
@@ -249,7 +285,7 @@ def test_every_verb_has_its_section() -> None:
 
 def test_the_program_has_what_tables_may_name() -> None:
     folder = Path(gluon.__file__).parent
-    found = {path.stem for path in folder.glob("*.py")} - {"__init__", "heads", "layers"}
+    found = {path.stem for path in folder.glob("*.py")} - {"__init__", "heads", "layers", "tokens"}
     assert found == ARITHMETICS.keys()
     for name, settings in ARITHMETICS.items():
         forward = importlib.import_module(f"converter.gluon.{name}").forward

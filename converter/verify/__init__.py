@@ -1,8 +1,9 @@
-"""Three questions about a written directory, none of which replaces another.
+"""Questions about a written directory, none of which replaces another.
 
 bits    run the plan backwards: does every source tensor come back bit for bit?
 names   are the written names and shapes those of the Transformers class?
 parity  does GluonNLP's arithmetic on the source give what Transformers gives on the target?
+tokens  where there is a tokenizer: does it give the ids that GluonNLP gives?
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ if TYPE_CHECKING:  # a run without proof imports none of these
     from converter.verify.golden import GoldenCheck
     from converter.verify.names import Names
     from converter.verify.parity import Parity
+    from converter.verify.tokens import Tokens
 
 DEFAULT_ATOL = 1e-4  # on float32 hidden states and logits; measured differences are near 1e-5
 
@@ -35,12 +37,14 @@ class Proof:
     names: Names
     parity: Parity | None
     golden: GoldenCheck | None = None
+    tokens: Tokens | None = None
 
     @property
     def passed(self) -> bool:
         """Whether every question was asked and answered well."""
-        asked = [self.bits, self.names, self.parity, *([self.golden] if self.golden else [])]
-        return all(verdict is not None and verdict.passed for verdict in asked)
+        asked = (self.bits, self.names, self.parity)
+        given = (verdict.passed for verdict in (self.golden, self.tokens) if verdict is not None)
+        return all(verdict is not None and verdict.passed for verdict in asked) and all(given)
 
 
 def prove(
@@ -51,7 +55,7 @@ def prove(
     progress: Callable[[str, int, int], None] = lambda *_: None,
     nonfinite: bool = False,
 ) -> Proof:
-    """Ask all three questions of `directory`, and compare with a recorded `golden` if given.
+    """Ask all questions of `directory`, and compare with a recorded `golden` if given.
 
     `nonfinite`: the source holds NaN or infinity, and outputs may; see `parity.difference`.
     Raises `ConvertError` for a golden file that cannot be read; verdicts are never raised.
@@ -74,8 +78,13 @@ def prove(
         parity, golden_check = _run(plan, directory, atol, golden, nonfinite)
         if os.name == "nt":  # no directory with a mapped file in it is renamed there
             gc.collect()
+    tokens = None
+    if plan.tokenizer:
+        from converter.verify.tokens import check_tokens
+
+        tokens = check_tokens(plan.tokenizer, directory)
     progress("proof done", stages, stages)
-    return Proof(bits, names, parity, golden_check)
+    return Proof(bits, names, parity, golden_check, tokens)
 
 
 def _run(

@@ -1,0 +1,21 @@
+"""GluonNLP vocabularies become Transformers tokenizers, id by id."""
+
+from converter.tokenizer.lines import tokenizer_line, vocabulary_lines
+from converter.tokenizer.prepared import Files, Prepared, prepare
+from converter.tokenizer.record import recorded, tokenizer_json
+from converter.tokenizer.search import find, places
+from converter.tokenizer.write import FILES, write_tokenizer
+
+__all__ = [
+    "FILES",
+    "Files",
+    "Prepared",
+    "find",
+    "places",
+    "prepare",
+    "recorded",
+    "tokenizer_json",
+    "tokenizer_line",
+    "vocabulary_lines",
+    "write_tokenizer",
+]

@@ -1,0 +1,39 @@
+"""What a tokenizer is made of, or why there is none, as lines for a person to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from converter.errors import safe
+from converter.table import TokenizerRule
+from converter.tokenizer.prepared import Prepared
+
+OPTIONS = {
+    "wordpiece": "--vocab FILE",
+    "byte-level-bpe": "--vocab FILE --merges FILE",
+    "bert-sentencepiece": "--sentencepiece FILE",
+    "sentencepiece": "--sentencepiece FILE",
+}
+
+
+def tokenizer_line(prepared: Prepared) -> str:
+    """Kind, size and files, without their folders."""
+    names = " and ".join(safe(path.name) for path in prepared.files.given().values())
+    return f"tokenizer: {prepared.kind}, {len(prepared.vocabulary.tokens):,} tokens of {names}"
+
+
+def vocabulary_lines(
+    prepared: Prepared | None, why: str, rule: TokenizerRule | None, dst: Path | None
+) -> Iterator[str]:
+    """The files that were taken; or `why` there are none, and what to do about it later."""
+    if prepared:
+        yield from (f"took {path}" for path in prepared.files.given().values())
+        return
+    yield f"no tokenizer: {why}"
+    if rule:
+        public = "no public tokenizer is known to have the same ids"
+        if rule.public:
+            public = f"{rule.public} has the same vocabulary"
+        given = f"bort-convert tokenizer {OPTIONS[rule.kinds[0]]} --dst {dst or 'DST'}"
+        yield f"  {public}; add one later: {given}"

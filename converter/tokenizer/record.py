@@ -1,0 +1,75 @@
+"""What conversion.json says of a tokenizer, and the tokenizer again from what stands beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from converter.errors import ConvertError
+from converter.table import ROLES, TokenizerRule
+from converter.tokenizer.prepared import Files, Prepared, prepare
+
+
+def tokenizer_json(prepared: Prepared) -> dict[str, Any]:
+    """Plain data, the same for the same files: names without folders."""
+    return {
+        "kind": prepared.kind,
+        "files": {option: path.name for option, path in prepared.files.given().items()},
+        "tokens": len(prepared.vocabulary.tokens),
+        "tokens_sha256": prepared.vocabulary.digest,
+        "duplicates": list(prepared.vocabulary.duplicates),
+        "special": dict(prepared.vocabulary.special),
+        "ids": prepared.ids,
+        "single": prepared.single,
+        "pair": prepared.pair,
+        "lower": prepared.lower,
+        "gluonnlp_version": prepared.told,
+    }
+
+
+def recorded(
+    rule: TokenizerRule, record: Mapping[str, Any], directory: Path, config: Mapping[str, Any]
+) -> Prepared:
+    """The tokenizer that `directory` should have, from the vocabulary in it and its `record`.
+
+    Raises `VocabularyError` and `PlanError` when the vocabulary cannot be read or does not suit
+    the model any more, `ConvertError` when the record is none that was written here.
+    """
+    kinds = {
+        "files": dict,
+        "tokens_sha256": str,
+        "special": dict,
+        "lower": bool | None,
+        "gluonnlp_version": str | None,
+    }
+    wrong = [key for key, kind in kinds.items() if not isinstance(record.get(key, ()), kind)]
+    special = record.get("special")
+    if wrong or not isinstance(special, dict) or not {*special.items()} <= _plain(special):
+        raise ConvertError(f"{directory}: conversion.json says nothing usable of the tokenizer")
+    own = _own_files(directory, {*record["files"]})
+    prepared = prepare(
+        rule,
+        own,
+        config,
+        {},
+        record["lower"],
+        record["gluonnlp_version"],
+        special=special,
+    )
+    return replace(prepared, recorded=record["tokens_sha256"])
+
+
+def _plain(special: Mapping[Any, Any]) -> set[tuple[str, str]]:
+    return {(role, t) for role, t in special.items() if role in ROLES and isinstance(t, str)}
+
+
+def _own_files(directory: Path, options: set[str]) -> Files:
+    """The vocabulary as `write_tokenizer` wrote it."""
+    if "sentencepiece" in options:
+        vocab = directory / "vocab.json" if "vocab" in options else None
+        return Files(vocab=vocab, sentencepiece=directory / "spiece.model")
+    if "merges" in options:
+        return Files(vocab=directory / "vocab.json", merges=directory / "merges.txt")
+    return Files(vocab=directory / "vocab.txt")

@@ -1,0 +1,138 @@
+"""SentencePiece models: pieces, scores and normalisation, and the vocabulary GluonNLP makes of one.
+
+Sources: google/sentencepiece src/sentencepiece_model.proto; GluonNLP v0.10.0 vocab/bert.py
+(BERTVocab.from_sentencepiece), vocab/vocab.py (Vocab.__init__), master data/tokenizers/
+sentencepiece.py (SentencepieceTokenizer).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converter.errors import VocabularyError
+from converter.table import TokenizerRule
+from converter.tokenizer.vocabulary import MAX_TOKENS, Vocabulary, read_bytes
+
+NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # SentencePiece.Type
+UNIGRAM = 1  # TrainerSpec.ModelType
+
+
+@dataclass(frozen=True)
+class SentencePieces:
+    """What a model file holds. `types`: a number of `SentencePiece.Type` for each piece."""
+
+    path: Path
+    content: bytes
+    pieces: tuple[str, ...]
+    scores: tuple[float, ...]
+    types: tuple[int, ...]
+    charsmap: bytes
+    dummy_prefix: bool
+    remove_whitespace: bool
+    special: dict[str, str]
+
+    def processor(self) -> Any:
+        """SentencePiece itself with this model."""
+        return _processor(self.path, self.content)
+
+
+def _processor(path: Path, content: bytes) -> Any:
+    from sentencepiece import SentencePieceProcessor
+
+    processor = SentencePieceProcessor()
+    try:
+        processor.LoadFromSerializedProto(content)
+    except RuntimeError as error:
+        raise VocabularyError(f"{path}: SentencePiece itself refuses it: {error}") from error
+    return processor
+
+
+def read_sentencepiece(path: Path) -> SentencePieces:
+    """A SentencePiece model (`.spiece`, `.model`, GluonNLP's `t5-5f05e7c5.vocab`).
+
+    Raises `VocabularyError` when it is none, or of a kind that no GluonNLP model uses.
+    """
+    content = read_bytes(path)
+    model = _parsed(path, content)
+    trainer, normalizer = model.trainer_spec, model.normalizer_spec
+    pieces = tuple(piece.piece for piece in model.pieces)
+    types = tuple(piece.type for piece in model.pieces)
+    refused = {
+        "has no pieces": not 0 < len(pieces) <= MAX_TOKENS,
+        "has a piece twice": len({*pieces}) != len(pieces),
+        "is no unigram model": trainer.model_type != UNIGRAM,
+        "has unused pieces": UNUSED in types,
+        "has byte pieces": BYTE in types,
+        "puts ▁ behind words": trainer.treat_whitespace_as_suffix,
+        "has not one unknown piece": types.count(UNKNOWN) != 1,
+        "keeps spaces as they are": not normalizer.escape_whitespaces,
+        "has a score that is no number": not all(math.isfinite(p.score) for p in model.pieces),
+    }
+    if why := [reason for reason, met in refused.items() if met]:
+        raise VocabularyError(f"{path}: this SentencePiece model {', '.join(why)}: not supported")
+    _processor(path, content)
+    special = {"unk": pieces[types.index(UNKNOWN)]}
+    for role in ("bos", "eos", "pad"):  # as SentencePiece's own bos_id() and so on
+        piece = getattr(trainer, f"{role}_piece")
+        if piece in pieces and types[pieces.index(piece)] == CONTROL:
+            special[role] = piece
+    return SentencePieces(
+        path=path,
+        content=content,
+        pieces=pieces,
+        scores=tuple(piece.score for piece in model.pieces),
+        types=types,
+        charsmap=normalizer.precompiled_charsmap,
+        dummy_prefix=normalizer.add_dummy_prefix,
+        remove_whitespace=normalizer.remove_extra_whitespaces,
+        special=special,
+    )
+
+
+def _parsed(path: Path, content: bytes) -> Any:
+    try:
+        from google.protobuf.message import DecodeError
+        from sentencepiece import sentencepiece_model_pb2
+    except ImportError as error:
+        raise VocabularyError(
+            f"{path}: needs two packages more: pip install sentencepiece protobuf ({error})"
+        ) from error
+    model: Any = vars(sentencepiece_model_pb2)["ModelProto"]()  # made while it is imported
+    try:
+        model.ParseFromString(content)
+    except (DecodeError, ValueError) as error:  # ValueError: a piece that is not UTF-8
+        raise VocabularyError(f"{path}: no SentencePiece model: {error}") from error
+    return model
+
+
+def vocabulary_of(model: SentencePieces, rule: TokenizerRule) -> Vocabulary:
+    """The ids GluonNLP gives: those of the pieces, then the special tokens that are no pieces.
+
+    `BERTVocab.from_sentencepiece` adds `[PAD]`, `[MASK]`, `[SEP]` and `[CLS]` where the model has
+    no such piece; in which order is what `Vocab.__init__` makes of it.
+    """
+    special = dict(model.special)
+    special |= {role: token for role, token in rule.special.items() if role not in special}
+    if "bert-sentencepiece" not in rule.kinds:
+        return Vocabulary(
+            model.path, model.pieces, {r: t for r, t in special.items() if t in model.pieces}
+        )
+    ordered = [special[r] for r in ("cls", "sep", "mask", "pad", "bos", "eos") if r in special]
+    return Vocabulary(model.path, _displaced(special["unk"], ordered, model.pieces), special)
+
+
+def _displaced(unknown: str, special: list[str], pieces: tuple[str, ...]) -> tuple[str, ...]:
+    """`Vocab.__init__`: unknown, special tokens, the rest by name; then each piece is moved to
+    its own id by changing places with whatever stands there.
+    """
+    first = [unknown, *dict.fromkeys(special)]
+    tokens = [*first, *sorted({*pieces} - {*first})]
+    place = {token: number for number, token in enumerate(tokens)}
+    for wanted, piece in enumerate(pieces):
+        old, ousted = place[piece], tokens[wanted]
+        tokens[wanted], tokens[old] = piece, ousted
+        place[piece], place[ousted] = wanted, old
+    return tuple(tokens)

@@ -1,0 +1,214 @@
+"""Vocabularies as GluonNLP writes them, and the merges of GPT-2: files → tokens by id.
+
+Sources: GluonNLP v0.8.3 and v0.10.0 src/gluonnlp/vocab/vocab.py (to_json, from_json), master
+src/gluonnlp/data/vocab.py (to_json); v0.8.3 data/transforms.py (GPT2BPETokenizer).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converter.errors import VocabularyError, safe
+from converter.table import ROLES
+
+MAX_BYTES = 2**26  # the largest published one, of 250,000 tokens, has 5 MB
+MAX_TOKENS = 2**22
+OLDER = {f"{name}_token": role for role, name in ROLES.items()}  # `padding_token` → `pad`
+NEWER = {f"{role}_token": role for role in ROLES}  # `pad_token` → `pad`
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Tokens by id, each once, and which of them is special: role (`pad`, `unk`, …) → token.
+
+    `duplicates`: ids whose token has another id as well. No text gives them in GluonNLP; here
+    their place is held by a name that no text gives either.
+    """
+
+    path: Path
+    tokens: tuple[str, ...]
+    special: Mapping[str, str]
+    duplicates: tuple[int, ...] = ()
+
+    @property
+    def ids(self) -> dict[str, int]:
+        """Token → id."""
+        return {token: number for number, token in enumerate(self.tokens)}
+
+    @property
+    def digest(self) -> str:
+        """sha256 of the tokens in their order, as a JSON list."""
+        return hashlib.sha256(json.dumps(self.tokens).encode()).hexdigest()
+
+
+def read_bytes(path: Path) -> bytes:
+    """The file's content. Raises `VocabularyError` when it cannot be read or is far too large."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise VocabularyError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if len(content) > MAX_BYTES:
+        raise VocabularyError(f"{path}: no vocabulary has more than {MAX_BYTES:,} bytes")
+    return content
+
+
+def read_text(path: Path) -> str:
+    """The file's content as text. Raises `VocabularyError`, with what else the file may be."""
+    try:
+        return read_bytes(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise VocabularyError(
+            f"{path}: not UTF-8 at byte {error.start:,}: a SentencePiece model is given with "
+            "--sentencepiece, an archive must be unpacked first"
+        ) from error
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """A vocabulary of any layout: `Vocab` and `BERTVocab` JSON of GluonNLP 0.x, `Vocab` JSON of
+    1.x, JSON of token → id (GPT-2's `encoder.json`), or one token a line (`vocab.txt`).
+
+    Raises `VocabularyError` naming the file and what is wrong in it.
+    """
+    text = read_text(path)
+    if not text.lstrip().startswith("{"):
+        return _from_lines(path, text)
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise VocabularyError(f"{path}: begins like JSON and is not: {error}") from error
+    if "idx_to_token" in data:
+        return _from_vocab_json(path, data)
+    if "all_tokens" in data:
+        special = data.get("special_token_key_value") or {}
+        return _vocabulary(path, _tokens(path, data["all_tokens"]), _special(path, special, NEWER))
+    if data and all(type(value) is int for value in data.values()):
+        return _vocabulary(path, _by_id(path, data), {})
+    raise VocabularyError(
+        f"{path}: JSON of another kind: neither a vocabulary of GluonNLP (idx_to_token, "
+        f"all_tokens) nor a map of tokens to ids; its keys: {safe(', '.join([*data][:5]))}"
+    )
+
+
+def _from_vocab_json(path: Path, data: Mapping[str, Any]) -> Vocabulary:
+    """GluonNLP 0.x. Before 0.7, a token with two purposes has two ids and `token_to_idx` tells
+    the one in use; older files also have the special tokens beside the rest.
+    """
+    tokens = _tokens(path, data["idx_to_token"])
+    ids = data.get("token_to_idx")
+    if not isinstance(ids, dict):
+        raise VocabularyError(f"{path}: idx_to_token without token_to_idx")
+    for number, token in enumerate(tokens):
+        used = ids.get(token)
+        if type(used) is not int or not 0 <= used < len(tokens) or tokens[used] != token:
+            raise VocabularyError(
+                f"{path}: idx_to_token has {token!r} at {number} and token_to_idx says {used!r}"
+            )
+    if extra := ids.keys() - {*tokens}:
+        raise VocabularyError(
+            f"{path}: token_to_idx has {len(extra):,} tokens that idx_to_token lacks, such as "
+            f"{min(extra)!r}"
+        )
+    identifiers = data.get("identifiers_to_tokens") or {}
+    if not isinstance(identifiers, dict):
+        raise VocabularyError(f"{path}: identifiers_to_tokens is no map")
+    special = _special(path, {**data, **identifiers}, OLDER)
+    return _vocabulary(path, tokens, special, ids)
+
+
+def _from_lines(path: Path, text: str) -> Vocabulary:
+    """One token a line; where a token stands twice the last line counts, as in BERT's own code.
+
+    Baidu's ERNIE has a second column of numbers, which is no part of the token.
+    """
+    lines = [line.removesuffix("\r") for line in text.split("\n")]
+    if lines[-1] == "":
+        lines.pop()
+    if lines and all("\t" in line for line in lines):
+        lines = [line.split("\t")[0] for line in lines]
+    tokens = _tokens(path, lines)
+    return _vocabulary(path, tokens, {}, {token: n for n, token in enumerate(tokens)})
+
+
+def _by_id(path: Path, ids: Mapping[str, int]) -> list[str]:
+    tokens = sorted(ids, key=ids.__getitem__)
+    if [ids[token] for token in tokens] != [*range(len(tokens))]:
+        raise VocabularyError(
+            f"{path}: the ids are not 0 to {len(tokens) - 1:,}, each once: which embedding row "
+            "belongs to which token?"
+        )
+    return _tokens(path, tokens)
+
+
+def _tokens(path: Path, values: Any) -> list[str]:
+    if not isinstance(values, list) or not 0 < len(values) <= MAX_TOKENS:
+        raise VocabularyError(f"{path}: no list of 1 to {MAX_TOKENS:,} tokens")
+    for number, token in enumerate(values):
+        if not isinstance(token, str):
+            raise VocabularyError(f"{path}: token {number:,} is no text: {str(token)[:40]!r}")
+        try:
+            token.encode()
+        except UnicodeEncodeError as error:
+            raise VocabularyError(f"{path}: token {number:,} is no Unicode: {token!r}") from error
+    return values
+
+
+def _special(path: Path, data: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, str]:
+    special = {role: data[key] for key, role in keys.items() if data.get(key) is not None}
+    for role, token in special.items():
+        if not isinstance(token, str):
+            raise VocabularyError(f"{path}: the {role} token is no text: {str(token)[:40]!r}")
+    return special
+
+
+def _vocabulary(
+    path: Path,
+    tokens: Sequence[str],
+    special: Mapping[str, str],
+    used: Mapping[str, int] | None = None,
+) -> Vocabulary:
+    """`used`: which id counts for a token that has several; without it there may be none."""
+    ids = used or {token: number for number, token in enumerate(tokens)}
+    double = tuple(number for number, token in enumerate(tokens) if ids[token] != number)
+    if double and used is None:
+        raise VocabularyError(f"{path}: {tokens[double[0]]!r} stands in it twice")
+    for role, token in special.items():
+        if token not in ids:
+            raise VocabularyError(f"{path}: the {role} token {token!r} is not in it")
+    # A space within: neither word pieces nor byte-level tokens can be this
+    held = {number: f"unused {number} ({tokens[number]})" for number in double}
+    return Vocabulary(
+        path, tuple(held.get(n, token) for n, token in enumerate(tokens)), special, double
+    )
+
+
+def read_merges(path: Path) -> tuple[tuple[str, str], ...]:
+    """GPT-2's merges, the first to be made first: GluonNLP's
+    `openai_webtext_bpe_ranks-396d4d8e.json` (no JSON, in spite of its name), `vocab.bpe`,
+    `merges.txt`, `gpt2-396d4d8e.merges`.
+
+    Raises `VocabularyError` naming the line that is no merge.
+    """
+    lines = read_text(path).split("\n")
+    first = 1 if lines[0].startswith("#version") else 0
+    if lines[-1] == "":
+        lines.pop()
+    if not lines[first:]:
+        raise VocabularyError(f"{path}: has no merges")
+    return tuple(_merges(path, lines, first))
+
+
+def _merges(path: Path, lines: Sequence[str], first: int) -> Iterable[tuple[str, str]]:
+    for number, line in enumerate(lines[first:], first + 1):
+        parts = line.removesuffix("\r").split(" ")
+        if len(parts) != 2 or not all(parts):
+            raise VocabularyError(
+                f"{path}: line {number:,} is no merge of two tokens: {line[:40]!r}; --merges takes "
+                "GluonNLP's openai_webtext_bpe_ranks-396d4d8e.json or GPT-2's merges.txt"
+            )
+        yield parts[0], parts[1]

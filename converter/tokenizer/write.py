@@ -1,0 +1,65 @@
+"""Tokenizer → the files that Transformers' AutoTokenizer reads, 4 and 5 alike.
+
+`PreTrainedTokenizerFast` takes tokenizer.json as it is; the classes of one model (BertTokenizer,
+RobertaTokenizer) replace steps of it by their own, which are not GluonNLP's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from converter.tokenizer.build import build
+from converter.tokenizer.prepared import Prepared
+
+# What may be written; a directory that lacks the first has no tokenizer
+FILES = (
+    *("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"),
+    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model"),
+)
+
+
+def write_tokenizer(prepared: Prepared, directory: Path) -> list[str]:
+    """Write the tokenizer into an existing directory; returns the names of the files."""
+    special = {f"{role}_token": token for role, token in prepared.vocabulary.special.items()}
+    settings = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "clean_up_tokenization_spaces": False,
+        "model_input_names": [
+            "input_ids",
+            *(["token_type_ids"] if prepared.token_types else []),
+            "attention_mask",
+        ],
+        "padding_side": prepared.padding_side,
+        **({"model_max_length": prepared.max_length} if prepared.max_length else {}),
+        **special,
+    }
+    contents: dict[str, bytes] = {
+        "tokenizer.json": (build(prepared).to_str(pretty=True) + "\n").encode(),
+        "tokenizer_config.json": _json(settings),
+        "special_tokens_map.json": _json(special),
+        **_vocabulary(prepared),
+    }
+    for name, content in contents.items():
+        (directory / name).write_bytes(content)
+    return [*contents]
+
+
+def _vocabulary(prepared: Prepared) -> dict[str, bytes]:
+    """The vocabulary in Transformers' own layouts, for whoever reads that."""
+    if prepared.model:
+        ids = {"vocab.json": _json(prepared.vocabulary.ids)} if prepared.files.vocab else {}
+        return {"spiece.model": prepared.model.content, **ids}
+    if prepared.kind == "wordpiece":
+        return {"vocab.txt": "".join(f"{t}\n" for t in prepared.vocabulary.tokens).encode()}
+    merges = "".join(f"{first} {second}\n" for first, second in prepared.merges)
+    return {
+        "vocab.json": _json(prepared.vocabulary.ids),
+        "merges.txt": f"#version: 0.2\n{merges}".encode(),
+    }
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()

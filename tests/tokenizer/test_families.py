@@ -1,0 +1,84 @@
+"""Every family with a [tokenizer]: its small model with as many rows as a vocabulary, on text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import converter
+from converter.table_toml import family_names, load_family
+from tests.tokenizer import cases
+
+ZOO = Path(__file__).parents[2] / "fixtures" / "zoo"
+WORDS = 61  # tokens of every small model
+# family: its fixture, heads, a vocabulary, and how the pair "a", "b" begins and ends
+MODELS: dict[str, tuple[str, int, str]] = {
+    "bert": ("0.8.3/bert_full", 4, "bert_uncased"),
+    "bert-sentencepiece": ("0.8.3/bert_full", 4, "kobert_cased"),
+    "distilbert": ("0.10.0/distilbert", 4, "bert_cased"),
+    "ernie": ("0.8.3/ernie", 4, "bert_cased"),
+    "gpt2": ("scripts/gpt2", 4, "bort"),
+    "roberta": ("0.8.3/roberta_decoder", 3, "bort"),
+}
+
+
+def enlarged(name: str, rows: int, path: Path) -> Path:
+    """The fixture with `rows` words; arrays that were equal still are."""
+    made: dict[bytes, np.ndarray] = {}
+    random = np.random.default_rng(7)
+
+    def resized(array: np.ndarray) -> np.ndarray:
+        if array.shape[:1] != (WORDS,):
+            return array
+        shape = (rows, *array.shape[1:])
+        return made.setdefault(array.tobytes(), random.normal(0, 0.1, shape).astype(np.float32))
+
+    arrays = converter.load_params(ZOO / f"{name}.params")
+    converter.save_params(path, {key: resized(np.asarray(arrays[key])) for key in arrays})
+    return path
+
+
+def options(vocabulary: str, family: str, folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = cases.files(vocabulary).given()
+    if family == "gpt2":  # the special token is OpenAI's
+        content = json.loads(found["vocab"].read_text("utf-8"))
+        end = "<|endoftext|>"
+        tokens = [end if token == "<mask>" else token for token in content["idx_to_token"]]
+        found["vocab"] = folder / "gpt2.vocab"
+        found["vocab"].write_text(cases.vocab_json(tokens, None, {"eos_token": end}), "utf-8")
+    return found
+
+
+def test_every_family_is_here() -> None:
+    with_tokenizer = {name for name in family_names() if load_family(name).tokenizer}
+    assert {model.split("-")[0] for model in MODELS} | {"bort"} == with_tokenizer
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_converted_with_its_tokenizer(model: str, tmp_path: Path) -> None:
+    from transformers import AutoModel, AutoTokenizer
+
+    family = model.split("-")[0]
+    fixture, heads, vocabulary = MODELS[model]
+    rows = cases.ROWS[vocabulary]
+    source = enlarged(fixture, rows, tmp_path / "model.params")
+    name = "n_head" if family == "gpt2" else "num_attention_heads"
+    files = options(vocabulary, family, tmp_path)
+    report = converter.convert(
+        source, tmp_path / "out", family=family, config={name: heads}, **files
+    )
+    assert report.passed
+    assert report.plan.tokenizer is not None
+    config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
+    assert config.items() >= report.plan.tokenizer.ids.items()
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out", local_files_only=True)
+    loaded = AutoModel.from_pretrained(tmp_path / "out", local_files_only=True)
+    inputs = tokenizer("free", "and", return_tensors="pt")
+    assert tokenizer.model_max_length == 20
+    hidden = loaded(**inputs).last_hidden_state
+    assert hidden.shape[:2] == inputs.input_ids.shape
+    assert converter.verify(source, tmp_path / "out").passed
