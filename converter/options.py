@@ -107,7 +107,8 @@ def common(*names: str) -> Callable[[Any], Any]:
             type=Tolerance(),
             default=DEFAULT_ATOL,
             show_default=True,
-            help="Largest absolute difference allowed in hidden states and logits (float32).",
+            help="Largest absolute difference allowed in hidden states and logits (float32), "
+            "beside 1e-5 of each value.",
         ),
         "allow_nonfinite": click.option(
             "--allow-nonfinite", is_flag=True, help="Take NaN and infinite weights as they are."

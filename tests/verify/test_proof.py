@@ -17,6 +17,7 @@ from converter.errors import ConvertError
 from converter.plan import Plan
 from converter.table import Setting
 from converter.verify import Proof, prove
+from converter.verify.parity import difference
 from tests import borts
 
 Tensors = dict[str, np.ndarray]
@@ -283,3 +284,21 @@ def test_tensors_the_arithmetic_cannot_run_on(right: tuple[Plan, Path]) -> None:
     plan, directory = right
     with pytest.raises(ConvertError, match=r"arithmetic 'bert' cannot run on its tensors \(KeyErr"):
         prove(dataclasses.replace(plan, prefix="other."), directory)
+
+
+@pytest.mark.parametrize(
+    ("value", "gap", "allowed"),
+    [(0.0, 0.9e-4, True), (0.0, 1.1e-4, False), (1000.0, 5e-3, True), (1000.0, 2e-2, False)],
+)
+def test_a_difference_is_judged_by_the_size_of_the_value(
+    value: float, gap: float, allowed: bool
+) -> None:
+    """A large value elsewhere excuses nothing."""
+    reference = np.zeros((1, 3, 2), np.float32)
+    reference[0, 1] = 1000, value
+    other = reference.copy()
+    other[0, 1, 1] += gap
+    found = difference("layer 1", reference, other, np.ones((1, 3), bool))
+    assert (found.beyond <= 1e-4) is allowed
+    assert found.max_abs_diff == pytest.approx(gap, rel=0.02)
+    assert found.max_abs_value == 1000
