@@ -121,7 +121,7 @@ def convert(
     max_shard_size: weights of more bytes become several files and an index; "500MB" is 500,000,000
     verify: False writes without proof, and imports neither torch nor transformers
     atol: the largest absolute difference allowed in float32 hidden states and logits, beside 1e-5
-        of each value
+        of the largest value at the position
     force: replace a directory that an earlier conversion wrote
     allow_nonfinite: convert NaN and infinite weights too; parity then holds a value for equal
         when both sides have NaN, or the same infinity, in its place

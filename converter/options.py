@@ -108,7 +108,7 @@ def common(*names: str) -> Callable[[Any], Any]:
             default=DEFAULT_ATOL,
             show_default=True,
             help="Largest absolute difference allowed in hidden states and logits (float32), "
-            "beside 1e-5 of each value.",
+            "beside 1e-5 of the largest value at the position.",
         ),
         "allow_nonfinite": click.option(
             "--allow-nonfinite", is_flag=True, help="Take NaN and infinite weights as they are."

@@ -32,14 +32,15 @@ BATCH_LENGTH = 24
 TAPS = "projections"
 # float32 has 7 digits: trained models have values in the hundreds and more (GPT-2's residual, the
 # keys of a MiniLM), where two correct sums differ by more than any fixed number.
-RTOL = 1e-5
+RTOL = 1e-5  # of the largest value of the vector: what was summed is as large
 
 
 @dataclass(frozen=True)
 class Difference:
     """The largest absolute difference of one output, and the largest value of the reference.
 
-    `beyond`: the largest part of a difference that is more than `RTOL` of the reference's value.
+    `beyond`: the largest part of a difference that is more than `RTOL` of the largest value of the
+    reference at that position.
     `nonfinite` of the `values` that were compared are NaN, or the same infinity, on both sides.
     """
 
@@ -64,7 +65,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Parity:
-    """`differences` are judged value by value against `atol + RTOL × |reference|`.
+    """`differences` are judged against `atol + RTOL ×` the reference's largest at the position.
 
     The rest is measured and stated.
 
@@ -194,7 +195,7 @@ def difference(
         alike = ~np.isfinite(a) & ((a == b) | (np.isnan(a) & np.isnan(b)))
         a, b = a[~alike], b[~alike]
     gaps, sizes = np.abs(a - b), np.abs(a)
-    found = (gaps, sizes, gaps - np.float32(RTOL) * sizes)
+    found = (gaps, sizes, gaps - np.float32(RTOL) * sizes.max(-1, keepdims=True, initial=0))
     gap, largest, beyond = (float(x.max(initial=0)) for x in found)
     return Difference(output, gap, largest, beyond, values - a.size, values)
 
