@@ -120,8 +120,8 @@ def convert(
     lower: whether text is lower-cased; None: the vocabulary's name or the table tells
     max_shard_size: weights of more bytes become several files and an index; "500MB" is 500,000,000
     verify: False writes without proof, and imports neither torch nor transformers
-    atol: the largest absolute difference allowed in float32 hidden states and logits, beside 1e-5
-        of the largest value at the position
+    atol: the largest absolute difference allowed in float32 hidden states and logits; ten times as
+        much at a position where values reach 100, and so on
     force: replace a directory that an earlier conversion wrote
     allow_nonfinite: convert NaN and infinite weights too; parity then holds a value for equal
         when both sides have NaN, or the same infinity, in its place

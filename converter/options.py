@@ -107,8 +107,8 @@ def common(*names: str) -> Callable[[Any], Any]:
             type=Tolerance(),
             default=DEFAULT_ATOL,
             show_default=True,
-            help="Largest absolute difference allowed in hidden states and logits (float32), "
-            "beside 1e-5 of the largest value at the position.",
+            help="Largest absolute difference allowed in hidden states and logits (float32); "
+            "ten times as much at a position where values reach 100, and so on.",
         ),
         "allow_nonfinite": click.option(
             "--allow-nonfinite", is_flag=True, help="Take NaN and infinite weights as they are."

@@ -117,7 +117,7 @@ def _difference_rows(differences: tuple[Difference, ...], atol: float) -> Sequen
             d.output,
             f"{d.max_abs_diff:.1e}",
             f"{d.max_abs_value:.3g}",
-            "ok" if d.beyond <= atol else "FAILED",
+            "ok" if d.scaled <= atol else "FAILED",
         )
         for d in differences
     ]

@@ -61,7 +61,7 @@ def check_golden(plan: Plan, model: Any, path: Path, atol: float) -> GoldenCheck
         f"{d.output} differs from the recorded one by {d.max_abs_diff:.3g}, "
         f"more than {atol:g} allows"
         for d in differences
-        if not d.beyond <= atol
+        if not d.scaled <= atol
     ]
     if problems and any(step.casts for step in plan.steps):
         problems.append("this directory was cast with --dtype; --atol must allow for the rounding")
