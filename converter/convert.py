@@ -211,10 +211,9 @@ def _nonfinite(plan: Plan) -> Mapping[str, Nonfinite]:
     """The tensors of the plan that hold NaN or infinity: what `write_model` returns."""
     tally = Tally()
     with Weights(plan.index) as weights:
-        for step in plan.steps:
-            if step.source:
-                for _ in tally.watch(step.source, weights.pieces(step.source)):
-                    pass
+        for source in {s.source.name: s.source for s in plan.steps if s.source}.values():
+            for _ in tally.watch(source, weights.pieces(source)):
+                pass
     return tally.found
 
 

@@ -25,7 +25,7 @@ class Fit:
 
     `sizes` are config fields read off shapes and layer numbers; `tied` pairs a second name with
     the tensor it must equal; `exported` go beside the model; `dropped` gives the table's reason
-    for every source left out.
+    for every source left out, and of these `zero` must be all zeros.
 
     The keys of `index` are structural names. `version` is the GluonNLP that the names tell, a key
     of `converter.scopes.VERSIONS`; `undecided`: they can be read in more than one way.
@@ -40,6 +40,7 @@ class Fit:
     tied: tuple[tuple[TensorEntry, TensorEntry], ...]
     exported: tuple[TensorEntry, ...]
     dropped: Mapping[str, str]
+    zero: tuple[TensorEntry, ...]
     layers: Mapping[str, int]
     sizes: Mapping[str, int]
     known: Known | None
@@ -78,6 +79,7 @@ def _undecided(index: Index, table: Table, problems: tuple[str, ...]) -> Fit:
         tied=(),
         exported=(),
         dropped={},
+        zero=(),
         layers={},
         sizes={},
         known=None,
@@ -139,8 +141,7 @@ class _Attempt:
 
     def result(self) -> Fit:
         matches, missing = self._match(self.table.rows, None)
-        heads = [head for head in self.heads if not self._match(head.rows, head)[1]]
-        heads = [head for head in heads if all(name in self.names for name in self._exports(head))]
+        heads = [head for head in self.heads if not self._missing(head)]
         for head in heads:
             matches += self._match(head.rows, head)[0]
         target = self._target(heads)
@@ -155,12 +156,8 @@ class _Attempt:
         }
         matches = [match for match in matches if match.source.name not in beside]
         tied = tuple(self._tied(heads))
-        dropped = {
-            self.names[name].name: reason
-            for pattern, reason in self.table.drop.items()
-            for name, _ in expand(self.prefix + pattern, self.layers)
-            if name in self.names
-        }
+        zero = self._left_out(self.table.zero)
+        dropped = self._left_out(self.table.drop) | zero
         accounted = {m.source.name for m in matches} | {second.name for second, _ in tied}
         accounted |= {*dropped, *beside}
         extra = [entry.name for entry in self.names.values() if entry.name not in accounted]
@@ -190,6 +187,7 @@ class _Attempt:
             tied=tied,
             exported=tuple(beside.values()),
             dropped=dropped,
+            zero=tuple(entry for entry in self.names.values() if entry.name in zero),
             layers=self.layers,
             sizes=sizes,
             known=_known(self.table, sizes),
@@ -222,6 +220,14 @@ class _Attempt:
                 missing.append(self._named(row.source, head))
         return matches, missing
 
+    def _left_out(self, reasons: Mapping[str, str]) -> dict[str, str]:
+        return {
+            self.names[name].name: reason
+            for pattern, reason in reasons.items()
+            for name, _ in expand(self.prefix + pattern, self.layers)
+            if name in self.names
+        }
+
     def _exports(self, head: Head) -> Iterator[str]:
         for pattern in head.export:
             yield from (name for name, _ in expand(self._named(pattern, head), self.layers))
@@ -248,7 +254,10 @@ class _Attempt:
 
     def _missing(self, head: Head) -> list[str]:
         _, missing = self._match(head.rows, head)
-        return missing + [name for name in self._exports(head) if name not in self.names]
+        others = [*self._exports(head)]
+        if not head.rows and not head.export:
+            others = [self._named(second, head) for second in head.tied]
+        return missing + [name for name in others if name not in self.names]
 
     def _target(self, heads: Iterable[Head]) -> Target | None:
         found = frozenset(head.name for head in heads)

@@ -75,10 +75,11 @@ class Plan:
 
     `config` is what config.json will say; `overrides` is the part of it the user gave. `tied`
     pairs are (second name, first name): equal by assumption, checked when the bytes are read.
-    `exported` are written beside the model under their own names, for the reason that
-    `export_reason` gives. `gluonnlp` is the version that the user gave; `version` what the table
-    says about it; `named_by` the one that the names tell, a key of `converter.scopes.VERSIONS`.
-    Without a `tokenizer`, `no_tokenizer` says why.
+    `zero` are left out as all zeros, by the same assumption. `exported` are written beside the
+    model under their own names, for the reason that `export_reason` gives. `gluonnlp` is the
+    version that the user gave; `version` what the table says about it; `named_by` the one that the
+    names tell, a key of `converter.scopes.VERSIONS`. Without a `tokenizer`,
+    `no_tokenizer` says why.
     """
 
     index: Index
@@ -94,6 +95,7 @@ class Plan:
     exported: tuple[TensorEntry, ...]
     export_reason: str
     dropped: Mapping[str, str]
+    zero: tuple[TensorEntry, ...]
     config: Mapping[str, Any]
     overrides: Mapping[str, Any]
     dtype: str
@@ -166,6 +168,7 @@ def make_plan(
         exported=chosen.exported,
         export_reason=chosen.target.reason,
         dropped=chosen.dropped,
+        zero=chosen.zero,
         config=written_config(config, chosen.target.transformers_class, _usual_dtype(steps).name),
         overrides=dict(overrides),
         dtype=dtype,
@@ -217,17 +220,17 @@ def _choose(index: Index, tables: Sequence[Table], overrides: Mapping[str, Any])
 
 
 def _not_floating(chosen: Fit) -> Iterator[str]:
-    for match in chosen.matches:
-        dtype, storage = match.source.dtype, match.source.storage
+    for source in (*(match.source for match in chosen.matches), *chosen.zero):
+        dtype, storage = source.dtype, source.storage
         if storage != "dense":
             yield (
-                f"{match.source.name} holds no array: save the model again once it has one"
+                f"{source.name} holds no array: save the model again once it has one"
                 if storage == "none"
-                else f"{match.source.name} is {storage} (sparse): save it densely with "
+                else f"{source.name} is {storage} (sparse): save it densely with "
                 "`array.tostype('default')`"
             )
         elif dtype.kind != "f" and dtype != ml_dtypes.bfloat16:
-            yield f"wrong dtype: {match.source.name} is {dtype.name}; weights are floating point"
+            yield f"wrong dtype: {source.name} is {dtype.name}; weights are floating point"
 
 
 def _steps(

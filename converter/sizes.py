@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from converter.params import TensorEntry
-from converter.table import Size, Table, size_of
+from converter.table import More, Size, Table, fields_of, size_of
 from converter.verbs import VERBS
 
 
@@ -51,9 +52,32 @@ def read_sizes(
         for field, size in zip(pattern, shape, strict=True):
             if isinstance(field, str) and size is not None:
                 votes[field][size] += 1
-    sizes = {field: counts.most_common(1)[0][0] for field, counts in votes.items()}
+            elif isinstance(field, More) and size is not None:
+                votes[field.of][size - field.plus] += 1
+    sizes = _most(votes)
+    sizes |= _most(_divided(fitting, table, sizes))
     sizes |= {table.layers[letter]: n for letter, n in layers.items()}
     return sizes, wrong + [line for match in fitting for line in _disagrees(match, table, sizes)]
+
+
+def _most(votes: Mapping[str, Counter[int]]) -> dict[str, int]:
+    return {field: counts.most_common(1)[0][0] for field, counts in votes.items()}
+
+
+def _divided(
+    matches: list[Match], table: Table, sizes: Mapping[str, int]
+) -> Mapping[str, Counter[int]]:
+    """Votes for fields that stand in products alone: what the other factors leave of them."""
+    votes: dict[str, Counter[int]] = defaultdict(Counter)
+    for match in matches:
+        shape = VERBS[match.verb].target_shape(match.source.shape, match.number)
+        for product, size in zip(table.sizes[match.pattern], shape, strict=True):
+            unknown = [field for field in fields_of(product) if field not in sizes]
+            if isinstance(product, tuple) and len(unknown) == 1 and size:
+                known = [size_of(f, sizes) or 0 for f in product if f != unknown[0]]
+                if (rest := math.prod(known)) and size % rest == 0:
+                    votes[unknown[0]][size // rest] += 1
+    return votes
 
 
 def _disagrees(match: Match, table: Table, sizes: Mapping[str, int]) -> Iterator[str]:
@@ -64,7 +88,8 @@ def _disagrees(match: Match, table: Table, sizes: Mapping[str, int]) -> Iterator
         return
     wanted = [size_of(size, sizes) for size in pattern]
     if None in wanted:
-        yield f"wrong shape: {name}: no tensor tells {', '.join(map(_spelt, pattern))}"
+        untold = [_spelt(s) for s, told in zip(pattern, wanted, strict=True) if told is None]
+        yield f"wrong shape: {name} is {match.source.shape}: no tensor tells {', '.join(untold)}"
         return
     expected = tuple(size for size in wanted if size is not None)
     if verb.source_shape(expected, match.number) != match.source.shape:
@@ -76,4 +101,6 @@ def _disagrees(match: Match, table: Table, sizes: Mapping[str, int]) -> Iterator
 
 
 def _spelt(size: Size) -> str:
-    return " × ".join(map(str, size)) if isinstance(size, tuple) else str(size)
+    if isinstance(size, More):
+        return f"{size.of} + {size.plus}"
+    return " × ".join(map(_spelt, size)) if isinstance(size, tuple) else str(size)

@@ -13,7 +13,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Value = str | int | float | bool
-Size = str | int | tuple["Size", ...]  # a config field, a number, or the product of several
+
+
+@dataclass(frozen=True)
+class More:
+    """A size `plus` larger than the config field `of` says."""
+
+    of: str
+    plus: int
+
+
+# A config field, a number, one more than a field, or the product of several
+Size = str | int | More | tuple["Size", ...]
 
 # What a special token is for: Transformers' word → GluonNLP 0.x's
 ROLES: Mapping[str, str] = {
@@ -45,8 +56,9 @@ class Row:
 class Head:
     """A group of tensors that a file has whole or not at all.
 
-    `outer`: its names stand outside the table's prefix. `tied`: second name → first name.
-    `export`: names that no target has a place for. `instead_of` another head with the same names:
+    It may be no more than second names (`tied`): then these say that it is there. `outer`: its
+    names stand outside the table's prefix. `tied`: second name → first name. `export`: names that
+    no target has a place for. `instead_of` another head with the same names:
     taken when the user's `--config` says what this head's config says.
     """
 
@@ -62,6 +74,8 @@ class Head:
         """The names that make the head whole."""
         yield from (row.source for row in self.rows)
         yield from self.export
+        if not self.rows and not self.export:
+            yield from self.tied
 
 
 @dataclass(frozen=True)
@@ -192,7 +206,8 @@ class TokenizerRule:
 class Table:
     """A family, as its file states it. `origin` is the file, `text` what stands in it.
 
-    `untested`: config fields whose ids parity leaves out of its texts, each with the reason.
+    `zero`: names that are left out because all their values are zero, which is checked, each with
+    the reason. `untested`: config fields whose ids parity leaves out of its texts, likewise.
     """
 
     name: str
@@ -204,6 +219,7 @@ class Table:
     rows: tuple[Row, ...]
     zeros: Mapping[str, str]
     drop: Mapping[str, str]
+    zero: Mapping[str, str]
     heads: tuple[Head, ...]
     targets: tuple[Target, ...]
     tied: Mapping[str, str]
@@ -227,7 +243,7 @@ class Table:
 
     def size_names(self) -> frozenset[str]:
         """The config fields that shapes tell."""
-        return frozenset(s for sizes in self.sizes.values() for s in sizes if isinstance(s, str))
+        return frozenset(field for sizes in self.sizes.values() for field in fields_of(sizes))
 
     def version(self, told: str | None) -> Version | None:
         """What the table says about the version `told`; the entry with its patch number wins."""
@@ -240,8 +256,22 @@ class Table:
         return max(matching, key=lambda match: match[0])[1] if matching else None
 
 
+def fields_of(size: Size) -> Iterator[str]:
+    """The config fields that a size is made of."""
+    if isinstance(size, tuple):
+        for factor in size:
+            yield from fields_of(factor)
+    elif isinstance(size, More):
+        yield size.of
+    elif isinstance(size, str):
+        yield size
+
+
 def size_of(size: Size, config: Mapping[str, Any]) -> int | None:
     """The number that a size stands for; None when `config` does not tell it."""
+    if isinstance(size, More):
+        found = size_of(size.of, config)
+        return None if found is None else found + size.plus
     if isinstance(size, tuple):
         factors = [size_of(factor, config) for factor in size]
         return None if None in factors else math.prod(f for f in factors if f is not None)

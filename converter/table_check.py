@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from converter.table import KINDS, ROLES, Table, is_pattern, placeholders
+from converter.table import KINDS, ROLES, More, Table, is_pattern, placeholders
 
 # What converter/gluon/ has, by file, with the settings of each `forward`; a test compares.
 ARITHMETICS = {
@@ -20,6 +20,7 @@ ARITHMETICS = {
         }
     ),
     "gpt2": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "gpt2_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
     "xlnet": frozenset({"activation", "layer_norm_eps"}),
 }
 OPTIONAL = frozenset({"embedding_layer_norm_eps", "attention_biases"})  # settings with a default
@@ -37,6 +38,7 @@ OUTPUTS = {
     "slot_logits": ("batch", "length", "classes"),
 }
 EMBEDDINGS = "embeddings"  # the first of the hidden states, as reports call it
+DECODER_EMBEDDINGS = "decoder embeddings"
 
 
 def problems_of(table: Table) -> Iterator[str]:
@@ -74,7 +76,9 @@ def _target_problems(table: Table) -> Iterator[str]:
         place = f"  - for {target.transformers_class}:"
         made = (*(name for row in used for name in row.targets), *table.zeros)
         yield from _repeated(f"{place} target", (name.removeprefix(target.strip) for name in made))
-        yield from _repeated(f"{place} source", (*(r.source for r in used), *table.drop))
+        yield from _repeated(
+            f"{place} source", (*(r.source for r in used), *table.drop, *table.zero)
+        )
 
 
 def _head_problems(table: Table) -> Iterator[str]:
@@ -82,7 +86,7 @@ def _head_problems(table: Table) -> Iterator[str]:
     sources = {row.source for row in table.all_rows()}
     for head in table.heads:
         place = f"  - [head.{head.name}]"
-        if not head.rows and not head.export:
+        if not [*head.sources()]:
             yield f"{place} has no rows"
         if head.instead_of:
             if head.instead_of not in heads or heads[head.instead_of].instead_of:
@@ -109,7 +113,7 @@ def _pattern_problems(table: Table) -> Iterator[str]:
     rows = [*table.all_rows()]
     exported = (name for head in table.heads for name in head.export)
     names = (name for row in rows for name in (row.source, *row.targets))
-    for pattern in (*names, *exported, *table.zeros, *table.drop):
+    for pattern in (*names, *exported, *table.zeros, *table.drop, *table.zero):
         if not is_pattern(pattern):
             yield f"  - {pattern!r}: a name has at most one {{letter}} and no other brace"
         for letter in sorted(placeholders(pattern) - table.layers.keys()):
@@ -118,6 +122,8 @@ def _pattern_problems(table: Table) -> Iterator[str]:
         for target in row.targets:
             if placeholders(row.source) != placeholders(target):
                 yield f"  - {row.source!r} and {target!r} count different layers"
+        if not row.targets:
+            yield f"  - [{row.verb}] {row.source!r}: needs a target"
         if row.verb == "split" and row.number < 2:
             yield f"  - [split] {row.source!r}: needs at least two targets"
         if row.verb == "pad" and row.number < 1:
@@ -137,7 +143,8 @@ def _size_problems(table: Table) -> Iterator[str]:
         if pattern not in targets:
             yield f"  - [sizes] {pattern!r} is no target of any row"
         factors = [f for size in sizes for f in (size if isinstance(size, tuple) else (size,))]
-        if () in sizes or any(isinstance(factor, int) and factor < 1 for factor in factors):
+        numbers = [f.plus if isinstance(f, More) else f for f in factors]
+        if () in sizes or any(isinstance(number, int) and number < 1 for number in numbers):
             yield f"  - [sizes] {pattern!r}: a size is at least 1"
     counts = table.size_names() | set(table.layers.values()) | {"num_labels"}
     places = {"[config]": table.config}

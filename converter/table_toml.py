@@ -16,6 +16,7 @@ from converter.table import (
     Head,
     Known,
     Limit,
+    More,
     Row,
     Setting,
     Size,
@@ -137,6 +138,7 @@ def _build(top: _Section, name: str, origin: str, text: str) -> Table:
         rows=_rows(top),
         zeros=top.mapping("zeros", str),
         drop=top.mapping("drop", str),
+        zero=top.mapping("zero", str),
         heads=_heads(top.section("head")),
         targets=tuple(_target(section) for section in top.sections("target")),
         tied=top.mapping("tied", str),
@@ -168,7 +170,7 @@ def _rows(section: _Section) -> tuple[Row, ...]:
 
 
 def _row(verb: str, source: str, value: Any, place: str) -> Row:
-    """A target; `split` has a list of them; `pad` has `{ target, rows }`."""
+    """A target; `split` has a list of them, `copy` may have one; `pad` has `{ target, rows }`."""
     place = f"{place}: [{verb}] {source!r}"
     if verb == "pad":
         entry = _Section(_of_type(value, dict, place, "pad"), place)
@@ -179,11 +181,18 @@ def _row(verb: str, source: str, value: Any, place: str) -> Row:
         targets = _of_type(value, list, place, "split")
         names = tuple(_of_type(target, str, place, "split") for target in targets)
         return Row(verb, source, names, len(names))
+    if verb == "copy" and isinstance(value, list):
+        return Row(verb, source, tuple(_of_type(target, str, place, "copy") for target in value))
     return Row(verb, source, (_of_type(value, str, place, verb),))
 
 
 def _size(value: Any, place: str, key: str) -> Size:
-    """A field, a number, or a list of these: their product."""
+    """A field, a number, a list of these (their product), or `{ of, plus }` (the sum)."""
+    if isinstance(value, dict):
+        entry = _Section(value, f"{place}: {key}")
+        more = More(entry.take("of", str), entry.take("plus", int))
+        entry.end()
+        return more
     if isinstance(value, list):
         return tuple(_of_type(factor, (str, int), place, key) for factor in value)
     size: Size = _of_type(value, (str, int), place, key)

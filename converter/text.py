@@ -160,6 +160,7 @@ def table_lines(table: Table) -> Iterator[str]:
     rows += [("(zeros)", target) for target in table.zeros]
     rows += [(second, f"(equals {first})") for second, first in table.tied.items()]
     rows += [(source, f"(left out: {reason})") for source, reason in table.drop.items()]
+    rows += [(source, f"(all zeros, left out: {reason})") for source, reason in table.zero.items()]
     for head in table.heads:
         instead = f" (instead of {head.instead_of})" if head.instead_of else ""
         rows += [("", ""), (f"head {head.name}{instead}:", "")]

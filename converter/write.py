@@ -31,7 +31,7 @@ def write_model(
     index. Heads that the class has no place for go into `heads.safetensors`.
 
     Returns the source tensors that hold NaN or infinity, and how many; these are written too.
-    Raises `PlanError` when tensors that must be equal are not, `ConvertError` when a cast
+    Raises `PlanError` when tensors that must be equal, or zero, are not, `ConvertError` when a cast
     overflows (naming the tensor), `WriteError` when there is no room for it.
     """
     # In the source's order, so that it is read in one direction; zeros, which have none, last.
@@ -40,6 +40,7 @@ def write_model(
     tally = Tally()
     with Weights(plan.index) as weights:
         _check_tied(plan, weights)
+        _check_zero(plan, weights)
         tensors = [_tensor(step, weights, tally) for step in steps]
         write_shards(directory, tensors, parse_size(max_shard_size), progress)
         if plan.exported:
@@ -86,7 +87,9 @@ def _pieces(step: Step, weights: Weights, tally: Tally) -> Pieces:
         run = verb.run(step.source.shape, step.part, step.number)
         yield from _zeros(run.zeros * step.dtype.itemsize)
         pieces = weights.pieces(step.source, run.start * itemsize, run.stop * itemsize)
-        for piece in tally.watch(step.source, pieces):
+        if not (step.part and run.start == 0):  # else another copy: its values are counted already
+            pieces = tally.watch(step.source, pieces)
+        for piece in pieces:
             yield _cast(piece, step) if step.casts else piece
         return
     sources = [weights.whole(source) for source in step.sources]
@@ -133,6 +136,22 @@ def _check_tied(plan: Plan, weights: Weights) -> None:
                         f"not tied to the embedding{_otherwise(plan, second)}"
                     ],
                 )
+
+
+def _check_zero(plan: Plan, weights: Weights) -> None:
+    """Tensors that the target has no place for are left out: only when they add nothing."""
+    problems = [
+        f"{entry.name} must be all zeros and is not: {plan.dropped[entry.name]}"
+        for entry in plan.zero
+        if not is_zero(weights.pieces(entry), entry.dtype)
+    ]
+    if problems:
+        raise PlanError(f"{plan.index.path} cannot be converted as {plan.table.name}:", problems)
+
+
+def is_zero(pieces: Pieces, dtype: np.dtype) -> bool:
+    """Whether every value is 0 (of either sign)."""
+    return not any(np.frombuffer(piece, dtype).any() for piece in pieces)
 
 
 def _otherwise(plan: Plan, second: TensorEntry) -> str:

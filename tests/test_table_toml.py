@@ -135,7 +135,10 @@ MISTAKES = {
     "tied and a row": (('"s" = "a"', '"h" = "a"'), "'h' has a row"),
     "tied counts layers": (('"s" = "a"', '"s.{i}" = "a"'), "'s.{i}' has a row, or counts layers"),
     "head that no table has": (('["h"]', '["h", "g"]'), "C: there is no head 'g'"),
-    "head of nothing": (('[head.h.copy]\n"h" = "t.h"\n', ""), r"\[head.h\] has no rows"),
+    "head of nothing": (
+        ('[head.h.copy]\n"h" = "t.h"\n[head.h.tied]\n"s" = "a"\n', ""),
+        r"\[head.h\] has no rows",
+    ),
     "two targets of the same heads": (
         ("[sizes]", '[[target]]\nclass = "D"\nheads = ["h"]\n[sizes]'),
         r"set of heads of \[\[target\]\] \['h'\] stands twice",

@@ -14,11 +14,12 @@ import numpy as np
 from converter.gluon.layers import Inputs, Outputs
 from converter.params import load_params, read_index
 from converter.plan import Plan, make_plan
-from converter.table_toml import load_family
+from converter.table_toml import family_names, load_family
 from tools.figures import choice_of
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "zoo"
 MANIFEST: Mapping[str, Mapping[str, Any]] = json.loads((ROOT / "manifest.json").read_text())
+FAMILIES = [name for name in family_names() if not name.endswith("_1x")]
 NAMES = sorted(MANIFEST)  # "0.8.3/bert_full": the folder is GluonNLP's version
 SETTINGS = {
     "bert": {
@@ -60,15 +61,17 @@ class Recording:
     hidden_states: np.ndarray
     named: dict[str, np.ndarray]
     about: dict[str, Any]
+    decoder_states: np.ndarray | None = None
 
 
 def read_recording(path: Path) -> Recording:
     with np.load(path) as file:
         arrays = {key: file[key] for key in file.files}
     about = json.loads(str(arrays.pop("about")))
-    keys = ("input_ids", "valid_length", "token_types")
+    keys = ("input_ids", "valid_length", "token_types", "decoder_ids", "decoder_valid_length")
     inputs = Inputs(*(arrays.pop(key, None) for key in keys))
-    return Recording(inputs, arrays.pop("hidden_states"), arrays, about)
+    decoder_states = arrays.pop("decoder_states", None)
+    return Recording(inputs, arrays.pop("hidden_states"), arrays, about, decoder_states)
 
 
 def recorded(name: str) -> Recording:
@@ -113,6 +116,12 @@ def worst(recording: Recording, outputs: Outputs) -> dict[str, float]:
             zip(states, recording.hidden_states, strict=True), 1
         )
     }
+    decoder_valid = recording.inputs.decoder_valid()
+    if recording.decoder_states is not None and decoder_valid is not None:
+        valid = decoder_valid
+        pairs = zip(outputs.decoder_states[1:], recording.decoder_states, strict=True)
+        for number, (a, b) in enumerate(pairs, 1):
+            found[f"decoder layer {number}"] = float(np.abs(a - b)[valid].max())
     for word in outputs.named.keys() | recording.named.keys():
         ours, theirs = outputs.named.get(word), recording.named.get(word)
         if ours is None or theirs is None:

@@ -22,14 +22,17 @@ FIGURES = FIXTURES / "figures.json"
 
 def manifests() -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every fixture, without its suffix, and what is stated of it."""
-    for folder in (FIXTURES, FIXTURES / "zoo"):
+    for folder in (FIXTURES, FIXTURES / "zoo", FIXTURES / "zoo_1x_master"):
         for name, stated in json.loads((folder / "manifest.json").read_text("utf-8")).items():
-            yield folder / name, {"family": "bort", "gluonnlp": "0.8.3", **stated}
+            if stated.get("transformers_class", "") is not None:  # else it is one to be refused
+                yield folder / name, {"family": "bort", "gluonnlp": "0.8.3", **stated}
 
 
 def choice_of(fixture: Path, stated: Mapping[str, Any]) -> dict[str, Any]:
     """What the user of such a file has to say."""
-    config: dict[str, Any] = {"num_attention_heads": stated["num_attention_heads"]}
+    config: dict[str, Any] = stated.get("config", {})
+    if "num_attention_heads" in stated:
+        config = {"num_attention_heads": stated["num_attention_heads"]}
     if stated["family"] == "gpt2":
         config = {"n_head": stated["num_attention_heads"]}
         config |= {key: stated[key] for key in ("activation_function",) if key in stated}

@@ -25,38 +25,63 @@ class Inputs:
     input_ids:    integers (batch, length)
     valid_length: integers (batch,); what stands behind it is padding
     token_types:  integers (batch, length); None: the model has none
+    decoder_ids:  integers (batch, decoder length); None: the model has no decoder
+    decoder_valid_length: integers (batch,)
     """
 
     input_ids: Array
     valid_length: Array
     token_types: Array | None = None
+    decoder_ids: Array | None = None
+    decoder_valid_length: Array | None = None
 
     def valid(self) -> Array:
         """True where a position is no padding, (batch, length)."""
-        mask: Array = np.arange(self.input_ids.shape[1]) < np.asarray(self.valid_length)[:, None]
-        return mask
+        return _valid(self.input_ids, self.valid_length)
+
+    def decoder_valid(self) -> Array | None:
+        """True where a position of the decoder is no padding, (batch, decoder length)."""
+        if self.decoder_ids is None or self.decoder_valid_length is None:
+            return None
+        return _valid(self.decoder_ids, self.decoder_valid_length)
+
+
+def _valid(ids: Array, lengths: Array) -> Array:
+    mask: Array = np.arange(ids.shape[1]) < np.asarray(lengths)[:, None]
+    return mask
 
 
 @dataclass(frozen=True)
 class Domain:
-    """What inputs a model takes beside word ids: `token_types` 0: none, `max_length` None: any."""
+    """What inputs a model takes beside word ids: `token_types` 0: none, `max_length` None: any.
+
+    `decoder`: it takes ids for a decoder too. `length` and `batch` are what shows all of the model:
+    more than usual where it tells far positions apart.
+    """
 
     max_length: int | None
     token_types: int
+    decoder: bool = False
+    length: int = 24
+    batch: int = 4
 
 
 @dataclass(frozen=True)
 class Outputs:
     """What a forward pass gives, float32.
 
-    hidden_states: embeddings' output, then each layer's, (batch, length, units)
+    hidden_states: embeddings' output, then each layer's, (batch, length, units); of the encoder,
+        where there is a decoder
     taps:          the output of each Dense by the source name of its weight
-    named:         the others by their words: `OUTPUTS` in `converter/table_check.py`
+    named:         the others by their words: `OUTPUTS` in `converter/table_check.py`; of the
+        decoder, where there is one
+    decoder_states: as hidden_states, of the decoder; empty without one
     """
 
     hidden_states: tuple[Array, ...]
     taps: Mapping[str, Array]
     named: Mapping[str, Array] = field(default_factory=dict)
+    decoder_states: tuple[Array, ...] = ()
 
 
 @dataclass

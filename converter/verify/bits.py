@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -23,6 +23,7 @@ from converter.stream import CODES
 from converter.verbs import VERBS
 from converter.verify.bytes import same_bytes
 from converter.verify.copies import check_copies
+from converter.write import is_zero
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,9 @@ def _differences(plan: Plan, directory: Path) -> Iterator[str]:
         for second, first in plan.tied:
             if not same_bytes(weights.pieces(second), weights.pieces(first)):
                 yield f"{second.name} differs from {first.name}, which stands for it"
+        for entry in plan.zero:
+            if not is_zero(weights.pieces(entry), entry.dtype):
+                yield f"{entry.name} is not all zeros, and was left out"
 
 
 def _come_back(steps: Sequence[Step], weights: Weights, stored: Sequence[_Stored]) -> Iterator[str]:
@@ -170,18 +174,20 @@ def _come_back(steps: Sequence[Step], weights: Weights, stored: Sequence[_Stored
                 yield f"{source.name} does not come back from {targets}"
         return
     (source,) = first.sources
-    zeros = True
-    found: list[Iterator[bytes]] = []
+    end = 0  # up to where the targets, one after the other, give the source's values
     for step, where in zip(steps, stored, strict=True):
         run = verb.run(source.shape, step.part, step.number)
-        begin = run.zeros * step.dtype.itemsize
-        zeros = zeros and not any(map(any, where.pieces(0, begin)))
-        found.append(where.pieces(begin))
-    if not zeros:
-        yield f"the rows before those of {source.name} should be zeros in {targets}"
-    expected_bytes: Iterator[bytes | memoryview] = weights.pieces(source)
-    if first.casts:
-        read = (np.frombuffer(piece, source.dtype) for piece in weights.pieces(source))
-        expected_bytes = (first.cast(piece).tobytes() for piece in read)
-    if not same_bytes(expected_bytes, chain.from_iterable(found)):
-        yield f"{source.name} does not come back from {targets}"
+        begin, itemsize = run.zeros * step.dtype.itemsize, source.dtype.itemsize
+        if any(map(any, where.pieces(0, begin))):
+            yield f"the rows before those of {source.name} should be zeros in {step.target}"
+        pieces = weights.pieces(source, run.start * itemsize, run.stop * itemsize)
+        expected_bytes: Iterator[bytes | memoryview] = pieces
+        if first.casts:
+            read = (np.frombuffer(piece, source.dtype) for piece in pieces)
+            expected_bytes = (first.cast(piece).tobytes() for piece in read)
+        if run.start > end or not same_bytes(expected_bytes, where.pieces(begin)):
+            yield f"{source.name} does not come back from {targets}"
+            return
+        end = max(end, run.stop)
+    if end < math.prod(source.shape):
+        yield f"{source.name} does not come back whole from {targets}"

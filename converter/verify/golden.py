@@ -3,7 +3,8 @@
 The file is what `examples/record_golden.py` writes: an `.npz` with `input_ids` (batch, length),
 `valid_length` (batch,), `hidden_states` (layers, batch, length, units) and, where the model has
 them, `token_types` (batch, length) and its other outputs by their words (`OUTPUTS` in
-`converter/table_check.py`).
+`converter/table_check.py`). With a decoder: `decoder_ids`, `decoder_valid_length` and
+`decoder_states` too, of the same dimensions.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from converter.errors import ConvertError
-from converter.gluon.layers import Inputs, Outputs
+from converter.gluon.layers import Domain, Inputs, Outputs
 from converter.plan import Plan
-from converter.table_check import EMBEDDINGS, OUTPUTS
+from converter.table_check import DECODER_EMBEDDINGS, EMBEDDINGS, OUTPUTS
 from converter.verify.parity import Difference, compare
 from converter.verify.sides import run_source, run_target, source_domain, source_settings
 
@@ -48,14 +49,15 @@ def check_golden(plan: Plan, model: Any, path: Path, atol: float) -> GoldenCheck
     inputs = _inputs(plan, path, arrays)
     target = run_target(plan, model, inputs)
     golden = _outputs(path, arrays, target)
-    raw = {d.output: d for d in compare(golden, target, inputs) if d.output != EMBEDDINGS}
+    own = {EMBEDDINGS, DECODER_EMBEDDINGS}
+    raw = {d.output: d for d in compare(golden, target, inputs) if d.output not in own}
     limited = {}
     for limit in plan.table.limits:
         if limit.output in raw:
             setting = recorded.get(limit.setting) or source_settings(plan)[limit.setting]
             source = run_source(plan, inputs, settings={limit.setting: setting})
-            own = {d.output: d for d in compare(golden, source, inputs)}
-            limited[limit.output] = own[limit.output]
+            found = {d.output: d for d in compare(golden, source, inputs)}
+            limited[limit.output] = found[limit.output]
     differences = tuple(limited.get(name, d) for name, d in raw.items())
     problems = [
         f"{d.output} differs from the recorded one by {d.max_abs_diff:.3g}, "
@@ -86,21 +88,9 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _inputs(plan: Plan, path: Path, arrays: dict[str, np.ndarray]) -> Inputs:
-    for name, ndim in (("input_ids", 2), ("valid_length", 1), ("hidden_states", 4)):
-        if name not in arrays or arrays[name].ndim != ndim:
-            raise ConvertError(f"{path}: the golden has no array {name!r} of {ndim} dimensions")
-    ids, lengths = arrays["input_ids"].astype(np.int64), arrays["valid_length"].astype(np.int64)
-    domain, vocabulary = source_domain(plan), plan.config["vocab_size"]
-    too_long = domain.max_length is not None and ids.shape[1] > domain.max_length
-    if ids.size == 0 or len(ids) != len(lengths) or too_long:
-        raise ConvertError(f"{path}: input_ids {ids.shape} do not suit this model or valid_length")
-    if (
-        ids.min() < 0
-        or ids.max() >= vocabulary
-        or lengths.min() < 1
-        or lengths.max() > ids.shape[1]
-    ):
-        raise ConvertError(f"{path}: ids or lengths are outside this model's ({vocabulary} words)")
+    domain = source_domain(plan)
+    _need(path, arrays, input_ids=2, valid_length=1, hidden_states=4)
+    ids, lengths = _ids(plan, domain, path, arrays, "input_ids", "valid_length")
     types = arrays["token_types"].astype(np.int64) if "token_types" in arrays else None
     if (types is None) != (domain.token_types == 0):
         raise ConvertError(f"{path}: the golden and this model differ in having token types")
@@ -108,16 +98,57 @@ def _inputs(plan: Plan, path: Path, arrays: dict[str, np.ndarray]) -> Inputs:
         types.shape == ids.shape and types.min() >= 0 and types.max() < domain.token_types
     ):
         raise ConvertError(f"{path}: token_types are outside this model's ({domain.token_types})")
-    return Inputs(ids, lengths, types)
+    if not domain.decoder:
+        return Inputs(ids, lengths, types)
+    _need(path, arrays, decoder_ids=2, decoder_valid_length=1, decoder_states=4)
+    decoder = _ids(plan, domain, path, arrays, "decoder_ids", "decoder_valid_length")
+    if len(decoder[0]) != len(ids):
+        raise ConvertError(f"{path}: decoder_ids {decoder[0].shape} do not suit {ids.shape} ids")
+    return Inputs(ids, lengths, types, *decoder)
+
+
+def _need(path: Path, arrays: dict[str, np.ndarray], **dimensions: int) -> None:
+    for name, ndim in dimensions.items():
+        if name not in arrays or arrays[name].ndim != ndim:
+            raise ConvertError(f"{path}: the golden has no array {name!r} of {ndim} dimensions")
+
+
+def _ids(
+    plan: Plan,
+    domain: Domain,
+    path: Path,
+    arrays: dict[str, np.ndarray],
+    name: str,
+    lengths_name: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and valid lengths. Raises `ConvertError` for what the model cannot be given."""
+    ids, lengths = arrays[name].astype(np.int64), arrays[lengths_name].astype(np.int64)
+    vocabulary = plan.config["vocab_size"]
+    too_long = domain.max_length is not None and ids.shape[1] > domain.max_length
+    if ids.size == 0 or len(ids) != len(lengths) or too_long:
+        raise ConvertError(f"{path}: {name} {ids.shape} do not suit this model or {lengths_name}")
+    if (
+        ids.min() < 0
+        or ids.max() >= vocabulary
+        or lengths.min() < 1
+        or lengths.max() > ids.shape[1]
+    ):
+        raise ConvertError(f"{path}: ids or lengths are outside this model's ({vocabulary} words)")
+    return ids, lengths
 
 
 def _outputs(path: Path, arrays: dict[str, np.ndarray], target: Outputs) -> Outputs:
     """The recorded outputs; GluonNLP records no embeddings, so the model's own stand first."""
     states = (target.hidden_states[0], *arrays["hidden_states"])
     named = {name: arrays[name] for name in OUTPUTS if name in arrays}
-    golden = Outputs(states, {}, named)
-    if [s.shape for s in golden.hidden_states] != [s.shape for s in target.hidden_states]:
-        raise ConvertError(f"{path}: recorded hidden_states {states[1].shape} are another model's")
+    decoder_states: tuple[np.ndarray, ...] = ()
+    if target.decoder_states:
+        decoder_states = (target.decoder_states[0], *arrays["decoder_states"])
+    golden = Outputs(states, {}, named, decoder_states)
+    for name in ("hidden_states", "decoder_states"):
+        recorded, own = getattr(golden, name), getattr(target, name)
+        if [s.shape for s in recorded] != [s.shape for s in own]:
+            raise ConvertError(f"{path}: recorded {name} {arrays[name].shape} are another model's")
     for name, value in named.items():
         if name in target.named and value.shape != target.named[name].shape:
             raise ConvertError(f"{path}: recorded {name} {value.shape} are another model's")

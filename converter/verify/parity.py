@@ -18,7 +18,7 @@ import numpy as np
 from converter.gluon.layers import Inputs, Outputs
 from converter.plan import Plan
 from converter.table import Golden
-from converter.table_check import EMBEDDINGS, OUTPUTS
+from converter.table_check import DECODER_EMBEDDINGS, EMBEDDINGS, OUTPUTS
 from converter.verify.sides import (
     expressible_settings,
     run_source,
@@ -28,7 +28,6 @@ from converter.verify.sides import (
 )
 
 SEED = 20201022  # any fixed number: the same check every time
-BATCH_LENGTH = 24
 TAPS = "projections"
 # float32 has 7 digits: where trained models have values in the hundreds and more (GPT-2's residual,
 # the keys of a MiniLM), two correct sums differ by more. Larger values count in this measure.
@@ -147,25 +146,45 @@ def check_parity(
 
 def _inputs(plan: Plan) -> Inputs:
     domain = source_domain(plan)
-    length = min(BATCH_LENGTH, domain.max_length or BATCH_LENGTH)
-    lengths = np.array([length, max(1, 2 * length // 3), max(1, length // 3), 1])
+    length = min(domain.length, domain.max_length or domain.length)
+    lengths = _lengths(length)[: domain.batch]
     random = np.random.default_rng(SEED)
     words = np.arange(plan.config["vocab_size"])
     words = np.setdiff1d(words, [plan.config.get(field, -1) for field in plan.table.untested])
     ids = random.choice(words, (len(lengths), length))
     types = random.integers(0, domain.token_types, ids.shape) if domain.token_types else None
-    return Inputs(ids, lengths, types)
+    if not domain.decoder:
+        return Inputs(ids, lengths, types)
+    # Of another length than the encoder's, so that no output of one can pass for one of the other.
+    decoder_length = max(1, 3 * length // 4)
+    decoder_lengths = np.roll(_lengths(decoder_length)[: domain.batch], 1)
+    decoder_ids = random.choice(words, (len(lengths), decoder_length))
+    return Inputs(ids, lengths, types, decoder_ids, decoder_lengths)
+
+
+def _lengths(length: int) -> np.ndarray:
+    return np.array([length, max(1, 2 * length // 3), max(1, length // 3), 1])
 
 
 def compare(
     first: Outputs, second: Outputs, inputs: Inputs, nonfinite: bool = False
 ) -> Iterator[Difference]:
     """Differences on valid positions: embeddings, each layer, every Dense, pooled, logits."""
-    valid = inputs.valid()
+    valid, decoder_valid = inputs.valid(), inputs.decoder_valid()
     for number, (a, b) in enumerate(zip(first.hidden_states, second.hidden_states, strict=True)):
         yield difference(f"layer {number}" if number else EMBEDDINGS, a, b, valid, nonfinite)
+    last = valid if decoder_valid is None else decoder_valid  # of what comes out at the end
+    for number, (a, b) in enumerate(zip(first.decoder_states, second.decoder_states, strict=True)):
+        name = f"decoder layer {number}" if number else DECODER_EMBEDDINGS
+        yield difference(name, a, b, last, nonfinite)
     taps = [
-        difference(TAPS, tap, second.taps[name], valid, nonfinite)
+        difference(
+            TAPS,
+            tap,
+            second.taps[name],
+            last if tap.shape[:2] == last.shape else valid,
+            nonfinite,
+        )
         for name, tap in first.taps.items()
         if name in second.taps
     ]
@@ -175,7 +194,7 @@ def compare(
         yield replace(worst, **counts)
     for output in OUTPUTS:
         if output in first.named and output in second.named:
-            yield difference(output, first.named[output], second.named[output], valid, nonfinite)
+            yield difference(output, first.named[output], second.named[output], last, nonfinite)
 
 
 def difference(

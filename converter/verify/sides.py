@@ -117,20 +117,25 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
     """The Transformers model on the same inputs, its outputs under GluonNLP's words."""
     import torch
 
-    keys = {entry.name: key for key, entry in plan.index.tensors.items()}  # as the source has it
-    taps: dict[str, np.ndarray] = {}
+    seen: dict[str, np.ndarray] = {}
     pooled: dict[str, np.ndarray] = {}
     with ExitStack() as hooks:
         for step in plan.steps:
             if step.source and step.target.endswith(".weight"):
                 module = model.get_submodule(step.target.removesuffix(".weight"))
-                hooks.enter_context(_Recorded(module, taps, keys[step.source.name]))
+                hooks.enter_context(_Recorded(module, seen, step.target))
         pooler = getattr(model.base_model, "pooler", None)
         if pooler is not None:
             hooks.enter_context(_Recorded(pooler, pooled, "pooled"))
         arrays = {"input_ids": inputs.input_ids, "attention_mask": inputs.valid()}
         if inputs.token_types is not None:
             arrays["token_type_ids"] = inputs.token_types
+        decoder_valid = inputs.decoder_valid()
+        if inputs.decoder_ids is not None and decoder_valid is not None:
+            arrays |= {
+                "decoder_input_ids": inputs.decoder_ids,
+                "decoder_attention_mask": decoder_valid,
+            }
         arrays |= _positions(plan, inputs)
         tensors = {name: torch.from_numpy(a.astype(np.int64)) for name, a in arrays.items()}
         try:
@@ -143,9 +148,33 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
     named = {
         ours: result[theirs].numpy() for theirs, ours in plan.outputs.items() if theirs in result
     }
-    states = tuple(state.numpy() for state in result.hidden_states)
-    taps = {name: _batch_first(tap, inputs.input_ids.shape) for name, tap in taps.items()}
-    return Outputs(states, taps, {**pooled, **named})
+    if inputs.decoder_ids is None:
+        states, decoder_states = result.hidden_states, tuple[Any, ...]()
+    else:
+        states, decoder_states = result.encoder_hidden_states, result.decoder_hidden_states
+    return Outputs(
+        tuple(state.numpy() for state in states),
+        _taps(plan, seen, inputs.input_ids.shape),
+        {**pooled, **named},
+        tuple(state.numpy() for state in decoder_states),
+    )
+
+
+def _taps(
+    plan: Plan, seen: Mapping[str, np.ndarray], shape: tuple[int, ...]
+) -> dict[str, np.ndarray]:
+    """What the modules gave, by the structural name of the source's weight.
+
+    Several modules whose weights are rows of one Dense (`split`) give its output together.
+    """
+    keys = {entry.name: key for key, entry in plan.index.tensors.items()}
+    taps = {}
+    for steps in plan.rows():
+        parts = steps if steps[0].verb == "split" else steps[:1]  # others: the same several times
+        found = [_batch_first(seen[s.target], shape) for s in parts if s.target in seen]
+        if len(found) == len(parts):
+            taps[keys[steps[0].sources[0].name]] = np.concatenate(found, axis=-1)
+    return taps
 
 
 def _positions(plan: Plan, inputs: Inputs) -> dict[str, np.ndarray]:
@@ -156,6 +185,8 @@ def _positions(plan: Plan, inputs: Inputs) -> dict[str, np.ndarray]:
     """
     padded = [step.number for step in plan.steps if step.verb == "pad"]
     ids, padding = inputs.input_ids, plan.config.get("pad_token_id")
+    if inputs.decoder_ids is not None:  # BART counts all, as GluonNLP does
+        return {}
     if not padded or not (inputs.valid() & (ids == padding)).any():
         return {}
     return {"position_ids": np.broadcast_to(np.arange(ids.shape[1]) + padded[0], ids.shape)}

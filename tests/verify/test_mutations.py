@@ -12,7 +12,7 @@ import pytest
 from converter.plan import Plan, Step
 from converter.verify import prove
 from converter.write import write_model
-from tests import borts, zoo
+from tests import borts, zoo, zoo_master
 
 # Whole: every pair. bort_ffn_equals_positions has FFN = positions, as the real bort_2_16_512_1024
 # (512) has. The other two differ from bort_classifier in the head's rows alone.
@@ -36,7 +36,8 @@ ZOO = {
     "scripts/gpt2": "",
     "scripts/xlnet": "",
 }
-MUTATED = BORTS | ZOO
+MASTER = {"gpt2_lm": ""}
+MUTATED = BORTS | ZOO | MASTER
 
 
 def swaps(plan: Plan, beginning: str) -> Iterator[tuple[Step, Step, Plan]]:
@@ -59,7 +60,8 @@ def swaps(plan: Plan, beginning: str) -> Iterator[tuple[Step, Step, Plan]]:
 def test_every_pair_swap_fails_the_proof(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    plan = borts.plan_of(name) if name in BORTS else zoo.plan_of(name)
+    tables = {**dict.fromkeys(BORTS, borts.plan_of), **dict.fromkeys(MASTER, zoo_master.plan_of)}
+    plan = tables.get(name, zoo.plan_of)(name)
     assert prove(plan, borts.written(plan, tmp_path / "right")).passed
     tried, survived = 0, []
     directory = tmp_path / "mutant"

@@ -1,0 +1,56 @@
+"""The fixtures that GluonNLP master's own code wrote (`fixtures/zoo_1x_master/`), for the tests."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from converter.gluon.layers import Outputs
+from converter.params import load_params, read_index
+from converter.plan import Plan, make_plan
+from converter.table_check import ARITHMETICS
+from converter.table_toml import load_family
+from tests import zoo
+
+ROOT = zoo.ROOT.parent / "zoo_1x_master"
+MANIFEST: Mapping[str, Mapping[str, Any]] = json.loads((ROOT / "manifest.json").read_text())
+NAMES = sorted(MANIFEST)
+
+
+def source(name: str) -> Path:
+    return ROOT / f"{name}.params"
+
+
+def golden(name: str) -> Path:
+    return ROOT / f"{name}.golden.npz"
+
+
+def recorded(name: str) -> zoo.Recording:
+    return zoo.read_recording(golden(name))
+
+
+def plan_of(name: str, **choice: Any) -> Plan:
+    stated = MANIFEST[name]
+    return make_plan(
+        read_index(source(name)), [load_family(stated["family"])], stated["config"] | choice
+    )
+
+
+def run(name: str, **changed: Any) -> Outputs:
+    """The arithmetic on a fixture's tensors, with the settings that were recorded, or changed."""
+    recording, plan = recorded(name), plan_of(name)
+    arithmetic = plan.table.arithmetic.name
+    settings = {key: recording.about[key] for key in ARITHMETICS[arithmetic]} | changed
+    inputs = settings.pop("inputs", recording.inputs)
+    params = settings.pop("params", load_params(source(name)))
+    forward = importlib.import_module(f"converter.gluon.{arithmetic}").forward
+    outputs: Outputs = forward(params, plan.prefix, inputs, **settings)
+    return outputs
+
+
+def worst(name: str, **changed: Any) -> dict[str, float]:
+    """Largest difference to the recording, by output, on valid positions."""
+    return zoo.worst(recorded(name), run(name, **changed))
