@@ -20,10 +20,14 @@ ARITHMETICS = {
         }
     ),
     "gpt2": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "bart_1x": frozenset({"encoder_heads", "decoder_heads", "activation", "layer_norm_eps"}),
     "gpt2_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "t5_1x": frozenset({"activation", "layer_norm_eps", "max_distance"}),
     "xlnet": frozenset({"activation", "layer_norm_eps"}),
 }
-OPTIONAL = frozenset({"embedding_layer_norm_eps", "attention_biases"})  # settings with a default
+OPTIONAL = frozenset(
+    {"embedding_layer_norm_eps", "attention_biases", "max_distance"}
+)  # settings with a default
 # The words of `Outputs.named`, in the order of a report, each with its shape.
 OUTPUTS = {
     "pooled": ("batch", "units"),

@@ -133,7 +133,7 @@ def _check_tied(plan: Plan, weights: Weights) -> None:
                     [
                         f"{second.name} must equal {first.name} (one tensor under two names) and "
                         f"differs within its bytes from {number * PIECE:,} on: this decoder is "
-                        f"not tied to the embedding{_otherwise(plan, second)}"
+                        f"not tied to the embedding{_otherwise(plan, second, first)}"
                     ],
                 )
 
@@ -154,11 +154,13 @@ def is_zero(pieces: Pieces, dtype: np.dtype) -> bool:
     return not any(np.frombuffer(piece, dtype).any() for piece in pieces)
 
 
-def _otherwise(plan: Plan, second: TensorEntry) -> str:
-    """How the table takes a tensor that is not tied, if it does."""
-    key = next(key for key, entry in plan.index.tensors.items() if entry is second)
+def _otherwise(plan: Plan, *unlike: TensorEntry) -> str:
+    """How the table takes tensors that are not tied, if it does: with a row for one of them."""
+    keys = [key for key, entry in plan.index.tensors.items() if entry in unlike]
+    tied = {head.name: {*head.sources()} for head in plan.table.heads}
     for head in plan.table.heads:
-        if head.instead_of and any(key.endswith(row.source) for row in head.rows):
+        own = {*head.sources()} - tied.get(head.instead_of, set())
+        if head.instead_of and any(key.endswith(source) for key in keys for source in own):
             settings = " ".join(f"--config {k}={json.dumps(v)}" for k, v in head.config.items())
             return f"; {settings} converts it so"
     return ", and the target class cannot hold it"

@@ -43,7 +43,8 @@ def run(name: str, **changed: Any) -> Outputs:
     """The arithmetic on a fixture's tensors, with the settings that were recorded, or changed."""
     recording, plan = recorded(name), plan_of(name)
     arithmetic = plan.table.arithmetic.name
-    settings = {key: recording.about[key] for key in ARITHMETICS[arithmetic]} | changed
+    about = recording.about
+    settings = {key: about[key] for key in ARITHMETICS[arithmetic] & about.keys()} | changed
     inputs = settings.pop("inputs", recording.inputs)
     params = settings.pop("params", load_params(source(name)))
     forward = importlib.import_module(f"converter.gluon.{arithmetic}").forward

@@ -28,22 +28,32 @@ def load(case: dict[str, Any]) -> dict[str, Any]:
     with np.load(case["golden"]) as golden:
         ids, lengths = golden["input_ids"].astype("int64"), golden["valid_length"]
         states = golden["hidden_states"]
+        decoder = {key: golden[key] for key in golden.files if key.startswith("decoder_")}
     valid = np.arange(ids.shape[1]) < lengths[:, None]
+    more = {}
+    if decoder:
+        decoder_ids, decoder_lengths = decoder["decoder_ids"], decoder["decoder_valid_length"]
+        decoder_valid = np.arange(decoder_ids.shape[1]) < decoder_lengths[:, None]
+        more["decoder_input_ids"] = torch.from_numpy(decoder_ids.astype("int64"))
+        more["decoder_attention_mask"] = torch.from_numpy(decoder_valid.astype("int64"))
     with torch.inference_mode():
         outputs = model(
             torch.from_numpy(ids),
             attention_mask=torch.from_numpy(valid.astype("int64")),
             output_hidden_states=True,
+            **more,
         )
-    found = [s.numpy() for s in outputs.hidden_states[1:]]
+    kept = outputs.encoder_hidden_states if decoder else outputs.hidden_states
+    pairs = [(a.numpy(), b, valid) for a, b in zip(kept[1:], states, strict=True)]
+    if decoder:
+        kept, states = outputs.decoder_hidden_states, decoder["decoder_states"]
+        pairs += [(a.numpy(), b, decoder_valid) for a, b in zip(kept[1:], states, strict=True)]
     return {
         "directory": case["directory"],
         "transformers": transformers.__version__,
         "class": type(model).__name__,
         "problems": [f"{k}: {v}" for k, values in sorted(info.items()) for v in sorted(values)],
-        "difference": max(
-            float(np.abs(a - b)[valid].max()) for a, b in zip(found, states, strict=True)
-        ),
+        "difference": max(float(np.abs(a - b)[mask].max()) for a, b, mask in pairs),
     }
 
 

@@ -36,7 +36,13 @@ ZOO = {
     "scripts/gpt2": "",
     "scripts/xlnet": "",
 }
-MASTER = {"gpt2_lm": ""}
+MASTER = {
+    "gpt2_lm": "",
+    "bart": "",
+    "bart_untied": "tgt_final_layer.",
+    "t5": "",
+    "mt5": "encoder.layers.0.ffn.",
+}
 MUTATED = BORTS | ZOO | MASTER
 
 
