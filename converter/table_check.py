@@ -23,6 +23,7 @@ ARITHMETICS = {
     "bart_1x": frozenset({"encoder_heads", "decoder_heads", "activation", "layer_norm_eps"}),
     "gpt2_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
     "t5_1x": frozenset({"activation", "layer_norm_eps", "max_distance"}),
+    "xlmr_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
     "xlnet": frozenset({"activation", "layer_norm_eps"}),
 }
 OPTIONAL = frozenset(

@@ -14,7 +14,7 @@ import converter
 from converter.errors import PlanError
 from converter.params import load_params, read_index
 from converter.plan import Plan, make_plan
-from converter.table_toml import load_family
+from converter.table_toml import family_names, load_family
 from converter.verify import prove
 from converter.verify.parity import Parity
 from converter.write import write_model
@@ -37,7 +37,7 @@ def parity_of(plan: Plan, folder: Path, change: Callable[[Arrays], Arrays]) -> P
     return proof.parity
 
 
-@pytest.mark.parametrize("name", ["bart", "bart_untied"])
+@pytest.mark.parametrize("name", ["bart", "bart_untied", "xlmr_mlm"])
 def test_positions_without_the_two_rows_are_seen(name: str, tmp_path: Path) -> None:
     def moved(written: Arrays) -> Arrays:
         return {
@@ -117,6 +117,20 @@ def test_two_embeddings_are_refused_whatever_is_said(tmp_path: Path) -> None:
     plan = make_plan(read_index(tmp_path / "a.params"), [load_family("bart_1x")], told)
     with pytest.raises(PlanError, match=r"tgt_embed_layer.* the target class cannot hold it"):
         write_model(plan, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["roberta", "xlmr_mlm"])
+def test_files_of_roberta_and_xlm_r_look_the_same(name: str) -> None:
+    """The size of the vocabulary tells the zoo's apart; others have to be told."""
+    tables = [load_family(family) for family in family_names()]
+    index = read_index(zoo_master.source(name))
+    with pytest.raises(PlanError) as caught:
+        make_plan(index, tables, {"num_attention_heads": 3})
+    found = [problem.split(":")[0] for problem in caught.value.problems]
+    assert found == ["roberta_1x_master", "xlmr_1x"]
+    for family, words in (("roberta_1x_master", 50265), ("xlmr_1x", 250002)):
+        known = load_family(family).known
+        assert {entry.config["vocab_size"] for entry in known} == {words}
 
 
 def test_what_shares_one_parameter_may_be_stored_several_times_only_by_plan(tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ MASTER = {
     "bart_untied": "tgt_final_layer.",
     "t5": "",
     "mt5": "encoder.layers.0.ffn.",
+    "xlmr_mlm": "",
+    "roberta_mlm": "mlm_decoder.",
 }
 MUTATED = BORTS | ZOO | MASTER
 
