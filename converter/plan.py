@@ -15,6 +15,7 @@ from converter.config import read_config, written_config
 from converter.errors import PlanError
 from converter.fit import Fit, expand, fit
 from converter.params import Index, TensorEntry
+from converter.refused import refused
 from converter.scopes import may_be
 from converter.table import Table, Version, size_of
 from converter.tokenizer import Prepared
@@ -204,6 +205,8 @@ def _choose(index: Index, tables: Sequence[Table], overrides: Mapping[str, Any])
             f"{index.path} fits more than one family; choose with --family:",
             [f"{f.table.name}: {f.table.title}" for f in candidates],
         )
+    if known := refused(index):
+        raise PlanError(f"{index.path} cannot be converted:", [str(known)])
     closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
     if closest.undecided:
         raise PlanError(

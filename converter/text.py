@@ -11,6 +11,7 @@ from converter.fit import Fit
 from converter.params import Index, about
 from converter.params.nonfinite import Nonfinite
 from converter.plan import HEADS, Plan
+from converter.refused import refused
 from converter.report import ExportReport, Report
 from converter.scopes import VERSIONS
 from converter.table import Row, Table
@@ -205,6 +206,9 @@ def inspection_lines(
 def _fits_lines(fits: Sequence[Fit]) -> Iterator[str]:
     """The families that fit; when none does, the one that explains most, and why it does not."""
     fitting = [fit for fit in fits if not fit.problems]
+    if not fitting and fits and (model := refused(fits[0].index)):
+        yield str(model)
+        return
     told = fitting or sorted(fits, key=lambda f: (not f.undecided, -f.accounted))[:1]
     for fit in told:
         yield from fit_lines(fit)
