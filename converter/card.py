@@ -59,7 +59,8 @@ def model_card(report: Report) -> str:
         + (f", sha256 `{proof.bits.source_sha256}`" if proof else ""),
         f"- Heads in the file: {', '.join(plan.heads) or 'none'}; dtype: {plan.dtype}",
         f"- Given by hand: {_overrides(plan.overrides)}"
-        + (f"; trained under GluonNLP {plan.gluonnlp}" if plan.gluonnlp else ""),
+        + (f"; trained under GluonNLP {plan.gluonnlp}" if plan.gluonnlp else "")
+        + (f"; stated by `{plan.model_config.file}`" if plan.model_config else ""),
         f"- Weights: {', '.join(f'`{file}`' for file in report.files)}",
         "- Every tensor, with its source name and what was done to it: `conversion.json`",
     ]

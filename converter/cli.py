@@ -97,9 +97,11 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.option("--src", type=FILE, metavar="SRC", help="The .params file to convert.")
+@click.option(
+    "--src", type=FILE, metavar="SRC", help="The .params file to convert, or a directory with one."
+)
 @click.option("--dst", type=FILE, metavar="DST", help="The directory to make; it must not exist.")
-@common("family", "table", "config", "gluonnlp_version")
+@common("family", "table", "config", "gluonnlp_version", "model_config")
 @common("vocab", "merges", "sentencepiece", "lower")
 @click.option(
     "--dtype",
@@ -150,6 +152,7 @@ def _convert(
     table: Path | None,
     config: tuple[tuple[str, Any], ...],
     gluonnlp_version: str | None,
+    model_config: Path | None,
     vocab: Path | None,
     merges: Path | None,
     sentencepiece: Path | None,
@@ -173,6 +176,7 @@ def _convert(
         config=dict(config),
         dtype=dtype,
         gluonnlp_version=gluonnlp_version,
+        model_config=model_config,
         vocab=vocab,
         merges=merges,
         sentencepiece=sentencepiece,
@@ -216,7 +220,8 @@ def _vocabulary(plan: Plan, dst: Path | None) -> Iterator[str]:
     metavar="FILE",
     help="Hidden states recorded in an old environment by examples/record_golden.py.",
 )
-@common("family", "table", "config", "gluonnlp_version", "atol", "json", "quiet", "verbose")
+@common("family", "table", "config", "gluonnlp_version", "model_config")
+@common("atol", "json", "quiet", "verbose")
 def verify_command(
     src: Path,
     dst: Path,
@@ -225,6 +230,7 @@ def verify_command(
     table: Path | None,
     config: tuple[tuple[str, Any], ...],
     gluonnlp_version: str | None,
+    model_config: Path | None,
     atol: float,
     as_json: bool,
     quiet: bool,
@@ -246,6 +252,7 @@ def verify_command(
             table=table,
             config=dict(config),
             gluonnlp_version=gluonnlp_version,
+            model_config=model_config,
             atol=atol,
             progress=progress,
         )

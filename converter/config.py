@@ -8,13 +8,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from converter.fit import Fit
+from converter.model_config import ModelConfig
 from converter.table import Version
 
 
 def read_config(
-    chosen: Fit, overrides: Mapping[str, Any], version: Version | None
+    chosen: Fit,
+    overrides: Mapping[str, Any],
+    version: Version | None,
+    told: ModelConfig | None = None,
 ) -> tuple[dict[str, Any], list[str]]:
-    """config.json's fields from table, version, heads, shapes, known model and user, in order."""
+    """config.json's fields from table, version, heads, shapes, known model, `told` and user.
+
+    What comes later wins; `told` is `model.yml`.
+    """
     table = chosen.table
     config: dict[str, Any] = {**table.config, **(version.config if version else {})}
     for head in chosen.heads:
@@ -23,19 +30,72 @@ def read_config(
     if chosen.known:
         config |= chosen.known.config
     fields = {*config, *table.needed}
-    problems = [*_contradictions(chosen, overrides), *_misspelt(overrides, fields)]
+    stated, problems = read_statements(chosen, told)
+    problems += [*_contradictions(chosen, overrides), *_misspelt(overrides, fields)]
+    config |= stated
     config |= overrides
     config |= chosen.sizes  # an override that disagrees is a problem already: it makes no second
-    known = ", ".join(k.name for k in table.known)
-    for name, whole in table.needed.items():
+    for name, needed in table.needed.items():
         if name not in config:
-            problems.append(
-                f"{name} stands in no tensor, and these are not the sizes of a known model "
-                f"({known}); whoever trained the model knows it: give it with --config {name}=N"
-            )
-        elif whole in config and not _divides(config[name], config[whole]):
-            problems.append(f"{name} = {config[name]!r} does not divide {whole} = {config[whole]}")
+            problems.append(_lacking(chosen, name))
+        elif needed.divides in config and not _divides(config[name], config[needed.divides]):
+            whole = f"{needed.divides} = {config[needed.divides]}"
+            problems.append(f"{name} = {config[name]!r} does not divide {whole}")
+        elif needed.multiple_of in config and not _divides(
+            config[needed.multiple_of], config[name]
+        ):
+            part = f"{needed.multiple_of} = {config[needed.multiple_of]}"
+            problems.append(f"{name} = {config[name]!r} is no multiple of {part}")
     return config, problems
+
+
+def _lacking(chosen: Fit, name: str) -> str:
+    table = chosen.table
+    known = ", ".join(k.name for k in table.known)
+    where = f", and these are not the sizes of a known model ({known})" if known else ""
+    if any(statement.config == name for statement in table.model_config.values()):
+        return (
+            f"{name} stands in no tensor{where}; GluonNLP wrote it into model.yml: give that file "
+            f"with --model-config FILE, or say it with --config {name}=VALUE"
+        )
+    return (
+        f"{name} stands in no tensor{where}; whoever trained the model knows it: give it with "
+        f"--config {name}=N"
+    )
+
+
+def read_statements(chosen: Fit, told: ModelConfig | None) -> tuple[dict[str, Any], list[str]]:
+    """The config fields that `model.yml` tells beside the shapes, and what in it cannot be."""
+    if told is None:
+        return {}, []
+    fields: dict[str, Any] = {}
+    problems = []
+    heads = {head.name for head in chosen.heads}
+    for key, raw in told.values.items():
+        statement = chosen.table.model_config.get(key)
+        place = f"{told.file}: {key} = {raw!r}"
+        if statement is None:
+            problems.append(f"{place}: the table {chosen.table.name} does not know what that means")
+        elif statement.only is not None and raw != statement.only:
+            problems.append(f"{place}: only {statement.only!r} can be converted")
+        elif statement.values and raw not in statement.values:
+            there = ", ".join(map(str, statement.values))
+            problems.append(f"{place}: Transformers has no counterpart; there is one for {there}")
+        elif statement.config:
+            value = statement.values.get(raw, raw) if statement.values else raw
+            if statement.scaled_by in heads:
+                value = _scaled(value, told.values.get(statement.scale, 1))
+            problems += [
+                f"{place}{line}" for line in _disagreements(chosen, statement.config, value)
+            ]
+            fields[statement.config] = value
+    return {name: fields[name] for name in fields.keys() - chosen.sizes.keys()}, problems
+
+
+def _scaled(value: Any, scale: Any) -> Any:
+    """As `get_generator_cfg` has it (`models/electra.py`): Python's round of the product."""
+    numbers = type(value) in (int, float) and type(scale) in (int, float)
+    return round(value * scale) if numbers and math.isfinite(value * scale) else value
 
 
 def _divides(part: Any, whole: Any) -> bool:
@@ -47,17 +107,9 @@ def _contradictions(chosen: Fit, overrides: Mapping[str, Any]) -> Iterator[str]:
         yield f"--config {name} is not a choice: the table, the heads and --dtype settle it"
     if "label2id" in overrides:
         yield "--config label2id is not a choice: id2label settles it"
-    table = chosen.table
-    told = table.size_names() | {*table.layers.values(), "num_labels"}
     for name, value in sorted(overrides.items()):
-        if name in chosen.sizes:
-            if not _is_size(value) or value != chosen.sizes[name]:
-                yield f"--config {name}={value!r}: the file's shapes say {chosen.sizes[name]}"
-        elif name in table.config:
-            if not _is_like(table.config[name], value):
-                yield f"--config {name}={value!r}: a value like {table.config[name]!r} is expected"
-        elif name in told:
-            yield f"--config {name}: no tensor of this file has it"
+        for line in _disagreements(chosen, name, value):
+            yield f"--config {name}={value!r}{line}"
     if "id2label" in overrides:
         labels, count = overrides["id2label"], chosen.sizes.get("num_labels", 0)
         if not _are_labels(labels, count):
@@ -65,6 +117,19 @@ def _contradictions(chosen: Fit, overrides: Mapping[str, Any]) -> Iterator[str]:
                 f'--config id2label: expected {{"0": "…", …}} with {count} different labels, '
                 f"not {labels!r}"
             )
+
+
+def _disagreements(chosen: Fit, name: str, value: Any) -> Iterator[str]:
+    """What is wrong with a value for the field `name`, from a colon on."""
+    table = chosen.table
+    if name in chosen.sizes:
+        if not _is_size(value) or value != chosen.sizes[name]:
+            yield f": the file's shapes say {chosen.sizes[name]}"
+    elif name in table.config:
+        if not _is_like(table.config[name], value):
+            yield f": a value like {table.config[name]!r} is expected"
+    elif name in table.size_names() | {*table.layers.values(), "num_labels"}:
+        yield ": no tensor of this file has it"
 
 
 def _is_like(usual: Any, value: Any) -> bool:

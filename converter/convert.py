@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 from converter.card import model_card
 from converter.errors import ConvertError, ParityError, PlanError
 from converter.fit import Fit, fit
+from converter.model_config import ModelConfig, find_model_config
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.plan import DTYPES, Plan, make_plan
 from converter.report import Report
 from converter.shards import MAX_SHARD_SIZE, parse_size, weight_files
+from converter.source import find_params
 from converter.staging import OURS, staging
 from converter.stream import Progress, silent
 from converter.table import Table
@@ -52,7 +54,7 @@ def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent
 
     Raises `ParamsError` when `src` is no whole parameters file.
     """
-    index = read_index(src)
+    index = read_index(find_params(src))
     fits = [fit(index, load_family(name)) for name in family_names()]
     fits.sort(key=lambda f: (len(f.problems), -f.accounted))
     if not content:
@@ -70,6 +72,7 @@ def plan_file(
     config: Mapping[str, Any] | None = None,
     dtype: str = "keep",
     gluonnlp_version: str | None = None,
+    model_config: PathLike | ModelConfig | None = None,
     vocab: PathLike | None = None,
     merges: PathLike | None = None,
     sentencepiece: PathLike | None = None,
@@ -80,10 +83,32 @@ def plan_file(
     Arguments and errors as for `convert`.
     """
     _check_dtype(dtype)
-    tables = _tables(family, table)
-    made = make_plan(read_index(src), tables, config or {}, dtype, gluonnlp_version)
+    params = find_params(src)
+    made = _planned(
+        params, _tables(family, table), config or {}, dtype, gluonnlp_version, model_config
+    )
     given = (None if path is None else Path(path) for path in (vocab, merges, sentencepiece))
     return with_tokenizer(made, Files(*given), lower)
+
+
+def _planned(
+    params: Path,
+    tables: Sequence[Table],
+    config: Mapping[str, Any],
+    dtype: str,
+    gluonnlp_version: str | None,
+    model_config: PathLike | ModelConfig | None,
+) -> Plan:
+    """The plan, with the `model.yml` that is given or stands beside `params`."""
+    told = Path(model_config) if isinstance(model_config, (str, os.PathLike)) else model_config
+    found = told or find_model_config(params)
+    made = make_plan(read_index(params), tables, config, dtype, gluonnlp_version, found)
+    if told and made.model_config is None:
+        raise PlanError(
+            f"{params} cannot be converted as {made.table.name}:",
+            [f"its models have no model.yml: leave out --model-config {model_config}"],
+        )
+    return made
 
 
 def convert(
@@ -95,6 +120,7 @@ def convert(
     config: Mapping[str, Any] | None = None,
     dtype: str = "keep",
     gluonnlp_version: str | None = None,
+    model_config: PathLike | None = None,
     vocab: PathLike | None = None,
     merges: PathLike | None = None,
     sentencepiece: PathLike | None = None,
@@ -108,12 +134,14 @@ def convert(
 ) -> Report:
     """Convert the `.params` file `src` into the new directory `dst`, and prove it equal.
 
+    src: the file, or a directory with one such file in it, as those of GluonNLP 1.x
     family: a name of `bort-convert families`; None lets the file's sizes decide
     table: a table file of one's own, instead of a family
     config: Transformers' config fields that no tensor tells, such as `num_attention_heads`
     dtype: `keep`, `float32`, `float16` or `bfloat16`
     gluonnlp_version: what the model was trained under, such as "0.9"; None: the meaning that all
         other versions share
+    model_config: the `model.yml` of a GluonNLP 1.x model; None: the one beside the file, if any
     vocab, merges, sentencepiece: files of the tokenizer; if all are None, those that stand beside
         the source or in `$MXNET_HOME/models` under GluonNLP's names; if there are none, no
         tokenizer is written
@@ -135,14 +163,17 @@ def convert(
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or destination in source.parents:
         raise ConvertError(f"{dst}: the source is in it; choose another --dst")
-    before = state_of(source)
+    params = find_params(src)
+    read = Path(os.path.realpath(params))
+    before = state_of(read)
     made = plan_file(
-        src,
+        params,
         family=family,
         table=table,
         config=config,
         dtype=dtype,
         gluonnlp_version=gluonnlp_version,
+        model_config=model_config,
         vocab=vocab,
         merges=merges,
         sentencepiece=sentencepiece,
@@ -152,11 +183,11 @@ def convert(
         found = write_model(made, stage.path, progress, size)
         if made.tokenizer:
             write_tokenizer(made.tokenizer, stage.path)
-        check_unchanged(source, before)
+        check_unchanged(read, before)
         refuse_nonfinite(made.index.path, found, allowed=allow_nonfinite)
         proof = prove(made, stage.path, atol, None, progress, bool(found)) if verify else None
         report = Report(made, proof, found, tuple(weight_files(stage.path)))
-        check_unchanged(source, before)
+        check_unchanged(read, before)
         if verify and not report.passed:
             raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
         write_json(stage.path / OURS, report.to_json())
@@ -175,6 +206,7 @@ def verify(
     table: PathLike | None = None,
     config: Mapping[str, Any] | None = None,
     gluonnlp_version: str | None = None,
+    model_config: PathLike | None = None,
     atol: float = DEFAULT_ATOL,
     progress: Progress = silent,
 ) -> Report:
@@ -190,12 +222,13 @@ def verify(
         if family not in family_names():
             raise ConvertError(f"{dst} was converted with the table {family!r}: give it by --table")
     _check_dtype(record["dtype"])
-    made = make_plan(
-        read_index(src),
+    made = _planned(
+        find_params(src),
         _tables(family, table),
         {**record["config_overrides"], **(config or {})},
         record["dtype"],
         gluonnlp_version or record["gluonnlp_version"],
+        model_config or record["model_config"],
     )
     made = with_recorded(made, record["tokenizer"], Path(dst))
     found = _nonfinite(made)

@@ -102,6 +102,12 @@ def common(*names: str) -> Callable[[Any], Any]:
             help="Whether text is lower-cased; needed only where no file's name tells "
             "(_uncased, _cased).",
         ),
+        "model_config": click.option(
+            "--model-config",
+            type=FILE,
+            metavar="FILE",
+            help="The model.yml of a GluonNLP 1.x model, where it is not beside the file.",
+        ),
         "atol": click.option(
             "--atol",
             type=Tolerance(),

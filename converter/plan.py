@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import ml_dtypes
@@ -14,6 +15,7 @@ import numpy as np
 from converter.config import read_config, written_config
 from converter.errors import PlanError
 from converter.fit import Fit, expand, fit
+from converter.model_config import ModelConfig, read_model_config
 from converter.params import Index, TensorEntry
 from converter.refused import refused
 from converter.scopes import may_be
@@ -103,6 +105,7 @@ class Plan:
     gluonnlp: str | None = None
     version: Version | None = None
     named_by: str | None = None
+    model_config: ModelConfig | None = None
     tokenizer: Prepared | None = None
     no_tokenizer: str = ""
 
@@ -135,17 +138,23 @@ def make_plan(
     overrides: Mapping[str, Any],
     dtype: str = "keep",
     gluonnlp: str | None = None,
+    model_config: Path | ModelConfig | None = None,
 ) -> Plan:
     """Choose among `tables` the one that fits `index`, and settle every tensor and config field.
 
     `overrides` are config fields by Transformers' own names; `dtype` is a key of `DTYPES`;
-    `gluonnlp` is the version of GluonNLP that the model was trained under, such as `"0.9"`.
+    `gluonnlp` is the version of GluonNLP that the model was trained under, such as `"0.9"`;
+    `model_config` the model's `model.yml`, read when the table says what stands in it.
     Raises `PlanError` with every problem at once; the choice is never a guess.
     """
     gluonnlp = _release(gluonnlp) if gluonnlp else None
     chosen = _choose(index, tables, overrides)
     version = chosen.table.version(gluonnlp)
-    config, problems = read_config(chosen, overrides, version)
+    if not chosen.table.model_config:
+        model_config = None
+    if isinstance(model_config, Path):
+        model_config = read_model_config(model_config)
+    config, problems = read_config(chosen, overrides, version, model_config)
     problems = [*chosen.problems, *problems, *_not_floating(chosen)]
     steps: list[Step] = []
     if not problems:
@@ -153,7 +162,7 @@ def make_plan(
     if problems or chosen.target is None:
         raise PlanError(f"{index.path} cannot be converted as {chosen.table.name}:", problems)
     known = chosen.known
-    if known and any(known.config.get(key, value) != value for key, value in overrides.items()):
+    if known and any(config[key] != value for key, value in known.config.items()):
         known = None
     return Plan(
         index=chosen.index,
@@ -175,6 +184,7 @@ def make_plan(
         dtype=dtype,
         gluonnlp=gluonnlp,
         version=version,
+        model_config=model_config,
         named_by=chosen.version,
     )
 

@@ -106,14 +106,44 @@ class Known:
 
 
 @dataclass(frozen=True)
+class Needed:
+    """A field that someone has to tell: it divides the field `divides`, is a multiple of another.
+
+    With neither it is any value.
+    """
+
+    divides: str = ""
+    multiple_of: str = ""
+
+
+@dataclass(frozen=True)
 class Setting:
     """GluonNLP's own `value` of a setting; a user's `--config` of the field `config` replaces it.
 
-    Without a value the config field tells: then neither side can know better.
+    So does what `model.yml` says under the key `model_config`, in GluonNLP's own words. Without a
+    value the config field tells: then neither side can know better.
     """
 
     value: Value | None
     config: str | None
+    model_config: str | None = None
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What a key of GluonNLP 1.x's `model.yml` says.
+
+    Either the config field `config`: its value as it is, or the one that `values` has for it,
+    times the number under `scale` when the file has the head `scaled_by`, rounded. Or `only`: the
+    one value there is an arithmetic for. Or nothing that is needed, for the reason `unused`.
+    """
+
+    config: str = ""
+    values: Mapping[str, Value] = field(default_factory=dict)
+    scale: str = ""
+    scaled_by: str = ""
+    only: Value | None = None
+    unused: str = ""
 
 
 @dataclass(frozen=True)
@@ -226,7 +256,8 @@ class Table:
     untested: Mapping[str, str]
     sizes: Mapping[str, tuple[Size, ...]]
     config: Mapping[str, Value]
-    needed: Mapping[str, str]
+    needed: Mapping[str, Needed]
+    model_config: Mapping[str, Statement]
     known: tuple[Known, ...]
     arithmetic: Arithmetic
     limits: tuple[Limit, ...]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from converter.statements import statement_problems
 from converter.table import KINDS, ROLES, More, Table, is_pattern, placeholders
 
 # What converter/gluon/ has, by file, with the settings of each `forward`; a test compares.
@@ -19,6 +20,7 @@ ARITHMETICS = {
             "attention_biases",
         }
     ),
+    "bert_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
     "gpt2": frozenset({"num_heads", "activation", "layer_norm_eps"}),
     "bart_1x": frozenset({"encoder_heads", "decoder_heads", "activation", "layer_norm_eps"}),
     "gpt2_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
@@ -56,6 +58,7 @@ def problems_of(table: Table) -> Iterator[str]:
     yield from _arithmetic_problems(table)
     yield from _version_problems(table)
     yield from _tokenizer_problems(table)
+    yield from statement_problems(table, _fields(table))
 
 
 def _target_problems(table: Table) -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from converter.errors import TableError
+from converter.section import SCALAR, Section, of_type
+from converter.statements import parse_statements
 from converter.table import (
     Arithmetic,
     Golden,
@@ -17,6 +18,7 @@ from converter.table import (
     Known,
     Limit,
     More,
+    Needed,
     Row,
     Setting,
     Size,
@@ -69,65 +71,14 @@ def parse_table(text: str, name: str, origin: str) -> Table:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: a number of 5,000 digits
         raise TableError(f"{origin}: not TOML: {error}") from error
-    table = _build(_Section(data, origin), name, origin, text)
+    table = _build(Section(data, origin), name, origin, text)
     problems = [*dict.fromkeys(problems_of(table))]  # two targets may share one
     if problems:
         raise TableError("\n".join([f"{origin}: the table contradicts itself:", *problems]))
     return table
 
 
-class _Section:
-    """A TOML table that knows its place: takes keys of one type, refuses what is left over."""
-
-    def __init__(self, data: Mapping[str, Any], place: str) -> None:
-        self._data, self.place = dict(data), place
-
-    def take(self, key: str, kind: type | tuple[type, ...], default: Any = None) -> Any:
-        if key not in self._data:
-            if default is None:
-                raise TableError(f"{self.place}: the key {key!r} is missing")
-            return default
-        return _of_type(self._data.pop(key), kind, self.place, key)
-
-    def section(self, key: str) -> _Section:
-        return _Section(self.take(key, dict, {}), f"{self.place}: [{key}]")
-
-    def sections(self, key: str) -> list[_Section]:
-        rows = self.take(key, list, [])
-        return [
-            _Section(_of_type(row, dict, self.place, key), f"{self.place}: [[{key}]] {n + 1}")
-            for n, row in enumerate(rows)
-        ]
-
-    def mapping(self, key: str, kind: type | tuple[type, ...]) -> dict[str, Any]:
-        values = self.take(key, dict, {})
-        return {k: _of_type(v, kind, self.place, f"{key}.{k}") for k, v in values.items()}
-
-    def listed(
-        self, key: str, kind: type | tuple[type, ...], default: Any = None
-    ) -> tuple[Any, ...]:
-        values = self.take(key, list, default)
-        return tuple(_of_type(value, kind, self.place, key) for value in values)
-
-    def keys(self) -> list[str]:
-        return list(self._data)
-
-    def end(self) -> None:
-        if self._data:
-            raise TableError(f"{self.place}: unknown key {', '.join(map(repr, self._data))}")
-
-
-def _of_type(value: Any, kind: type | tuple[type, ...], place: str, key: str) -> Any:
-    kinds = kind if isinstance(kind, tuple) else (kind,)
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
-        raise TableError(f"{place}: {key!r} has the wrong type: {value!r}")
-    return value
-
-
-SCALAR = (str, int, float, bool)
-
-
-def _build(top: _Section, name: str, origin: str, text: str) -> Table:
+def _build(top: Section, name: str, origin: str, text: str) -> Table:
     table = Table(
         name=name,
         origin=origin,
@@ -149,6 +100,7 @@ def _build(top: _Section, name: str, origin: str, text: str) -> Table:
         },
         config=top.mapping("config", SCALAR),
         needed=_needed(top.section("needed")),
+        model_config=parse_statements(top.section("model_config")),
         known=tuple(_known(section) for section in top.sections("known")),
         arithmetic=_arithmetic(top.section("arithmetic")),
         limits=tuple(_limit(section) for section in top.sections("limit")),
@@ -161,7 +113,7 @@ def _build(top: _Section, name: str, origin: str, text: str) -> Table:
     return table
 
 
-def _rows(section: _Section) -> tuple[Row, ...]:
+def _rows(section: Section) -> tuple[Row, ...]:
     return tuple(
         _row(verb, source, value, section.place)
         for verb in ROW_VERBS
@@ -173,33 +125,33 @@ def _row(verb: str, source: str, value: Any, place: str) -> Row:
     """A target; `split` has a list of them, `copy` may have one; `pad` has `{ target, rows }`."""
     place = f"{place}: [{verb}] {source!r}"
     if verb == "pad":
-        entry = _Section(_of_type(value, dict, place, "pad"), place)
+        entry = Section(of_type(value, dict, place, "pad"), place)
         row = Row(verb, source, (entry.take("target", str),), entry.take("rows", int))
         entry.end()
         return row
     if verb == "split":
-        targets = _of_type(value, list, place, "split")
-        names = tuple(_of_type(target, str, place, "split") for target in targets)
+        targets = of_type(value, list, place, "split")
+        names = tuple(of_type(target, str, place, "split") for target in targets)
         return Row(verb, source, names, len(names))
     if verb == "copy" and isinstance(value, list):
-        return Row(verb, source, tuple(_of_type(target, str, place, "copy") for target in value))
-    return Row(verb, source, (_of_type(value, str, place, verb),))
+        return Row(verb, source, tuple(of_type(target, str, place, "copy") for target in value))
+    return Row(verb, source, (of_type(value, str, place, verb),))
 
 
 def _size(value: Any, place: str, key: str) -> Size:
     """A field, a number, a list of these (their product), or `{ of, plus }` (the sum)."""
     if isinstance(value, dict):
-        entry = _Section(value, f"{place}: {key}")
+        entry = Section(value, f"{place}: {key}")
         more = More(entry.take("of", str), entry.take("plus", int))
         entry.end()
         return more
     if isinstance(value, list):
-        return tuple(_of_type(factor, (str, int), place, key) for factor in value)
-    size: Size = _of_type(value, (str, int), place, key)
+        return tuple(of_type(factor, (str, int), place, key) for factor in value)
+    size: Size = of_type(value, (str, int), place, key)
     return size
 
 
-def _heads(section: _Section) -> tuple[Head, ...]:
+def _heads(section: Section) -> tuple[Head, ...]:
     heads = []
     for name in section.keys():
         head = section.section(name)
@@ -218,7 +170,7 @@ def _heads(section: _Section) -> tuple[Head, ...]:
     return tuple(heads)
 
 
-def _target(section: _Section) -> Target:
+def _target(section: Section) -> Target:
     target = Target(
         section.take("class", str),
         heads=frozenset(section.listed("heads", str)),
@@ -232,32 +184,35 @@ def _target(section: _Section) -> Target:
     return target
 
 
-def _needed(section: _Section) -> dict[str, str]:
+def _needed(section: Section) -> dict[str, Needed]:
     needed = {}
     for name in section.keys():
         entry = section.section(name)
-        needed[name] = entry.take("divides", str, "")
+        needed[name] = Needed(
+            divides=entry.take("divides", str, ""), multiple_of=entry.take("multiple_of", str, "")
+        )
         entry.end()
     return needed
 
 
-def _known(section: _Section) -> Known:
+def _known(section: Section) -> Known:
     name = section.take("name", str)
     return Known(name, {key: section.take(key, SCALAR) for key in section.keys()})
 
 
-def _arithmetic(section: _Section) -> Arithmetic:
+def _arithmetic(section: Section) -> Arithmetic:
     name = section.take("name", str)
     settings = {}
     for key in section.keys():
         entry = section.section(key)
         value = entry.take("value", SCALAR) if "value" in entry.keys() else None
-        settings[key] = Setting(value, entry.take("config", str, "") or None)
+        told = entry.take("model_config", str, "") or None
+        settings[key] = Setting(value, entry.take("config", str, "") or None, told)
         entry.end()
     return Arithmetic(name, settings)
 
 
-def _version(section: _Section) -> Version:
+def _version(section: Section) -> Version:
     unscramble = section.section("unscramble")
     version = Version(
         versions=section.listed("versions", str),
@@ -266,9 +221,9 @@ def _version(section: _Section) -> Version:
         arithmetic=section.mapping("arithmetic", SCALAR),
         heads=unscramble.take("heads", str, ""),
         unscramble=tuple(
-            tuple(_of_type(name, str, unscramble.place, "biases") for name in triple)
+            tuple(of_type(name, str, unscramble.place, "biases") for name in triple)
             for triple in (
-                _of_type(t, list, unscramble.place, "biases")
+                of_type(t, list, unscramble.place, "biases")
                 for t in unscramble.take("biases", list, [])
             )
         ),
@@ -278,7 +233,7 @@ def _version(section: _Section) -> Version:
     return version
 
 
-def _limit(section: _Section) -> Limit:
+def _limit(section: Section) -> Limit:
     limit = Limit(
         setting=section.take("setting", str),
         config=section.take("config", str),
@@ -289,7 +244,7 @@ def _limit(section: _Section) -> Limit:
     return limit
 
 
-def _golden(section: _Section) -> Golden | None:
+def _golden(section: Section) -> Golden | None:
     if not section.keys():
         return None
     golden = Golden(
@@ -304,13 +259,13 @@ def _golden(section: _Section) -> Golden | None:
     return golden
 
 
-def _notes(section: _Section) -> tuple[str, ...]:
+def _notes(section: Section) -> tuple[str, ...]:
     notes = section.listed("notes", str, [])
     section.end()
     return notes
 
 
-def _tokenizer(section: _Section) -> TokenizerRule | None:
+def _tokenizer(section: Section) -> TokenizerRule | None:
     if not section.keys():
         return None
     rule = TokenizerRule(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import ConvertError
+from converter.model_config import recorded_model_config
 from converter.staging import OURS
 
 
@@ -24,10 +25,13 @@ def told(directory: Path) -> dict[str, Any]:
             "config": dict,
             "dtype": str,
             "gluonnlp_version": str | None,
+            "model_config": dict | None,
             "tokenizer": dict | None,
         }
         if not all(isinstance(record[key], kind) for key, kind in kinds.items()):
             raise ValueError("its fields are not what convert writes")
+        if record["model_config"] is not None:
+            record["model_config"] = recorded_model_config(record["model_config"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConvertError(
             f"{path}: cannot be used ({error}): a directory that bort-convert wrote is needed"

@@ -166,7 +166,7 @@ def test_a_number_of_heads_that_cannot_be_is_refused(heads: Any) -> None:
         ({"dtype": "float16"}, "dtype is not a choice"),
         ({"model_type": "gpt2"}, "model_type is not a choice"),
         ({"label2id": {}}, "label2id is not a choice: id2label"),
-        ({"num_labels": 3}, "num_labels: no tensor of this file has it"),
+        ({"num_labels": 3}, "num_labels=3: no tensor of this file has it"),
         ({"layer_norm_eps": "1e-5"}, "a value like 1e-05 is expected"),
         ({"layer_norm_eps": float("nan")}, "a value like 1e-05 is expected"),
         ({"hidden_act": 1}, "a value like 'gelu' is expected"),

@@ -288,7 +288,7 @@ def test_every_verb_has_its_section() -> None:
 
 def test_the_program_has_what_tables_may_name() -> None:
     folder = Path(gluon.__file__).parent
-    shared = {"__init__", "heads", "layers", "tokens", "transformer_1x"}
+    shared = {"__init__", "encoder_1x", "heads", "layers", "tokens", "transformer_1x"}
     found = {path.stem for path in folder.glob("*.py")} - shared
     assert found == ARITHMETICS.keys()
     for name, settings in ARITHMETICS.items():

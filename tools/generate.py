@@ -79,7 +79,7 @@ def _is_of(figure: Any, targets: Sequence[Target]) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(map(int, version.split(".")))
+    return tuple(int(part) for part in version.split(".") if part.isdigit())  # "1.x"
 
 
 def bort_table() -> str:

@@ -147,23 +147,30 @@ def activation(name: str, data: Array) -> Array:
     """GluonNLP's activations, and Transformers' names for the same.
 
     `gelu` is the exact one, by erf; `gelu_tanh` is `GELU(approximate=True)`, v0.9.0
-    `model/block.py`, which Transformers calls `gelu_new` and `gelu_pytorch_tanh`.
+    `model/block.py`, which Transformers calls `gelu_new` and `gelu_pytorch_tanh`. GluonNLP 1.x
+    (autogluon_contrib_nlp 0.0.1b20220208, `layers.py`, get_activation) calls it `gelu(tanh)`, and
+    has `gelu(sigmoid)`, which Transformers calls `quick_gelu`.
     """
     match name:
         case "gelu":
             from scipy.special import erf  # here: `import converter` must not cost scipy
 
             return data * np.float32(0.5) * (1 + erf(data / np.float32(math.sqrt(2))))
-        case "gelu_tanh" | "gelu_new" | "gelu_pytorch_tanh":
+        case "gelu_tanh" | "gelu(tanh)" | "gelu_new" | "gelu_pytorch_tanh":
             inner = np.float32(math.sqrt(2 / math.pi)) * (data + np.float32(0.044715) * data**3)
             approximate: Array = np.float32(0.5) * data * (1 + np.tanh(inner))
             return approximate
+        case "gelu(sigmoid)" | "quick_gelu":
+            from scipy.special import expit
+
+            by_sigmoid: Array = data * expit(np.float32(1.702) * data)
+            return by_sigmoid
         case "relu":
             return np.maximum(data, 0)
         case "tanh":
             return np.tanh(data)
     raise ConvertError(
-        f"GluonNLP 0.x has no activation {name!r}; it has gelu, gelu_tanh, relu and tanh"
+        f"GluonNLP has no activation {name!r}; it has gelu, gelu_tanh, gelu(sigmoid), relu and tanh"
     )
 
 

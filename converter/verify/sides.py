@@ -94,12 +94,14 @@ class _SourceTensors(Mapping[str, np.ndarray]):
 def source_settings(plan: Plan) -> dict[str, Any]:
     """GluonNLP's own settings: the table's, for the version that the user gave.
 
-    A field that the user gave in `--config` wins.
+    A field that the user gave in `--config` wins, then what `model.yml` says, in its own words.
     """
     settings = {}
     of_version = plan.version.arithmetic if plan.version else {}
+    stated = plan.model_config.values if plan.model_config else {}
     for name, setting in plan.table.arithmetic.settings.items():
         value = of_version.get(name, setting.value)
+        value = stated.get(setting.model_config or "", value)
         told = value is None or setting.config in plan.overrides
         settings[name] = plan.config[setting.config] if told and setting.config else value
     return settings

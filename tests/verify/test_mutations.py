@@ -12,7 +12,7 @@ import pytest
 from converter.plan import Plan, Step
 from converter.verify import prove
 from converter.write import write_model
-from tests import borts, zoo, zoo_master
+from tests import borts, zoo, zoo_1x, zoo_master
 
 # Whole: every pair. bort_ffn_equals_positions has FFN = positions, as the real bort_2_16_512_1024
 # (512) has. The other two differ from bort_classifier in the head's rows alone.
@@ -45,7 +45,10 @@ MASTER = {
     "xlmr_mlm": "",
     "roberta_mlm": "mlm_decoder.",
 }
-MUTATED = BORTS | ZOO | MASTER
+ZOO_1X = {
+    "bert_pretrain/model": "",
+}
+MUTATED = BORTS | ZOO | MASTER | ZOO_1X
 
 
 def swaps(plan: Plan, beginning: str) -> Iterator[tuple[Step, Step, Plan]]:
@@ -68,7 +71,11 @@ def swaps(plan: Plan, beginning: str) -> Iterator[tuple[Step, Step, Plan]]:
 def test_every_pair_swap_fails_the_proof(
     name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tables = {**dict.fromkeys(BORTS, borts.plan_of), **dict.fromkeys(MASTER, zoo_master.plan_of)}
+    tables = {
+        **dict.fromkeys(BORTS, borts.plan_of),
+        **dict.fromkeys(MASTER, zoo_master.plan_of),
+        **dict.fromkeys(ZOO_1X, zoo_1x.plan_of),
+    }
     plan = tables.get(name, zoo.plan_of)(name)
     assert prove(plan, borts.written(plan, tmp_path / "right")).passed
     tried, survived = 0, []

@@ -10,7 +10,7 @@ import pytest
 
 from converter.gluon.layers import Inputs
 from converter.table_check import OUTPUTS
-from tests import zoo
+from tests import zoo, zoo_1x
 
 ATOL = 1e-5  # measured: at most 3e-6
 PACKAGED = [name for name in zoo.NAMES if not name.startswith("scripts/")]
@@ -34,6 +34,7 @@ def test_equals_the_recording(name: str) -> None:
 
 def test_every_output_was_recorded() -> None:
     words = {word for name in zoo.NAMES for word in zoo.recorded(name).named}
+    words |= {word for name in zoo_1x.NAMES for word in zoo_1x.recorded(name).named}
     assert words == OUTPUTS.keys()
 
 

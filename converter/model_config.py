@@ -1,0 +1,97 @@
+"""GluonNLP 1.x's `model.yml`: what a model's author stated and no tensor can tell.
+
+It is the YAML of a yacs CfgNode (autogluon_contrib_nlp 0.0.1b20220208 `models/bert.py`, get_cfg):
+sections (`MODEL`, `INITIALIZER`) of plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from converter.errors import PlanError
+
+MAX_BYTES = 2**16  # the zoo's have 500: a larger file is something else
+SECTION = "MODEL"  # the others are about training
+SCALARS = (str, int, float, bool)
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The plain values of `MODEL`, by keys like `"MODEL.num_heads"`; `file` is where they stand."""
+
+    file: str
+    values: Mapping[str, Any]
+
+
+def find_model_config(params: Path) -> Path | None:
+    """The `model.yml` (in the zoo `model-<8 digits of a hash>.yml`) beside `params`, if any.
+
+    Raises `PlanError` naming them when there are several.
+    """
+    try:
+        beside = [path for path in params.parent.iterdir() if path.suffix in (".yml", ".yaml")]
+    except OSError:  # then the file itself cannot be read either, which is said elsewhere
+        return None
+    found = sorted(p for p in beside if p.stem == "model" or p.stem.startswith("model-"))
+    if len(found) > 1:
+        raise PlanError(
+            f"{params.parent} holds several configurations; choose with --model-config:",
+            [path.name for path in found],
+        )
+    return found[0] if found else None
+
+
+def read_model_config(path: Path) -> ModelConfig:
+    """The values of a `model.yml`. Raises `PlanError` naming the file.
+
+    Only plain YAML is read (no tags, so nothing is run). Text that is a number counts as one, as
+    yacs has it: YAML takes `1e-12`, without a point, for text.
+    """
+    import yaml  # one file in many needs it
+
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
+        data = yaml.safe_load(content.decode("utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
+        raise PlanError(f"{path}: cannot be read as a model.yml:", [reason or "unknown"]) from error
+    section = data.get(SECTION) if isinstance(data, dict) else None
+    if not isinstance(section, dict):
+        raise PlanError(
+            f"{path}: cannot be read as a model.yml:",
+            [f"it has no section {SECTION}: it is no configuration of GluonNLP 1.x"],
+        )
+    return ModelConfig(path.name, dict(_plain(section)))
+
+
+def recorded_model_config(record: Mapping[str, Any]) -> ModelConfig:
+    """What `conversion.json` repeats. Raises `ValueError` for anything else."""
+    file, values = record.get("file"), record.get("values")
+    if not (
+        isinstance(file, str) and isinstance(values, dict) and record.keys() <= {"file", "values"}
+    ):
+        raise ValueError("its model_config is not what convert writes")
+    if not all(isinstance(value, SCALARS) for value in values.values()):
+        raise ValueError("its model_config holds more than plain values")
+    return ModelConfig(file, values)
+
+
+def _plain(section: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+    for key, value in section.items():
+        if isinstance(value, SCALARS):
+            yield f"{SECTION}.{key}", _number(value) if isinstance(value, str) else value
+        elif value is not None:  # None: as if it were not there
+            yield f"{SECTION}.{key}", f"a {type(value).__name__}"  # which no table knows
+
+
+def _number(text: str) -> str | float:
+    try:
+        return float(text) if text[:1] in "+-.0123456789" else text
+    except ValueError:
+        return text

@@ -1,0 +1,217 @@
+"""`model.yml` of GluonNLP 1.x, and model directories: what they settle and what they cannot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import converter
+from converter.convert import plan_file
+from converter.errors import ConvertError, ParamsError, ParityError, PlanError
+from converter.model_config import MAX_BYTES, read_model_config
+from converter.plan import Plan
+from converter.verify import prove
+from converter.verify.sides import source_settings
+from converter.write import write_model
+from tests import zoo_1x
+
+NAME = "bert_pretrain_sigmoid/model"  # gelu(sigmoid), epsilon 1e-5
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return shutil.copytree(zoo_1x.source(NAME).parent, tmp_path / "model")
+
+
+def edit(model: Path, old: str, new: str) -> None:
+    path = model / "model.yml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_a_model_directory_needs_no_option(model: Path, tmp_path: Path) -> None:
+    report = converter.convert(model, tmp_path / "out")
+    plan = report.plan
+    assert report.passed
+    assert (plan.config["hidden_act"], plan.config["layer_norm_eps"]) == ("quick_gelu", 1e-5)
+    assert plan.config["num_attention_heads"] == 4
+    assert source_settings(plan)["activation"] == "gelu(sigmoid)", "GluonNLP's word, not ours"
+    assert "stated by `model.yml`" in (tmp_path / "out" / "README.md").read_text()
+    assert not any(key.startswith("MODEL") for key in plan.config)
+    shutil.rmtree(model / "model.yml", ignore_errors=True)
+    (model / "model.yml").unlink()
+    again = converter.verify(model, tmp_path / "out")
+    assert again.plan.model_config == plan.model_config, "conversion.json repeats what it said"
+
+
+def test_a_wrong_mapping_of_an_activation_fails_parity(model: Path, tmp_path: Path) -> None:
+    table = (Path(converter.__file__).parent / "families" / "bert_1x.toml").read_text()
+    assert table.count('= "quick_gelu"') == 1
+    own = tmp_path / "own.toml"
+    own.write_text(table.replace('= "quick_gelu"', '= "gelu_pytorch_tanh"'))
+    with pytest.raises(ParityError, match="proof failed"):
+        converter.convert(model, tmp_path / "out", table=own)
+
+
+def test_what_the_user_says_wins_on_both_sides(model: Path, tmp_path: Path) -> None:
+    settings = {"hidden_act": "gelu", "num_attention_heads": 2, "layer_norm_eps": 1e-12}
+    plan = plan_file(model, config=settings)
+    assert source_settings(plan) == {
+        "activation": "gelu",
+        "num_heads": 2,
+        "layer_norm_eps": 1e-12,
+    }
+    (tmp_path / "out").mkdir()
+    write_model(plan, tmp_path / "out")
+    assert prove(plan, tmp_path / "out").passed
+
+
+def test_without_a_model_yml_what_it_tells_is_asked_for(model: Path) -> None:
+    (model / "model.yml").unlink()
+    with pytest.raises(PlanError) as caught:
+        plan_file(model)
+    heads, act = caught.value.problems
+    assert heads.startswith("num_attention_heads stands in no tensor")
+    assert "--model-config FILE, or say it with --config hidden_act=VALUE" in act
+    plan_file(model, config={"num_attention_heads": 4, "hidden_act": "gelu"})
+
+
+def test_a_model_yml_elsewhere(model: Path, tmp_path: Path) -> None:
+    edit(model, "num_heads: 4", "num_heads: 2")
+    other = tmp_path / "other.yml"
+    shutil.copy(zoo_1x.source(NAME).with_suffix(".yml"), other)
+    assert plan_file(model, model_config=other).config["num_attention_heads"] == 4
+    assert plan_file(model).config["num_attention_heads"] == 2
+    with pytest.raises(PlanError, match="leave out --model-config"):
+        plan_file(
+            zoo_1x.ROOT.parent / "bort_decoder.params",
+            family="bort",
+            config={"num_attention_heads": 4},
+            model_config=other,
+        )
+
+
+CONTRADICTIONS = {
+    "units: 24": ("units: 25", "model.yml: MODEL.units = 25: the file's shapes say 24"),
+    "num_heads: 4": ("num_heads: 5", "num_attention_heads = 5 does not divide hidden_size = 24"),
+    "num_layers: 2": ("num_layers: two", "MODEL.num_layers = 'two': the file's shapes say 2"),
+    "gelu(sigmoid)": ("leaky", "MODEL.activation = 'leaky': Transformers has no counterpart"),
+    "learned": ("sinusoidal", "MODEL.pos_embed_type = 'sinusoidal': only 'learned' can be"),
+    "dtype: float32": ("dtyp: float32", "MODEL.dtyp = 'float32': the table bert_1x does not know"),
+    "1.0e-05": ("small", "MODEL.layer_norm_eps = 'small': a value like 1e-12 is expected"),
+}
+
+
+@pytest.mark.parametrize("old", CONTRADICTIONS)
+def test_contradictions_are_named(old: str, model: Path) -> None:
+    new, problem = CONTRADICTIONS[old]
+    edit(model, old, new)
+    with pytest.raises(PlanError) as caught:
+        plan_file(model)
+    assert problem in str(caught.value)
+
+
+def test_numbers_without_a_point_are_numbers(model: Path) -> None:
+    """`1e-05` is text in YAML; yacs, and so GluonNLP, take it for a number."""
+    edit(model, "1.0e-05", "1e-05")
+    assert plan_file(model).config["layer_norm_eps"] == 1e-5
+
+
+BROKEN = {
+    b"MODEL: [": "cannot be read as a model.yml",
+    b"MODEL: {a: !!python/object/apply:os.system [ls]}": "could not determine a constructor",
+    b"- 1": "it has no section MODEL",
+    b"MODEL: 3": "it has no section MODEL",
+    b"\xff": "cannot be read as a model.yml",
+    b"MODEL: " + b"[" * 5000: "cannot be read as a model.yml",
+    b" " * (MAX_BYTES + 1): "more than 65,536 bytes",
+}
+
+
+@pytest.mark.parametrize("content", BROKEN, ids=range(len(BROKEN)))
+def test_what_is_no_model_yml_is_an_error(content: bytes, model: Path) -> None:
+    (model / "model.yml").write_bytes(content)
+    with pytest.raises(PlanError, match=BROKEN[content]) as caught:
+        plan_file(model)
+    assert "model.yml" in caught.value.headline
+
+
+def test_a_missing_model_yml_is_an_error(model: Path) -> None:
+    with pytest.raises(PlanError, match="No such file"):
+        plan_file(model, model_config=model / "nothing.yml")
+
+
+@given(st.text(st.characters(codec="utf-8"), max_size=80))
+def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.yml"
+    path.write_text(f"MODEL:\n  a: {text}", "utf-8")
+    try:
+        read = read_model_config(path)
+    except ConvertError:
+        return
+    assert all(isinstance(value, str | int | float | bool) for value in read.values.values())
+
+
+def test_aliases_do_not_explode(tmp_path: Path) -> None:
+    lines = ["a0: &a0 [x, x]", *(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 40))]
+    path = tmp_path / "model.yml"
+    path.write_text("\n".join([*lines, "MODEL: {units: 24, nested: *a39}"]))
+    assert read_model_config(path).values == {"MODEL.units": 24, "MODEL.nested": "a list"}
+
+
+def test_several_files_must_be_chosen_from(model: Path) -> None:
+    shutil.copy(model / "model.yml", model / "model-12345678.yml")
+    with pytest.raises(PlanError, match=r"several configurations; choose with --model-config"):
+        plan_file(model)
+    (model / "model.yml").unlink()
+    assert plan_file(model).model_config is not None
+    shutil.copy(model / "model.params", model / "model_mlm.params")
+    with pytest.raises(ParamsError, match=r"several .* source: model\.params, model_mlm\.params"):
+        plan_file(model)
+    assert plan_file(model / "model_mlm.params").transformers_class == "BertForPreTraining"
+
+
+def test_a_directory_without_params(tmp_path: Path) -> None:
+    with pytest.raises(ParamsError, match=r"a directory without a \.params file"):
+        converter.inspect(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [{"file": 1, "values": {}}, {"file": "m"}, {"file": "m", "values": {"a": []}}, {"x": 1}],
+)
+def test_a_changed_record_is_refused(record: dict[str, Any], model: Path, tmp_path: Path) -> None:
+    converter.convert(model, tmp_path / "out")
+    path = tmp_path / "out" / "conversion.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"model_config": record}))
+    with pytest.raises(ConvertError, match="a directory that bort-convert wrote is needed"):
+        converter.verify(model, tmp_path / "out")
+
+
+def written(plan: Plan, directory: Path) -> Path:
+    directory.mkdir()
+    write_model(plan, directory)
+    return directory
+
+
+def test_query_and_key_exchanged_within_a_dense_fail(model: Path, tmp_path: Path) -> None:
+    """The three parts of one Dense are compared with three modules, slice by slice."""
+    from safetensors.numpy import load_file, save_file
+
+    plan = plan_file(model)
+    directory = written(plan, tmp_path / "out")
+    tensors = load_file(directory / "model.safetensors")
+    name = "bert.encoder.layer.1.attention.self.key.bias"
+    tensors[name] = np.zeros_like(tensors[name])
+    save_file(tensors, directory / "model.safetensors", metadata={"format": "pt"})
+    proof = prove(plan, directory)
+    assert proof.parity is not None
+    assert [p for p in proof.parity.problems if p.startswith("projections differs")]

@@ -1,0 +1,50 @@
+"""The model directories of GluonNLP 1.x, for the tests: names, recordings, arithmetic."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.convert import plan_file
+from converter.gluon.layers import Outputs
+from converter.params import load_params
+from converter.plan import Plan
+from converter.table_check import ARITHMETICS
+from tests.zoo import Recording, read_recording
+
+ROOT = Path(__file__).parents[1] / "fixtures" / "zoo_1x"
+MANIFEST: Mapping[str, Mapping[str, Any]] = json.loads((ROOT / "manifest.json").read_text())
+NAMES = sorted(MANIFEST)  # "bert_mlm/model": the folder is a model directory
+
+
+def source(name: str) -> Path:
+    return ROOT / f"{name}.params"
+
+
+def plan_of(name: str, **choice: Any) -> Plan:
+    return plan_file(source(name), family=MANIFEST[name]["family"], **choice)
+
+
+def recorded(name: str) -> Recording:
+    return read_recording(ROOT / f"{name}.golden.npz")
+
+
+def run(path: Path, family: str, recording: Recording, **changed: Any) -> Outputs:
+    """The arithmetic on a source's tensors, with the settings that were recorded, or changed."""
+    params = load_params(path)
+    settings = {key: recording.about[key] for key in ARITHMETICS[family]} | changed
+    inputs = settings.pop("inputs", recording.inputs)
+    forward = importlib.import_module(f"converter.gluon.{family}").forward
+    outputs: Outputs = forward(params, prefix_of(params), inputs, **settings)
+    return outputs
+
+
+def prefix_of(params: Mapping[str, np.ndarray]) -> str:
+    """What stands before the name of a tensor that every backbone has."""
+    ends = ("embed_layer_norm.gamma", "embed_ln.gamma")
+    return next(n.removesuffix(end) for n in params for end in ends if n.endswith(end))
