@@ -26,6 +26,8 @@ def read_config(
     config: dict[str, Any] = {**table.config, **(version.config if version else {})}
     for head in chosen.heads:
         config |= head.config
+    for head in chosen.absent:
+        config |= head.absent.config if head.absent else {}
     config |= chosen.sizes
     if chosen.known:
         config |= chosen.known.config

@@ -13,7 +13,7 @@ from typing import Any
 from converter.errors import PlanError
 from converter.params import Index, TensorEntry
 from converter.scopes import Renamed, layer_numbers, structural
-from converter.sizes import Match, read_sizes
+from converter.sizes import Match, read_sizes, unequal_sizes
 from converter.table import Head, Known, Row, Table, Target, placeholders
 
 LISTED = 20  # problems of one kind that are spelled out; the rest is counted
@@ -27,14 +27,16 @@ class Fit:
     the tensor it must equal; `exported` go beside the model; `dropped` gives the table's reason
     for every source left out, and of these `zero` must be all zeros.
 
-    The keys of `index` are structural names. `version` is the GluonNLP that the names tell, a key
-    of `converter.scopes.VERSIONS`; `undecided`: they can be read in more than one way.
+    `absent` are the optional heads that the file does not have. The keys of `index` are structural
+    names. `version` is the GluonNLP that the names tell, a key of `converter.scopes.VERSIONS`;
+    `undecided`: they can be read in more than one way.
     """
 
     table: Table
     index: Index
     prefix: str
     heads: tuple[Head, ...]
+    absent: tuple[Head, ...]
     target: Target | None
     matches: tuple[Match, ...]
     tied: tuple[tuple[TensorEntry, TensorEntry], ...]
@@ -74,6 +76,7 @@ def _undecided(index: Index, table: Table, problems: tuple[str, ...]) -> Fit:
         index,
         prefix="",
         heads=(),
+        absent=(),
         target=None,
         matches=(),
         tied=(),
@@ -161,6 +164,7 @@ class _Attempt:
         accounted = {m.source.name for m in matches} | {second.name for second, _ in tied}
         accounted |= {*dropped, *beside}
         extra = [entry.name for entry in self.names.values() if entry.name not in accounted]
+        absent = tuple(head for head in self.heads if head.absent and head not in heads)
         sizes, wrong = read_sizes(self.table, matches, self.layers)
         wrong += [
             f"wrong shape: {second.name} is {second.dtype.name} {second.shape}, but must equal "
@@ -176,12 +180,15 @@ class _Attempt:
             *([] if shared else _listed(wrong, str)),  # shapes that two heads claim are no news
         ]
         if not problems:
+            problems = [*unequal_sizes(heads, absent, sizes)]
+        if not problems:
             problems = [*self._no_target(target, heads)]
         return Fit(
             self.table,
             self.renamed.index,
             self.prefix,
             heads=tuple(heads),
+            absent=absent,
             target=target,
             matches=tuple(matches),
             tied=tied,
@@ -260,7 +267,7 @@ class _Attempt:
         return missing + [name for name in others if name not in self.names]
 
     def _target(self, heads: Iterable[Head]) -> Target | None:
-        found = frozenset(head.name for head in heads)
+        found = frozenset(head.name for head in heads if not head.absent)
         return next((t for t in self.table.targets if t.heads | t.export == found), None)
 
     def _no_target(self, target: Target | None, heads: list[Head]) -> Iterator[str]:

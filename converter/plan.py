@@ -38,7 +38,8 @@ HEADS = "heads.safetensors"  # what the target class has no place for, under its
 class Step:
     """One tensor of the target: part `part` of what `verb` makes of `sources`, in `dtype`.
 
-    No source: it is all zeros. `number` is the verb's argument.
+    No source: it is all zeros, or with the verb `identity` ones on the diagonal.
+    `number` is the verb's argument.
     """
 
     verb: str
@@ -278,10 +279,19 @@ def _steps(
     if version and version.unscramble:
         steps = [*_unscrambled(chosen, steps, config[version.heads], version)]
     usual = wanted or _usual_dtype(steps)
-    for pattern in chosen.table.zeros:
+    for verb, pattern in _constants(chosen):
         for target, _ in expand(pattern, chosen.layers):
-            steps.append(Step("zeros", (), target.removeprefix(strip), usual, shape_of(pattern)))
+            steps.append(Step(verb, (), target.removeprefix(strip), usual, shape_of(pattern)))
     return steps, [*dict.fromkeys(problems)]
+
+
+def _constants(chosen: Fit) -> Iterator[tuple[str, str]]:
+    """What the target has and the source has not: the verb that makes it, and its name."""
+    yield from (("zeros", pattern) for pattern in chosen.table.zeros)
+    for head in chosen.absent:
+        if head.absent:
+            yield from (("identity", pattern) for pattern in head.absent.identity)
+            yield from (("zeros", pattern) for pattern in head.absent.zeros)
 
 
 def _unscrambled(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from converter.params import TensorEntry
-from converter.table import More, Size, Table, fields_of, size_of
+from converter.table import Head, More, Size, Table, fields_of, size_of
 from converter.verbs import VERBS
 
 
@@ -98,6 +98,26 @@ def _disagrees(match: Match, table: Table, sizes: Mapping[str, int]) -> Iterator
         )
         why = ", ".join(f"{_spelt(f)} = {e}" for f, e in zip(pattern, expected, strict=True))
         yield f"wrong shape: {name} makes {made}, expected {expected} ({why})"
+
+
+def unequal_sizes(
+    heads: Iterable[Head], absent: Iterable[Head], sizes: Mapping[str, int]
+) -> Iterator[str]:
+    """A line for each pair of sizes that must agree, since an optional head is there or is not."""
+    for head in heads:
+        for one, other in head.equal:
+            if sizes.get(one) != sizes.get(other):
+                names = ", ".join(head.sources())
+                yield f"extra: {names}: {_differ(one, other, sizes)}"
+    for head in absent:
+        for one, other in head.absent.equal if head.absent else ():
+            if sizes.get(one) != sizes.get(other):
+                names = ", ".join(head.sources())
+                yield f"missing: {names}: {_differ(one, other, sizes)}"
+
+
+def _differ(one: str, other: str, sizes: Mapping[str, int]) -> str:
+    return f"{one} = {sizes.get(one)} and {other} = {sizes.get(other)} differ"
 
 
 def _spelt(size: Size) -> str:

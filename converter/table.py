@@ -53,13 +53,28 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Absent:
+    """What follows where an optional head is not in the file.
+
+    The sizes of each pair in `equal` must agree; the target has `identity` matrices and `zeros`
+    in its place, and `config` says so.
+    """
+
+    equal: tuple[tuple[str, ...], ...] = ()
+    identity: tuple[str, ...] = ()
+    zeros: tuple[str, ...] = ()
+    config: Mapping[str, Value] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Head:
     """A group of tensors that a file has whole or not at all.
 
     It may be no more than second names (`tied`): then these say that it is there. `outer`: its
     names stand outside the table's prefix. `tied`: second name → first name. `export`: names that
-    no target has a place for. `instead_of` another head with the same names:
-    taken when the user's `--config` says what this head's config says.
+    no target has a place for. `instead_of` another head with the same names: taken when the user's
+    `--config` says what this head's config says. With `absent` it is optional: the target's class
+    is the same without it. `equal`: pairs of sizes that must agree.
     """
 
     name: str
@@ -69,6 +84,8 @@ class Head:
     config: Mapping[str, Value]
     export: tuple[str, ...] = ()
     instead_of: str = ""
+    equal: tuple[tuple[str, ...], ...] = ()
+    absent: Absent | None = None
 
     def sources(self) -> Iterator[str]:
         """The names that make the head whole."""

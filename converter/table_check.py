@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from converter.statements import statement_problems
-from converter.table import KINDS, ROLES, More, Table, is_pattern, placeholders
+from converter.table import KINDS, ROLES, Absent, Head, More, Table, is_pattern, placeholders
 
 # What converter/gluon/ has, by file, with the settings of each `forward`; a test compares.
 ARITHMETICS = {
@@ -20,7 +20,9 @@ ARITHMETICS = {
             "attention_biases",
         }
     ),
+    "albert_1x": frozenset({"num_heads", "num_layers", "activation", "layer_norm_eps"}),
     "bert_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "electra_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
     "gpt2": frozenset({"num_heads", "activation", "layer_norm_eps"}),
     "bart_1x": frozenset({"encoder_heads", "decoder_heads", "activation", "layer_norm_eps"}),
     "gpt2_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
@@ -36,6 +38,8 @@ OUTPUTS = {
     "pooled": ("batch", "units"),
     "logits": ("batch", "classes"),
     "nsp_logits": ("batch", "two"),
+    "sop_logits": ("batch", "two"),
+    "rtd_logits": ("batch", "length"),
     "mlm_logits": ("batch", "length", "vocabulary"),
     "lm_logits": ("batch", "length", "vocabulary"),
     "token_logits": ("batch", "length", "classes"),
@@ -96,6 +100,7 @@ def _head_problems(table: Table) -> Iterator[str]:
         place = f"  - [head.{head.name}]"
         if not [*head.sources()]:
             yield f"{place} has no rows"
+        yield from _optional_problems(table, head)
         if head.instead_of:
             if head.instead_of not in heads or heads[head.instead_of].instead_of:
                 yield f"{place} instead_of: there is no head {head.instead_of!r} to stand for"
@@ -109,6 +114,29 @@ def _head_problems(table: Table) -> Iterator[str]:
                 yield f"  - {place} {second!r}: there is no row for {first!r}"
             if second in claimed or placeholders(second):
                 yield f"  - {place} {second!r} has a row, or counts layers"
+
+
+def _optional_problems(table: Table, head: Head) -> Iterator[str]:
+    place = f"  - [head.{head.name}]"
+    absent = head.absent or Absent()
+    for pair in (*head.equal, *absent.equal):
+        if len(pair) != 2:
+            yield f"{place} equal: a pair has two sizes, not {len(pair)}"
+        for name in sorted({*pair} - table.size_names()):
+            yield f"{place} equal: no shape tells {name!r}"
+    targets = {target for row in head.rows for target in row.targets}
+    made = [*absent.identity, *absent.zeros]
+    for name in sorted({*made} - targets):
+        yield f"{place} absent: {name!r} is no target of its rows"
+    yield from _repeated(f"{place} absent: target", made)
+    for name in absent.identity:
+        if len(table.sizes.get(name, ())) != 2:
+            yield f"{place} absent: {name!r} is no matrix"
+        elif table.sizes[name] not in absent.equal and table.sizes[name][::-1] not in absent.equal:
+            yield f"{place} absent: an identity {name!r} needs equal sizes"
+    optional = [t for t in table.targets if head.absent and head.name in t.heads | t.export]
+    for target in optional:
+        yield f"{place} is optional: [[target]] {target.transformers_class} must not name it"
 
 
 def _pattern_problems(table: Table) -> Iterator[str]:

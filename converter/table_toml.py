@@ -12,6 +12,7 @@ from converter.errors import TableError
 from converter.section import SCALAR, Section, of_type
 from converter.statements import parse_statements
 from converter.table import (
+    Absent,
     Arithmetic,
     Golden,
     Head,
@@ -164,10 +165,28 @@ def _heads(section: Section) -> tuple[Head, ...]:
                 config=head.mapping("config", SCALAR),
                 export=head.listed("export", str, []),
                 instead_of=head.take("instead_of", str, ""),
+                equal=_pairs(head, "equal"),
+                absent=_absent(head.section("absent")) if "absent" in head.keys() else None,
             )
         )
         head.end()
     return tuple(heads)
+
+
+def _absent(section: Section) -> Absent:
+    absent = Absent(
+        equal=_pairs(section, "equal"),
+        identity=section.listed("identity", str, []),
+        zeros=section.listed("zeros", str, []),
+        config=section.mapping("config", SCALAR),
+    )
+    section.end()
+    return absent
+
+
+def _pairs(section: Section, key: str) -> tuple[tuple[str, ...], ...]:
+    pairs = section.listed(key, list, [])
+    return tuple(tuple(of_type(n, str, section.place, key) for n in pair) for pair in pairs)
 
 
 def _target(section: Section) -> Target:

@@ -168,6 +168,9 @@ def table_lines(table: Table) -> Iterator[str]:
         rows += [line for row in head.rows for line in _row_lines(row)]
         rows += [(source, "(exported under its own name)") for source in head.export]
         rows += [(second, f"(equals {first})") for second, first in head.tied.items()]
+        if head.absent:
+            rows += [("(identity, without the head)", target) for target in head.absent.identity]
+            rows += [("(zeros, without the head)", target) for target in head.absent.zeros]
     yield from columns([("GluonNLP", "Transformers"), *rows])
     yield ""
     for known in table.known:

@@ -80,7 +80,7 @@ def _stored(entry: TensorEntry, weights: Weights, tally: Tally) -> Tensor:
 def _pieces(step: Step, weights: Weights, tally: Tally) -> Pieces:
     """The target's bytes of one step, in order, in pieces of at most `PIECE` where it can be."""
     if step.source is None:
-        yield from _zeros(step.nbytes)
+        yield from constant(step)
         return
     verb, itemsize = VERBS[step.verb], step.source.dtype.itemsize
     if verb.run:
@@ -98,6 +98,17 @@ def _pieces(step: Step, weights: Weights, tally: Tally) -> Pieces:
     data = _bytes_of(verb.forward(sources, step.number)[step.part])
     for piece in (data[start : start + PIECE] for start in range(0, len(data), PIECE)):
         yield _cast(piece, step) if step.casts else piece
+
+
+def constant(step: Step) -> Pieces:
+    """The bytes of a step without source: zeros, or the identity, row by row."""
+    if step.verb != "identity":
+        yield from _zeros(step.nbytes)
+        return
+    for number in range(step.shape[0]):
+        row = np.zeros(step.shape[1], step.dtype)
+        row[number] = 1
+        yield _bytes_of(row)
 
 
 def _zeros(nbytes: int) -> Pieces:

@@ -14,6 +14,7 @@ import numpy as np
 from converter.gluon.layers import Inputs, Outputs
 from converter.params import load_params, read_index
 from converter.plan import Plan, make_plan
+from converter.table_check import OUTPUTS
 from converter.table_toml import family_names, load_family
 from tools.figures import choice_of
 
@@ -128,6 +129,6 @@ def worst(recording: Recording, outputs: Outputs) -> dict[str, float]:
             found[word] = float("inf")
             continue
         assert ours.shape == theirs.shape
-        by_position = ours.ndim == 3 or word in ("start_logits", "end_logits")
+        by_position = "length" in OUTPUTS[word]
         found[word] = float(np.abs(ours - theirs)[valid if by_position else ...].max())
     return found

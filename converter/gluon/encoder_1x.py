@@ -42,6 +42,12 @@ def embed(model: Weights, inputs: Inputs) -> Array:
     return data + model["token_pos_embed._embed.weight"][: ids.shape[1]]
 
 
+def project(model: Weights, data: Array) -> Array:
+    """`embed_factorized_proj`, which is absent where embedding size and units are equal."""
+    block = model.child("embed_factorized_proj")
+    return dense(block, data) if "weight" in block else data
+
+
 def encoder_layer(
     layer: Weights, data: Array, mask: Array, num_heads: int, act: str, eps: float
 ) -> Array:

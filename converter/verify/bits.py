@@ -23,7 +23,9 @@ from converter.stream import CODES
 from converter.verbs import VERBS
 from converter.verify.bytes import same_bytes
 from converter.verify.copies import check_copies
-from converter.write import is_zero
+from converter.write import constant, is_zero
+
+NAMED = {"identity": "the identity"}
 
 
 @dataclass(frozen=True)
@@ -138,8 +140,8 @@ def _differences(plan: Plan, directory: Path) -> Iterator[str]:
             elif (stored.code, stored.shape) != (CODES[step.dtype.name], step.shape):
                 yield f"{step.target} is {stored.code} {list(stored.shape)}, not as planned"
             elif step.source is None:
-                if any(any(piece) for piece in stored.pieces()):
-                    yield f"{step.target} should be all zeros"
+                if not same_bytes(constant(step), stored.pieces()):
+                    yield f"{step.target} should be {NAMED.get(step.verb, 'all zeros')}"
                 continue
             else:
                 continue

@@ -126,7 +126,8 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
             if step.source and step.target.endswith(".weight"):
                 module = model.get_submodule(step.target.removesuffix(".weight"))
                 hooks.enter_context(_Recorded(module, seen, step.target))
-        pooler = getattr(model.base_model, "pooler", None)
+        pooler = getattr(model.base_model, "pooler_activation", None)  # ALBERT's tanh stands apart
+        pooler = pooler or getattr(model.base_model, "pooler", None)
         if pooler is not None:
             hooks.enter_context(_Recorded(pooler, pooled, "pooled"))
         arrays = {"input_ids": inputs.input_ids, "attention_mask": inputs.valid()}

@@ -46,7 +46,10 @@ MASTER = {
     "roberta_mlm": "mlm_decoder.",
 }
 ZOO_1X = {
+    "albert_pretrain_groups/model": "",
     "bert_pretrain/model": "",
+    "electra_disc/model": "",
+    "electra_gen/model": "mlm_decoder.",
 }
 MUTATED = BORTS | ZOO | MASTER | ZOO_1X
 

@@ -1,0 +1,174 @@
+"""Optional heads: what follows where they are absent, and what the sizes must then be."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import converter
+from converter.errors import PlanError, TableError
+from converter.params import read_index
+from converter.plan import Plan, make_plan
+from converter.table_toml import load_family, parse_table
+from converter.text import table_lines
+from converter.verify.bits import check_bits
+from converter.write import write_model
+
+TABLE = """
+title = "T"
+[copy]
+"words" = "t.words"
+"units" = "t.units"
+[head.projection.copy]
+"projection.weight" = "t.projection.weight"
+"projection.bias" = "t.projection.bias"
+[head.projection.config]
+projected = true
+[head.projection.absent]
+equal = [["width", "size"]]
+identity = ["t.projection.weight"]
+zeros = ["t.projection.bias"]
+config = { projected = false }
+[head.shared]
+equal = [["value", "size"]]
+[head.shared.copy]
+"shared" = "t.shared"
+[head.shared.absent]
+equal = [["value", "width"]]
+[[target]]
+class = "C"
+heads = []
+[sizes]
+"t.words" = ["rows", "width"]
+"t.units" = ["size", "value"]
+"t.projection.weight" = ["size", "width"]
+"t.projection.bias" = ["size"]
+"t.shared" = ["size"]
+[config]
+projected = true
+[arithmetic]
+name = "bert_1x"
+num_heads = { value = 1 }
+activation = { value = "gelu" }
+layer_norm_eps = { value = 1e-5 }
+"""
+SHAPES: Mapping[str, tuple[int, ...]] = {
+    "words": (5, 3),
+    "units": (4, 3),
+    "projection.weight": (4, 3),
+    "projection.bias": (4,),
+}
+EQUAL: Mapping[str, tuple[int, ...]] = {"words": (5, 3), "units": (3, 3)}
+
+
+def plan_of(tmp_path: Path, shapes: Mapping[str, Any], dtype: str = "keep") -> Plan:
+    arrays = {name: np.ones(shape, "f4") for name, shape in shapes.items()}
+    converter.save_params(tmp_path / "x.params", arrays)
+    table = parse_table(TABLE, "my", "my.toml")
+    return make_plan(read_index(tmp_path / "x.params"), [table], {}, dtype)
+
+
+def test_with_the_head_its_tensors_are_copied(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, SHAPES)
+    assert (plan.heads, plan.config["projected"]) == (("projection",), True)
+    assert {step.verb for step in plan.steps} == {"copy"}
+
+
+@pytest.mark.parametrize("dtype", ["keep", "bfloat16", "float16"])
+def test_without_it_the_identity_stands_there(tmp_path: Path, dtype: str) -> None:
+    plan = plan_of(tmp_path, EQUAL, dtype)
+    assert (plan.heads, plan.config["projected"]) == ((), False)
+    directory = tmp_path / "out"
+    directory.mkdir()
+    write_model(plan, directory)
+    made = load_file(directory / "model.safetensors")
+    np.testing.assert_array_equal(made["t.projection.weight"].astype("f4"), np.eye(3))
+    assert not made["t.projection.bias"].any()
+    assert check_bits(plan, directory).passed
+    for name, what in (("weight", "the identity"), ("bias", "all zeros")):
+        changed = {n: v.copy() for n, v in made.items()}
+        changed[f"t.projection.{name}"].reshape(-1)[1] = 1
+        save_file(changed, directory / "model.safetensors")
+        assert check_bits(plan, directory).problems == (f"t.projection.{name} should be {what}",)
+
+
+WRONG: Mapping[str, tuple[Mapping[str, Any], str]] = {
+    "missing": (
+        {"words": (5, 3), "units": (4, 3)},
+        "missing: projection.weight, projection.bias: width = 3 and size = 4 differ",
+    ),
+    "in part": (
+        {**EQUAL, "projection.bias": (3,)},
+        "missing: projection.weight (the head 'projection' is there in part, not whole)",
+    ),
+    "shared": (
+        {**SHAPES, "shared": (4,)},
+        "extra: shared: value = 3 and size = 4 differ",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_sizes_that_do_not_go_with_it_are_named(what: str, tmp_path: Path) -> None:
+    shapes, problem = WRONG[what]
+    with pytest.raises(PlanError) as caught:
+        plan_of(tmp_path, shapes)
+    assert problem in caught.value.problems
+
+
+MISTAKES = {
+    "three sizes": (('[["width", "size"]]', '[["width", "size", "rows"]]'), "a pair has two sizes"),
+    "no size": (('[["value", "width"]]', '[["value", "depth"]]'), "no shape tells 'depth'"),
+    "no target": (('zeros = ["t.projection.bias"]', 'zeros = ["t.b"]'), "'t.b' is no target"),
+    "twice": (('zeros = ["', 'zeros = ["t.projection.weight", "'), "stands twice"),
+    "no matrix": (
+        ('identity = ["t.projection.weight"]', 'identity = ["t.projection.bias"]'),
+        "'t.projection.bias' is no matrix",
+    ),
+    "not square": (('[["width", "size"]]', '[["rows", "size"]]'), "needs equal sizes"),
+    "in a target": (("heads = []", 'heads = ["shared"]'), "C must not name it"),
+    "wrong type": (('identity = ["t.projection.weight"]', "identity = [1]"), "has the wrong type"),
+}
+
+
+@pytest.mark.parametrize(("change", "reason"), MISTAKES.values(), ids=MISTAKES.keys())
+def test_a_mistake_is_named(change: tuple[str, str], reason: str) -> None:
+    assert change[0] in TABLE
+    with pytest.raises(TableError, match=rf"(?s)^my\.toml: .*{reason}"):
+        parse_table(TABLE.replace(*change, 1), "my", "my.toml")
+
+
+MODEL_CONFIG_MISTAKES = {
+    "two ways": (('only = "learned"', 'only = "learned", unused = "x"'), "one of config, only"),
+    "no way": (('{ only = "learned" }', "{}"), "one of config, only and unused"),
+    "no field": (('config = "embedding_size" }', 'config = "embed" }'), "nothing else tells"),
+    "values of nothing": (('only = "learned"', 'only = "x", values = { a = 1 }'), "those of a"),
+    "scale alone": ((', scaled_by = "mlm" }', " }"), "scale and scaled_by go together"),
+    "no scale": (('scale = "MODEL.generator_layers', 'scale = "MODEL.x'), "there is no key"),
+    "no head": (('scaled_by = "mlm"', 'scaled_by = "gen"'), "there is no head 'gen'"),
+    "no key": (('"MODEL.activation" }', '"MODEL.act" }'), "has no 'MODEL.act'"),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"), MODEL_CONFIG_MISTAKES.values(), ids=MODEL_CONFIG_MISTAKES.keys()
+)
+def test_a_mistake_about_model_yml_is_named(change: tuple[str, str], reason: str) -> None:
+    text = load_family("electra_1x").text
+    assert change[0] in text
+    with pytest.raises(TableError, match=rf"(?s)^my\.toml: .*{reason}"):
+        parse_table(text.replace(*change, 1), "my", "my.toml")
+
+
+def test_the_printed_table_says_what_stands_in_their_place() -> None:
+    lines = [*table_lines(load_family("albert_1x"))]
+    name = "albert.encoder.embedding_hidden_mapping_in"
+    assert any(
+        "(identity, without the head)" in line and f"{name}.weight" in line for line in lines
+    )
+    assert any("(zeros, without the head)" in line and f"{name}.bias" in line for line in lines)
