@@ -87,6 +87,8 @@ def read_statements(chosen: Fit, told: ModelConfig | None) -> tuple[dict[str, An
             value = statement.values.get(raw, raw) if statement.values else raw
             if statement.scaled_by in heads:
                 value = _scaled(value, told.values.get(statement.scale, 1))
+            if statement.plus and type(value) is int:
+                value += statement.plus
             problems += [
                 f"{place}{line}" for line in _disagreements(chosen, statement.config, value)
             ]

@@ -18,6 +18,7 @@ def parse_statements(section: Section) -> dict[str, Statement]:
             values=entry.mapping("values", SCALAR),
             scale=entry.take("scale", str, ""),
             scaled_by=entry.take("scaled_by", str, ""),
+            plus=entry.take("plus", int, 0),
             only=entry.take("only", SCALAR) if "only" in entry.keys() else None,
             unused=entry.take("unused", str, ""),
         )
@@ -35,8 +36,8 @@ def statement_problems(table: Table, fields: Set[str]) -> Iterator[str]:
             yield f"{place}: one of config, only and unused says what it is for"
         if statement.config and statement.config not in fields:
             yield f"{place}: nothing else tells {statement.config!r}"
-        if not statement.config and (statement.values or statement.scale):
-            yield f"{place}: values and scale are those of a config field"
+        if not statement.config and (statement.values or statement.scale or statement.plus):
+            yield f"{place}: values, scale and plus are those of a config field"
         if bool(statement.scale) != bool(statement.scaled_by):
             yield f"{place}: scale and scaled_by go together"
         if statement.scale and statement.scale not in table.model_config:

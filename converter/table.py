@@ -151,7 +151,8 @@ class Statement:
     """What a key of GluonNLP 1.x's `model.yml` says.
 
     Either the config field `config`: its value as it is, or the one that `values` has for it,
-    times the number under `scale` when the file has the head `scaled_by`, rounded. Or `only`: the
+    times the number under `scale` when the file has the head `scaled_by`, rounded, and `plus` more
+    (the rows of `pad`). Or `only`: the
     one value there is an arithmetic for. Or nothing that is needed, for the reason `unused`.
     """
 
@@ -159,6 +160,7 @@ class Statement:
     values: Mapping[str, Value] = field(default_factory=dict)
     scale: str = ""
     scaled_by: str = ""
+    plus: int = 0
     only: Value | None = None
     unused: str = ""
 

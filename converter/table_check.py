@@ -28,6 +28,7 @@ ARITHMETICS = {
     "gpt2_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
     "t5_1x": frozenset({"activation", "layer_norm_eps", "max_distance"}),
     "xlmr_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "roberta_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
     "xlnet": frozenset({"activation", "layer_norm_eps"}),
 }
 OPTIONAL = frozenset(
