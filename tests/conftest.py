@@ -51,6 +51,12 @@ def mxnet_09() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mxnet_1x() -> Path:
+    """The Python of GluonNLP 1.x: autogluon_contrib_nlp on MXNet 1.9.1."""
+    return _interpreter("BORT_MXNET_1X", ".venv-mxnet-1x")
+
+
+@pytest.fixture(scope="session")
 def mxnet_v1() -> Path:
     """The Python of the last MXNet that writes array version V1, 0.11.0."""
     return _interpreter("BORT_MXNET_V1", ".venv-mxnet-v1")
