@@ -90,7 +90,7 @@ def read_statements(chosen: Fit, told: ModelConfig | None) -> tuple[dict[str, An
             if statement.plus and type(value) is int:
                 value += statement.plus
             problems += [
-                f"{place}{line}" for line in _disagreements(chosen, statement.config, value)
+                f"{place}{line}" for line in _disagreements(chosen, statement.config, value, raw)
             ]
             fields[statement.config] = value
     return {name: fields[name] for name in fields.keys() - chosen.sizes.keys()}, problems
@@ -112,7 +112,7 @@ def _contradictions(chosen: Fit, overrides: Mapping[str, Any]) -> Iterator[str]:
     if "label2id" in overrides:
         yield "--config label2id is not a choice: id2label settles it"
     for name, value in sorted(overrides.items()):
-        for line in _disagreements(chosen, name, value):
+        for line in _disagreements(chosen, name, value, value):
             yield f"--config {name}={value!r}{line}"
     if "id2label" in overrides:
         labels, count = overrides["id2label"], chosen.sizes.get("num_labels", 0)
@@ -123,12 +123,13 @@ def _contradictions(chosen: Fit, overrides: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _disagreements(chosen: Fit, name: str, value: Any) -> Iterator[str]:
-    """What is wrong with a value for the field `name`, from a colon on."""
+def _disagreements(chosen: Fit, name: str, value: Any, said: Any) -> Iterator[str]:
+    """What is wrong with a value for a field, from a colon on; what was said for it is `said`."""
     table = chosen.table
     if name in chosen.sizes:
         if not _is_size(value) or value != chosen.sizes[name]:
-            yield f": the file's shapes say {chosen.sizes[name]}"
+            meant = "" if value == said else f", not {value!r}"
+            yield f": the file's shapes say {chosen.sizes[name]}{meant}"
     elif name in table.config:
         if not _is_like(table.config[name], value):
             yield f": a value like {table.config[name]!r} is expected"
@@ -167,8 +168,12 @@ def _is_size(value: Any) -> bool:
 def written_config(
     config: Mapping[str, Any], transformers_class: str, dtype: str
 ) -> dict[str, Any]:
-    """The fields as Transformers itself writes them: labels for `num_labels`, the dtype's name."""
-    written = {"architectures": [transformers_class], "dtype": dtype, **config}
+    """The fields as Transformers itself writes them: labels for `num_labels`, the dtype's name.
+
+    Sizes that begin with `_` are the table's own and no fields.
+    """
+    known = {name: value for name, value in config.items() if not name.startswith("_")}
+    written = {"architectures": [transformers_class], "dtype": dtype, **known}
     labels = written.pop("num_labels", None)
     if labels is not None:
         names = written.setdefault("id2label", {str(n): f"LABEL_{n}" for n in range(labels)})

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from converter.errors import PlanError
+from converter.numbering import Numbers, count_layers, expand, fill, numbers_of
 from converter.params import Index, TensorEntry
-from converter.scopes import Renamed, layer_numbers, structural
+from converter.scopes import Renamed, structural
 from converter.sizes import Match, read_sizes, unequal_sizes
 from converter.table import Head, Known, Row, Table, Target, placeholders
 
@@ -43,7 +44,7 @@ class Fit:
     exported: tuple[TensorEntry, ...]
     dropped: Mapping[str, str]
     zero: tuple[TensorEntry, ...]
-    layers: Mapping[str, int]
+    numbers: Numbers
     sizes: Mapping[str, int]
     known: Known | None
     problems: tuple[str, ...]
@@ -83,23 +84,12 @@ def _undecided(index: Index, table: Table, problems: tuple[str, ...]) -> Fit:
         exported=(),
         dropped={},
         zero=(),
-        layers={},
+        numbers={},
         sizes={},
         known=None,
         problems=problems,
         undecided=True,
     )
-
-
-def expand(pattern: str, layers: Mapping[str, int]) -> Iterator[tuple[str, Mapping[str, int]]]:
-    """Every name a pattern stands for: `"a.{i}"` with `{"i": 2}` gives `"a.0"`, `"a.1"`."""
-    letters = placeholders(pattern)
-    if not letters:
-        yield pattern, {}
-        return
-    (letter,) = letters
-    for number in range(layers[letter]):
-        yield pattern.replace(f"{{{letter}}}", str(number)), {letter: number}
 
 
 class _Attempt:
@@ -111,7 +101,8 @@ class _Attempt:
         self.renamed, self.table, self.prefix = renamed, table, prefix
         self.names = renamed.index.tensors
         self.heads = [*_chosen_heads(table, config)]
-        self.layers = {letter: self._count(letter) for letter in table.layers}
+        self.layers = count_layers([*self.names], table, prefix)
+        self.numbers = numbers_of(table, self.layers)
         self.second_names = dict(self._ties(self.heads))
         self.stand_ins = {
             first: second
@@ -129,18 +120,6 @@ class _Attempt:
         for head in heads:
             for second, first in head.tied.items():
                 yield self._named(second, head), self._named(first, None)
-
-    def _count(self, letter: str) -> int:
-        """One more than the highest layer number met, as far as the file can hold that many."""
-        hole = f"{{{letter}}}"
-        highest = -1
-        for pattern in {row.source for row in self.table.rows if hole in row.source}:
-            before, after = (self.prefix + pattern).split(hole)
-            # Fewer layers than tensors: a damaged name must not make the expected names outgrow
-            # the file.
-            for number in layer_numbers(self.names, before, after):
-                highest = max(highest, min(number, len(self.names)))
-        return highest + 1
 
     def result(self) -> Fit:
         matches, missing = self._match(self.table.rows, None)
@@ -195,7 +174,7 @@ class _Attempt:
             exported=tuple(beside.values()),
             dropped=dropped,
             zero=tuple(entry for entry in self.names.values() if entry.name in zero),
-            layers=self.layers,
+            numbers=self.numbers,
             sizes=sizes,
             known=_known(self.table, sizes),
             problems=tuple(problems),
@@ -210,20 +189,17 @@ class _Attempt:
     def _match(self, rows: Iterable[Row], head: Head | None) -> tuple[list[Match], list[str]]:
         matches, missing = [], []
         for row in rows:
-            for source, numbers in expand(self._named(row.source, head), self.layers):
+            for source, numbers in expand(self._named(row.source, head), self.numbers):
                 source = self.stand_ins.get(source, source)
                 if source not in self.names:
                     missing.append(source)
                     continue
                 for part, pattern in enumerate(row.targets):
-                    target = pattern
-                    for letter, number in numbers.items():
-                        target = target.replace(f"{{{letter}}}", str(number))
+                    target = fill(pattern, numbers)
                     entry = self.names[source]
                     matches.append(Match(row.verb, entry, pattern, target, part, row.number))
-            if placeholders(row.source) and not any(
-                self.layers[p] for p in placeholders(row.source)
-            ):
+            counted = [self.table.last.get(letter, letter) for letter in placeholders(row.source)]
+            if not all(self.layers[letter] for letter in counted):
                 missing.append(self._named(row.source, head))
         return matches, missing
 
@@ -231,13 +207,13 @@ class _Attempt:
         return {
             self.names[name].name: reason
             for pattern, reason in reasons.items()
-            for name, _ in expand(self.prefix + pattern, self.layers)
+            for name, _ in expand(self.prefix + pattern, self.numbers)
             if name in self.names
         }
 
     def _exports(self, head: Head) -> Iterator[str]:
         for pattern in head.export:
-            yield from (name for name, _ in expand(self._named(pattern, head), self.layers))
+            yield from (name for name, _ in expand(self._named(pattern, head), self.numbers))
 
     def _tied(self, heads: Iterable[Head]) -> Iterator[tuple[TensorEntry, TensorEntry]]:
         for second, first in self._ties(heads):

@@ -14,8 +14,9 @@ import numpy as np
 
 from converter.config import read_config, written_config
 from converter.errors import PlanError
-from converter.fit import Fit, expand, fit
+from converter.fit import Fit, fit
 from converter.model_config import ModelConfig, read_model_config
+from converter.numbering import expand
 from converter.params import Index, TensorEntry
 from converter.refused import refused
 from converter.scopes import may_be
@@ -280,7 +281,7 @@ def _steps(
         steps = [*_unscrambled(chosen, steps, config[version.heads], version)]
     usual = wanted or _usual_dtype(steps)
     for verb, pattern in _constants(chosen):
-        for target, _ in expand(pattern, chosen.layers):
+        for target, _ in expand(pattern, chosen.numbers):
             steps.append(Step(verb, (), target.removeprefix(strip), usual, shape_of(pattern)))
     return steps, [*dict.fromkeys(problems)]
 
@@ -301,7 +302,7 @@ def _unscrambled(
     names = chosen.index.tensors
     triples: dict[str, tuple[TensorEntry, ...]] = {}
     for triple in version.unscramble:
-        expanded = ([*expand(chosen.prefix + name, chosen.layers)] for name in triple)
+        expanded = ([*expand(chosen.prefix + name, chosen.numbers)] for name in triple)
         for layer in zip(*expanded, strict=True):
             sources = tuple(names[name] for name, _ in layer)
             triples |= {source.name: sources for source in sources}

@@ -194,14 +194,15 @@ class Version:
 class Limit:
     """What the target class cannot express: GluonNLP's own value of one arithmetic setting.
 
-    Transformers uses the config field `config` in its place. `output` is the output that it
-    changes; the difference is measured and stated.
+    Transformers uses the config field `config` in its place, or always the number `value`.
+    `output` is the output that it changes; the difference is measured and stated.
     """
 
     setting: str
     config: str
     output: str
     text: str
+    value: float | None = None
 
 
 @dataclass(frozen=True)
@@ -255,6 +256,7 @@ class TokenizerRule:
 class Table:
     """A family, as its file states it. `origin` is the file, `text` what stands in it.
 
+    `last`: letters that stand for the last number of another, which then stops before it.
     `zero`: names that are left out because all their values are zero, which is checked, each with
     the reason. `untested`: config fields whose ids parity leaves out of its texts, likewise.
     """
@@ -265,6 +267,7 @@ class Table:
     title: str
     prefixes: tuple[str, ...]
     layers: Mapping[str, str]
+    last: Mapping[str, str]
     rows: tuple[Row, ...]
     zeros: Mapping[str, str]
     drop: Mapping[str, str]
@@ -335,7 +338,7 @@ def placeholders(pattern: str) -> frozenset[str]:
 
 
 def is_pattern(text: str) -> bool:
-    """Whether `text` is a name with at most one layer letter, and no other brace."""
+    """Whether `text` is a name with each layer letter at most once, and no other brace."""
     for letter in placeholders(text):
         text = text.replace(f"{{{letter}}}", "", 1)
     return not {"{", "}"} & {*text}

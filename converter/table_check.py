@@ -28,11 +28,14 @@ ARITHMETICS = {
     "gpt2_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
     "t5_1x": frozenset({"activation", "layer_norm_eps", "max_distance"}),
     "xlmr_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "mobilebert_1x": frozenset(
+        {"num_heads", "activation", "normalization", "layer_norm_eps", "outer_layer_norm_eps"}
+    ),
     "roberta_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
     "xlnet": frozenset({"activation", "layer_norm_eps"}),
 }
 OPTIONAL = frozenset(
-    {"embedding_layer_norm_eps", "attention_biases", "max_distance"}
+    {"embedding_layer_norm_eps", "attention_biases", "max_distance", "outer_layer_norm_eps"}
 )  # settings with a default
 # The words of `Outputs.named`, in the order of a report, each with its shape.
 OUTPUTS = {
@@ -152,12 +155,12 @@ def _pattern_problems(table: Table) -> Iterator[str]:
     names = (name for row in rows for name in (row.source, *row.targets))
     for pattern in (*names, *exported, *table.zeros, *table.drop, *table.zero):
         if not is_pattern(pattern):
-            yield f"  - {pattern!r}: a name has at most one {{letter}} and no other brace"
-        for letter in sorted(placeholders(pattern) - table.layers.keys()):
+            yield f"  - {pattern!r}: a name has each {{letter}} once and no other brace"
+        for letter in sorted(placeholders(pattern) - table.layers.keys() - table.last.keys()):
             yield f"  - {pattern!r}: [layers] does not say what {{{letter}}} counts"
     for row in rows:
         for target in row.targets:
-            if placeholders(row.source) != placeholders(target):
+            if placeholders(row.source) - table.last.keys() != placeholders(target):
                 yield f"  - {row.source!r} and {target!r} count different layers"
         if not row.targets:
             yield f"  - [{row.verb}] {row.source!r}: needs a target"
@@ -165,6 +168,9 @@ def _pattern_problems(table: Table) -> Iterator[str]:
             yield f"  - [split] {row.source!r}: needs at least two targets"
         if row.verb == "pad" and row.number < 1:
             yield f"  - [pad] {row.source!r}: rows is at least 1"
+    for letter, of in table.last.items():
+        if letter in table.layers or of not in table.layers:
+            yield f"  - [last] {letter} = {of!r}: a new letter, for the last of one of [layers]"
     counted = {letter for row in table.rows for letter in placeholders(row.source)}
     for letter in sorted(table.layers.keys() - counted):
         yield f"  - [layers] {letter}: no row outside the heads counts it"
@@ -224,7 +230,7 @@ def _arithmetic_problems(table: Table) -> Iterator[str]:
     for limit in table.limits:
         if limit.setting not in arithmetic.settings:
             yield f"  - [[limit]] {limit.setting!r} is no setting of [arithmetic]"
-        if limit.config not in fields:
+        if limit.value is None and limit.config not in fields:
             yield f"  - [[limit]] {limit.setting}: nothing tells {limit.config!r}"
     for field in sorted(table.untested.keys() - fields):
         yield f"  - [untested] nothing tells {field!r}"

@@ -87,6 +87,7 @@ def _build(top: Section, name: str, origin: str, text: str) -> Table:
         title=top.take("title", str),
         prefixes=top.listed("prefixes", str, [""]),
         layers=top.mapping("layers", str),
+        last=top.mapping("last", str),
         rows=_rows(top),
         zeros=top.mapping("zeros", str),
         drop=top.mapping("drop", str),
@@ -255,9 +256,12 @@ def _version(section: Section) -> Version:
 def _limit(section: Section) -> Limit:
     limit = Limit(
         setting=section.take("setting", str),
-        config=section.take("config", str),
+        config=section.take("config", str, "")
+        if "value" in section.keys()
+        else section.take("config", str),
         output=section.take("output", str),
         text=section.take("text", str),
+        value=section.take("value", float) if "value" in section.keys() else None,
     )
     section.end()
     return limit

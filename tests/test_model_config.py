@@ -84,6 +84,54 @@ def test_without_a_model_yml_what_it_tells_is_asked_for(model: Path) -> None:
     plan_file(model, config={"num_attention_heads": 4, "hidden_act": "gelu"})
 
 
+def edited(name: str, tmp_path: Path, old: str, new: str) -> Path:
+    model = shutil.copytree(zoo_1x.ROOT / name, tmp_path / name)
+    edit(model, old, new)
+    return model
+
+
+def test_the_generators_sizes_are_scaled(tmp_path: Path) -> None:
+    """`model.yml` is the discriminator's: 12 heads and 48 units, of which a third are here."""
+    model = shutil.copytree(zoo_1x.ROOT / "electra_gen_no_projection", tmp_path / "gen")
+    config = plan_file(model).config
+    assert (config["num_attention_heads"], config["hidden_size"]) == (4, 16)
+    edit(model, "num_heads: 12", "num_heads: 24")
+    assert plan_file(model).config["num_attention_heads"] == 8
+    edit(model, "units: 48", "units: 16")
+    with pytest.raises(PlanError, match=r"MODEL.units = 16: the file's shapes say 16, not 5"):
+        plan_file(model)
+
+
+def test_rows_that_are_put_before_count(tmp_path: Path) -> None:
+    model = edited("roberta", tmp_path, "max_length: 20", "max_length: 22")
+    with pytest.raises(PlanError, match=r"MODEL.max_length = 22: the file's shapes say 22, not 24"):
+        plan_file(model)
+
+
+def test_mobilebert_of_layer_norm_has_a_known_limit(tmp_path: Path) -> None:
+    name = "mobilebert_pretrain_layer_norm"
+    model = edited(name, tmp_path, "layer_norm_eps: 1.0e-05", "layer_norm_eps: 1.0e-12")
+    proof = converter.convert(model, tmp_path / "out").proof
+    assert proof is not None
+    assert proof.parity is not None
+    (limit,) = proof.parity.limits
+    assert (limit.setting, limit.source, limit.target) == ("outer_layer_norm_eps", 1e-12, 1e-5)
+    assert 1e-6 < limit.difference.max_abs_diff < 1e-3
+    proof = prove(zoo_1x.plan_of(f"{name}/model"), model_of(name, tmp_path))
+    assert proof.parity is not None
+    assert proof.parity.limits == ()
+
+
+def model_of(name: str, tmp_path: Path) -> Path:
+    return written(zoo_1x.plan_of(f"{name}/model"), tmp_path / "written")
+
+
+def test_a_strategy_that_transformers_cannot_run_is_refused(tmp_path: Path) -> None:
+    model = edited("mobilebert", tmp_path, "qk_sharing", "from_input")
+    with pytest.raises(PlanError, match="'from_input': Transformers has no counterpart"):
+        plan_file(model)
+
+
 def test_a_model_yml_elsewhere(model: Path, tmp_path: Path) -> None:
     edit(model, "num_heads: 4", "num_heads: 2")
     other = tmp_path / "other.yml"

@@ -165,6 +165,60 @@ def test_a_mistake_about_model_yml_is_named(change: tuple[str, str], reason: str
         parse_table(text.replace(*change, 1), "my", "my.toml")
 
 
+LAST = """
+title = "T"
+[layers]
+i = "depth"
+j = "width"
+[last]
+l = "j"
+[copy]
+"layer.{i}.ffn.{j}.w" = "t.{i}.ffn.{j}.w"
+"layer.{i}.ffn.{l}.w" = "t.{i}.w"
+[[target]]
+class = "C"
+heads = []
+[sizes]
+"t.{i}.ffn.{j}.w" = ["size"]
+"t.{i}.w" = ["size"]
+[config]
+act = "gelu"
+[arithmetic]
+name = "bert_1x"
+num_heads = { value = 1 }
+activation = { value = "gelu" }
+layer_norm_eps = { value = 1e-5 }
+"""
+
+
+@pytest.mark.parametrize(("depth", "width"), [(1, 1), (2, 1), (3, 4)])
+def test_the_last_of_a_number_goes_elsewhere(tmp_path: Path, depth: int, width: int) -> None:
+    names = [f"layer.{i}.ffn.{j}.w" for i in range(depth) for j in range(width)]
+    converter.save_params(tmp_path / "x.params", {name: np.ones(3, "f4") for name in names})
+    table = parse_table(LAST, "my", "my.toml")
+    plan = make_plan(read_index(tmp_path / "x.params"), [table], {})
+    assert (plan.config["depth"], plan.config["width"]) == (depth, width)
+    made = {step.target: step.source.name for step in plan.steps if step.source}
+    assert made == {
+        (f"t.{i}.w" if j == width - 1 else f"t.{i}.ffn.{j}.w"): f"layer.{i}.ffn.{j}.w"
+        for i in range(depth)
+        for j in range(width)
+    }
+
+
+def test_one_layer_with_fewer_is_named(tmp_path: Path) -> None:
+    names = [f"layer.{i}.ffn.{j}.w" for i, j in ((0, 0), (0, 1), (1, 0))]
+    converter.save_params(tmp_path / "x.params", {name: np.ones(3, "f4") for name in names})
+    with pytest.raises(PlanError, match=r"missing: layer\.1\.ffn\.1\.w"):
+        make_plan(read_index(tmp_path / "x.params"), [parse_table(LAST, "my", "my.toml")], {})
+
+
+@pytest.mark.parametrize("wrong", ['l = "k"', 'j = "i"', 'l = "j"\nm = "l"'])
+def test_a_last_of_nothing_is_a_mistake(wrong: str) -> None:
+    with pytest.raises(TableError, match="a new letter, for the last of one of"):
+        parse_table(LAST.replace('l = "j"', wrong), "my", "my.toml")
+
+
 def test_the_printed_table_says_what_stands_in_their_place() -> None:
     lines = [*table_lines(load_family("albert_1x"))]
     name = "albert.encoder.embedding_hidden_mapping_in"

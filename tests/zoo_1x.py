@@ -14,7 +14,7 @@ from converter.convert import plan_file
 from converter.gluon.layers import Outputs
 from converter.params import load_params
 from converter.plan import Plan
-from converter.table_check import ARITHMETICS
+from converter.table_check import ARITHMETICS, OPTIONAL
 from tests.zoo import Recording, read_recording
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "zoo_1x"
@@ -37,7 +37,7 @@ def recorded(name: str) -> Recording:
 def run(path: Path, family: str, recording: Recording, **changed: Any) -> Outputs:
     """The arithmetic on a source's tensors, with the settings that were recorded, or changed."""
     params = load_params(path)
-    settings = {key: recording.about[key] for key in ARITHMETICS[family]} | changed
+    settings = {key: recording.about[key] for key in ARITHMETICS[family] - OPTIONAL} | changed
     inputs = settings.pop("inputs", recording.inputs)
     forward = importlib.import_module(f"converter.gluon.{family}").forward
     outputs: Outputs = forward(params, prefix_of(params), inputs, **settings)

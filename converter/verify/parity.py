@@ -242,6 +242,8 @@ def _limits(
             continue
         original = run_source(plan, inputs, settings={name: own[name]}, kept=kept)
         found = {d.output: d for d in compare(original, reference, inputs)}[output]
+        if found.max_abs_diff == 0:  # not in this model: MobileBERT's no_norm has no epsilon
+            continue
         yield Limits(limit.text, name, own[name], expressible[name], found)
 
 

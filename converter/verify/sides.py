@@ -112,7 +112,10 @@ def expressible_settings(plan: Plan) -> dict[str, Any]:
 
     The difference this makes is measured on its own: `Limits`.
     """
-    return {limit.setting: plan.config[limit.config] for limit in plan.table.limits}
+    return {
+        limit.setting: plan.config[limit.config] if limit.value is None else limit.value
+        for limit in plan.table.limits
+    }
 
 
 def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:

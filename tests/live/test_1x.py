@@ -24,6 +24,7 @@ HEADS = {
     "bert": ["", "_mlm", "_pretrain"],
     "albert": ["", "_mlm", "_pretrain"],
     "electra": ["", "_disc", "_gen"],
+    "mobilebert": ["", "_mlm", "_pretrain"],
     "roberta": [""],
 }
 
@@ -42,6 +43,9 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     num_heads, num_groups = draw(st.integers(1, 6)), draw(st.integers(1, 3))
     units = num_heads * draw(st.integers(2, 8))
     embed_size = draw(st.sampled_from([units, draw(st.integers(2, 20))]))
+    inner_size = num_heads * draw(st.integers(1, 4))
+    if family == "mobilebert":  # the sizes tell its strategies apart, and the head has its rest
+        units, embed_size = inner_size + draw(st.integers(1, 9)), inner_size
     of_one_gelu = kind == "electra_gen" or family == "roberta"  # Transformers' heads know one
     return {
         "kind": kind,
@@ -51,18 +55,24 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         "units": units,
         "hidden_size": draw(st.integers(1, 70)),
         "embed_size": embed_size,
+        "inner_size": inner_size,
+        "num_stacked_ffn": draw(st.integers(1, 4)),
+        "normalization": draw(st.sampled_from(["no_norm", "layer_norm"])),
+        "bottleneck_strategy": draw(st.sampled_from(["qk_sharing", "from_bottleneck"])),
         "max_length": draw(st.integers(2, 30)),
         "vocab_size": draw(st.integers(3, 90)),
         "num_token_types": draw(st.integers(1, 4)),
         "num_groups": num_groups,
         "activation": "gelu" if of_one_gelu else draw(st.sampled_from(ACTIVATIONS)),
-        "layer_norm_eps": draw(st.sampled_from([1e-12, 1e-5])),
+        # 1e-12 with layer_norm is the limit that the table of MobileBERT states
+        "layer_norm_eps": draw(st.sampled_from([1e-5] if family == "mobilebert" else EPSILONS)),
         "use_pooler": draw(st.booleans()),
         "use_mlm": draw(st.booleans()),
         "deduplicated": draw(st.booleans()),
     }
 
 
+EPSILONS = [1e-12, 1e-5]
 ACTIVATIONS = ["gelu", "gelu(tanh)", "gelu(sigmoid)", "relu", "tanh"]
 
 

@@ -50,6 +50,7 @@ ZOO_1X = {
     "bert_pretrain/model": "",
     "electra_disc/model": "",
     "electra_gen/model": "mlm_decoder.",
+    "mobilebert_pretrain/model": "",
     "roberta_mlm/model": "",
 }
 MUTATED = BORTS | ZOO | MASTER | ZOO_1X
