@@ -101,7 +101,7 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
     "--src", type=FILE, metavar="SRC", help="The .params file to convert, or a directory with one."
 )
 @click.option("--dst", type=FILE, metavar="DST", help="The directory to make; it must not exist.")
-@common("family", "table", "config", "gluonnlp_version", "model_config")
+@common("family", "table", "config", "gluonnlp_version", "model_config", "part")
 @common("vocab", "merges", "sentencepiece", "lower")
 @click.option(
     "--dtype",
@@ -153,6 +153,7 @@ def _convert(
     config: tuple[tuple[str, Any], ...],
     gluonnlp_version: str | None,
     model_config: Path | None,
+    part: str | None,
     vocab: Path | None,
     merges: Path | None,
     sentencepiece: Path | None,
@@ -177,6 +178,7 @@ def _convert(
         dtype=dtype,
         gluonnlp_version=gluonnlp_version,
         model_config=model_config,
+        part=part,
         vocab=vocab,
         merges=merges,
         sentencepiece=sentencepiece,

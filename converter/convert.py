@@ -73,6 +73,7 @@ def plan_file(
     dtype: str = "keep",
     gluonnlp_version: str | None = None,
     model_config: PathLike | ModelConfig | None = None,
+    part: str | None = None,
     vocab: PathLike | None = None,
     merges: PathLike | None = None,
     sentencepiece: PathLike | None = None,
@@ -85,7 +86,7 @@ def plan_file(
     _check_dtype(dtype)
     params = find_params(src)
     made = _planned(
-        params, _tables(family, table), config or {}, dtype, gluonnlp_version, model_config
+        params, _tables(family, table), config or {}, dtype, gluonnlp_version, model_config, part
     )
     given = (None if path is None else Path(path) for path in (vocab, merges, sentencepiece))
     return with_tokenizer(made, Files(*given), lower)
@@ -98,11 +99,12 @@ def _planned(
     dtype: str,
     gluonnlp_version: str | None,
     model_config: PathLike | ModelConfig | None,
+    part: str | None,
 ) -> Plan:
     """The plan, with the `model.yml` that is given or stands beside `params`."""
     told = Path(model_config) if isinstance(model_config, (str, os.PathLike)) else model_config
     found = told or find_model_config(params)
-    made = make_plan(read_index(params), tables, config, dtype, gluonnlp_version, found)
+    made = make_plan(read_index(params), tables, config, dtype, gluonnlp_version, found, part)
     if told and made.model_config is None:
         raise PlanError(
             f"{params} cannot be converted as {made.table.name}:",
@@ -121,6 +123,7 @@ def convert(
     dtype: str = "keep",
     gluonnlp_version: str | None = None,
     model_config: PathLike | None = None,
+    part: str | None = None,
     vocab: PathLike | None = None,
     merges: PathLike | None = None,
     sentencepiece: PathLike | None = None,
@@ -142,6 +145,7 @@ def convert(
     gluonnlp_version: what the model was trained under, such as "0.9"; None: the meaning that all
         other versions share
     model_config: the `model.yml` of a GluonNLP 1.x model; None: the one beside the file, if any
+    part: which model to convert of a file that holds several, such as ELECTRA's `generator`
     vocab, merges, sentencepiece: files of the tokenizer; if all are None, those that stand beside
         the source or in `$MXNET_HOME/models` under GluonNLP's names; if there are none, no
         tokenizer is written
@@ -174,6 +178,7 @@ def convert(
         dtype=dtype,
         gluonnlp_version=gluonnlp_version,
         model_config=model_config,
+        part=part,
         vocab=vocab,
         merges=merges,
         sentencepiece=sentencepiece,
@@ -229,6 +234,7 @@ def verify(
         record["dtype"],
         gluonnlp_version or record["gluonnlp_version"],
         model_config or record["model_config"],
+        record["part"],
     )
     made = with_recorded(made, record["tokenizer"], Path(dst))
     found = _nonfinite(made)

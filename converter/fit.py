@@ -7,7 +7,7 @@ is accounted for and none is missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from converter.errors import PlanError
@@ -15,7 +15,7 @@ from converter.numbering import Numbers, count_layers, expand, fill, numbers_of
 from converter.params import Index, TensorEntry
 from converter.scopes import Renamed, structural
 from converter.sizes import Match, read_sizes, unequal_sizes
-from converter.table import Head, Known, Row, Table, Target, placeholders
+from converter.table import Head, Known, Part, Row, Table, Target, placeholders
 
 LISTED = 20  # problems of one kind that are spelled out; the rest is counted
 
@@ -50,6 +50,7 @@ class Fit:
     problems: tuple[str, ...]
     version: str | None = None
     undecided: bool = False
+    part: str | None = None
 
     @property
     def accounted(self) -> int:
@@ -58,16 +59,28 @@ class Fit:
         return len(sources) + len(self.tied) + len(self.exported) + len(self.dropped)
 
 
-def fit(index: Index, table: Table, config: Mapping[str, Any] | None = None) -> Fit:
+def fit(
+    index: Index, table: Table, config: Mapping[str, Any] | None = None, part: str | None = None
+) -> Fit:
     """Try every prefix of the table; the one that explains most of the file is the answer.
 
-    `config` is the user's: it chooses between heads of the same names (`Head.instead_of`).
+    `config` is the user's: it chooses between heads of the same names (`Head.instead_of`). So does
+    `part` between the models of a file that holds several.
     """
     try:
         names = structural(index, table) or Renamed(index, None, {})
     except PlanError as error:
         return _undecided(index, table, error.problems)
-    fits = [_Attempt(names, table, prefix, config or {}).result() for prefix in table.prefixes]
+    fits = [
+        _Attempt(names, table, prefix, config or {}, one).result()
+        for one in (None, *table.parts)
+        if part is None or one is None or one.name == part
+        for prefix in table.prefixes
+    ]
+    whole = {f.part: f for f in fits if f.part and not f.problems}
+    if len(whole) > 1:
+        several = f"the file holds several models: choose with --part {' or '.join(whole)}"
+        return replace(next(iter(whole.values())), problems=(several,))
     return max(fits, key=lambda f: (f.accounted, -len(f.problems)))
 
 
@@ -96,8 +109,15 @@ class _Attempt:
     """One prefix tried on one file."""
 
     def __init__(
-        self, renamed: Renamed, table: Table, prefix: str, config: Mapping[str, Any]
+        self,
+        renamed: Renamed,
+        table: Table,
+        prefix: str,
+        config: Mapping[str, Any],
+        part: Part | None = None,
     ) -> None:
+        self.part, self.outer = part, part.prefix if part else ""
+        prefix = self.outer + prefix
         self.renamed, self.table, self.prefix = renamed, table, prefix
         self.names = renamed.index.tensors
         self.heads = [*_chosen_heads(table, config)]
@@ -111,7 +131,7 @@ class _Attempt:
         }
 
     def _named(self, pattern: str, head: Head | None) -> str:
-        return pattern if head and head.outer else self.prefix + pattern
+        return (self.outer if head and head.outer else self.prefix) + pattern
 
     def _ties(self, heads: Iterable[Head]) -> Iterator[tuple[str, str]]:
         """Second name, first name: of the table itself, and of some heads."""
@@ -120,6 +140,10 @@ class _Attempt:
         for head in heads:
             for second, first in head.tied.items():
                 yield self._named(second, head), self._named(first, None)
+        for second, first in self.part.tied.items() if self.part else ():
+            for name in self.names:
+                if name.startswith(second):
+                    yield name, first + name.removeprefix(second)
 
     def result(self) -> Fit:
         matches, missing = self._match(self.table.rows, None)
@@ -139,7 +163,7 @@ class _Attempt:
         matches = [match for match in matches if match.source.name not in beside]
         tied = tuple(self._tied(heads))
         zero = self._left_out(self.table.zero)
-        dropped = self._left_out(self.table.drop) | zero
+        dropped = self._left_out(self.table.drop) | zero | dict(self._of_other_parts())
         accounted = {m.source.name for m in matches} | {second.name for second, _ in tied}
         accounted |= {*dropped, *beside}
         extra = [entry.name for entry in self.names.values() if entry.name not in accounted]
@@ -179,6 +203,7 @@ class _Attempt:
             known=_known(self.table, sizes),
             problems=tuple(problems),
             version=self.renamed.version,
+            part=self.part.name if self.part else None,
         )
 
     def _told(self, name: str) -> str:
@@ -210,6 +235,12 @@ class _Attempt:
             for name, _ in expand(self.prefix + pattern, self.numbers)
             if name in self.names
         }
+
+    def _of_other_parts(self) -> Iterator[tuple[str, str]]:
+        for beginning, reason in self.part.drop.items() if self.part else ():
+            for name, entry in self.names.items():
+                if name.startswith(beginning):
+                    yield entry.name, reason
 
     def _exports(self, head: Head) -> Iterator[str]:
         for pattern in head.export:

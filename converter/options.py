@@ -102,6 +102,12 @@ def common(*names: str) -> Callable[[Any], Any]:
             help="Whether text is lower-cased; needed only where no file's name tells "
             "(_uncased, _cased).",
         ),
+        "part": click.option(
+            "--part",
+            metavar="NAME",
+            help="The model to convert of a file that holds several: discriminator or generator "
+            "of ELECTRA's pre-training.",
+        ),
         "model_config": click.option(
             "--model-config",
             type=FILE,

@@ -108,6 +108,7 @@ class Plan:
     version: Version | None = None
     named_by: str | None = None
     model_config: ModelConfig | None = None
+    part: str | None = None
     tokenizer: Prepared | None = None
     no_tokenizer: str = ""
 
@@ -141,16 +142,22 @@ def make_plan(
     dtype: str = "keep",
     gluonnlp: str | None = None,
     model_config: Path | ModelConfig | None = None,
+    part: str | None = None,
 ) -> Plan:
     """Choose among `tables` the one that fits `index`, and settle every tensor and config field.
 
     `overrides` are config fields by Transformers' own names; `dtype` is a key of `DTYPES`;
     `gluonnlp` is the version of GluonNLP that the model was trained under, such as `"0.9"`;
-    `model_config` the model's `model.yml`, read when the table says what stands in it.
+    `model_config` the model's `model.yml`, read when the table says what stands in it; `part` the
+    model to convert of a file with several.
     Raises `PlanError` with every problem at once; the choice is never a guess.
     """
     gluonnlp = _release(gluonnlp) if gluonnlp else None
-    chosen = _choose(index, tables, overrides)
+    parts = {one.name for table in tables for one in table.parts}
+    if part and part not in parts:
+        there = ", ".join(sorted(parts)) or "none"
+        raise PlanError(f"there is no part {part!r}:", [f"there are: {there}"])
+    chosen = _choose(index, tables, overrides, part)
     version = chosen.table.version(gluonnlp)
     if not chosen.table.model_config:
         model_config = None
@@ -161,6 +168,8 @@ def make_plan(
     steps: list[Step] = []
     if not problems:
         steps, problems = _steps(chosen, config, dtype, version)
+    if part and chosen.part != part:
+        problems = [f"--part {part}: the file is one {chosen.table.name} model: leave it out"]
     if problems or chosen.target is None:
         raise PlanError(f"{index.path} cannot be converted as {chosen.table.name}:", problems)
     known = chosen.known
@@ -187,6 +196,7 @@ def make_plan(
         gluonnlp=gluonnlp,
         version=version,
         model_config=model_config,
+        part=chosen.part,
         named_by=chosen.version,
     )
 
@@ -206,8 +216,10 @@ def _release(told: str) -> str:
     return ".".join(map(str, numbers))
 
 
-def _choose(index: Index, tables: Sequence[Table], overrides: Mapping[str, Any]) -> Fit:
-    fits = [fit(index, table, overrides) for table in tables]
+def _choose(
+    index: Index, tables: Sequence[Table], overrides: Mapping[str, Any], part: str | None
+) -> Fit:
+    fits = [fit(index, table, overrides, part) for table in tables]
     whole = [f for f in fits if not f.problems]
     candidates = whole if len(whole) <= 1 else [f for f in whole if f.known] or whole
     if len(candidates) == 1:

@@ -187,6 +187,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "dtype": plan.dtype,
         "gluonnlp_version": plan.gluonnlp,
         "config_overrides": dict(plan.overrides),
+        "part": plan.part,
         "model_config": dataclasses.asdict(plan.model_config) if plan.model_config else None,
         "config": dict(plan.config),
         "tokenizer": tokenizer_json(plan.tokenizer) if plan.tokenizer else None,

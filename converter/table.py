@@ -96,6 +96,20 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Part:
+    """One of several models in a file: its names begin with `prefix`, before those of `prefixes`.
+
+    `tied`: the beginning of a second name for each tensor → that of the first. `drop`: how the
+    names of the other parts begin, each with what to say of them.
+    """
+
+    name: str
+    prefix: str
+    tied: Mapping[str, str]
+    drop: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Target:
     """The Transformers class that is written when the file has exactly `heads` and `export`.
 
@@ -273,6 +287,7 @@ class Table:
     drop: Mapping[str, str]
     zero: Mapping[str, str]
     heads: tuple[Head, ...]
+    parts: tuple[Part, ...]
     targets: tuple[Target, ...]
     tied: Mapping[str, str]
     untested: Mapping[str, str]

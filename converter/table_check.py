@@ -147,6 +147,7 @@ def _pattern_problems(table: Table) -> Iterator[str]:
     if not table.prefixes:
         yield '  - prefixes is empty: names without a prefix have the prefix ""'
     yield from _repeated("prefix", table.prefixes)
+    yield from _repeated("[[part]] name", (part.name for part in table.parts))
     for prefix in table.prefixes:
         if not is_pattern(prefix) or placeholders(prefix):
             yield f"  - prefix {prefix!r} has a brace"

@@ -20,6 +20,7 @@ from converter.table import (
     Limit,
     More,
     Needed,
+    Part,
     Row,
     Setting,
     Size,
@@ -93,6 +94,7 @@ def _build(top: Section, name: str, origin: str, text: str) -> Table:
         drop=top.mapping("drop", str),
         zero=top.mapping("zero", str),
         heads=_heads(top.section("head")),
+        parts=tuple(_part(section) for section in top.sections("part")),
         targets=tuple(_target(section) for section in top.sections("target")),
         tied=top.mapping("tied", str),
         untested=top.mapping("untested", str),
@@ -202,6 +204,17 @@ def _target(section: Section) -> Target:
     )
     section.end()
     return target
+
+
+def _part(section: Section) -> Part:
+    part = Part(
+        section.take("name", str),
+        section.take("prefix", str),
+        tied=section.mapping("tied", str),
+        drop=section.mapping("drop", str),
+    )
+    section.end()
+    return part
 
 
 def _needed(section: Section) -> dict[str, Needed]:

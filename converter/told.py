@@ -26,6 +26,7 @@ def told(directory: Path) -> dict[str, Any]:
             "dtype": str,
             "gluonnlp_version": str | None,
             "model_config": dict | None,
+            "part": str | None,
             "tokenizer": dict | None,
         }
         if not all(isinstance(record[key], kind) for key, kind in kinds.items()):

@@ -106,10 +106,12 @@ def test_the_fixtures_are_what_real_mxnet_makes(mxnet_1x: Path, tmp_path: Path) 
     """Weights and configurations byte for byte; recordings to the last bits on another CPU."""
     run(mxnet_1x, "fixtures/make_1x.py", tmp_path)
     assert json.loads((tmp_path / "manifest.json").read_text()) == zoo_1x.MANIFEST
-    for name in zoo_1x.NAMES:
+    for name in zoo_1x.MANIFEST:
         made, ours = tmp_path / f"{name}.params", zoo_1x.source(name)
         for ending in (".params", ".yml"):
             assert made.with_suffix(ending).read_bytes() == ours.with_suffix(ending).read_bytes()
+        if name not in zoo_1x.NAMES:
+            continue
         recording = zoo.read_recording(made.with_suffix(".golden.npz"))
         assert recording.about == zoo_1x.recorded(name).about
         assert recording.named.keys() == zoo_1x.recorded(name).named.keys()
