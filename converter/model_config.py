@@ -82,12 +82,15 @@ def recorded_model_config(record: Mapping[str, Any]) -> ModelConfig:
     return ModelConfig(file, values)
 
 
-def _plain(section: Mapping[Any, Any]) -> Iterator[tuple[str, Any]]:
+def _plain(section: Mapping[Any, Any], place: str = SECTION) -> Iterator[tuple[str, Any]]:
+    """Its values, and those of a section in it (BART's `ENCODER`, `DECODER`), by their places."""
     for key, value in section.items():
         if isinstance(value, SCALARS):
-            yield f"{SECTION}.{key}", _number(value) if isinstance(value, str) else value
+            yield f"{place}.{key}", _number(value) if isinstance(value, str) else value
+        elif isinstance(value, dict) and place == SECTION:
+            yield from _plain(value, f"{place}.{key}")
         elif value is not None:  # None: as if it were not there
-            yield f"{SECTION}.{key}", f"a {type(value).__name__}"  # which no table knows
+            yield f"{place}.{key}", f"a {type(value).__name__}"  # which no table knows
 
 
 def _number(text: str) -> str | float:
