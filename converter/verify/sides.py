@@ -179,10 +179,8 @@ def _taps(
         parts = steps if steps[0].verb == "split" else steps[:1]  # others: the same several times
         found = [_batch_first(seen[s.target], shape) for s in parts if s.target in seen]
         if len(found) == len(parts):
-            alike = (
-                len({tap.shape[:-1] for tap in found}) == 1
-            )  # else no Dense gives such an output
-            tap = np.concatenate(found, axis=-1) if alike else found[0]
+            shapes = {tap.shape[:-1] for tap in found}  # several: no Dense gives such an output
+            tap = np.concatenate(found, axis=-1) if len(shapes) == 1 else found[0]
             taps[keys[steps[0].sources[0].name]] = tap
     return taps
 

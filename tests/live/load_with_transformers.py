@@ -2,8 +2,9 @@
 
     python -W error load_with_transformers.py FOLDER
 
-FOLDER has a `cases.json`: a list of {"directory", "auto", "init", "golden"}. Prints a JSON list of
-what loading reported and how far the hidden states are from the recorded ones.
+FOLDER has a `cases.json`: a list of {"directory", "auto", "init", "golden"}, perhaps
+with "first_position". Prints a JSON list of what loading reported and how far the hidden states are
+from the recorded ones.
 """
 
 from __future__ import annotations
@@ -31,6 +32,9 @@ def load(case: dict[str, Any]) -> dict[str, Any]:
         decoder = {key: golden[key] for key in golden.files if key.startswith("decoder_")}
     valid = np.arange(ids.shape[1]) < lengths[:, None]
     more = {}
+    if "first_position" in case:  # RoBERTa skips padding that stands among the words
+        positions = np.arange(ids.shape[1]) + case["first_position"]
+        more["position_ids"] = torch.from_numpy(np.broadcast_to(positions, ids.shape).copy())
     if decoder:
         decoder_ids, decoder_lengths = decoder["decoder_ids"], decoder["decoder_valid_length"]
         decoder_valid = np.arange(decoder_ids.shape[1]) < decoder_lengths[:, None]

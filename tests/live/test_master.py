@@ -43,6 +43,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "auto": AUTO.get(report.plan.transformers_class, "AutoModel"),
                 "init": dict(report.plan.init),
                 "golden": str(zoo_master.golden(name)),
+                **({"first_position": 2} if "oberta" in report.plan.transformers_class else {}),
             }
         )
     (folder / "cases.json").write_text(json.dumps(found))
