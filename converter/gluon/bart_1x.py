@@ -11,8 +11,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from converter.gluon.encoder_1x import encoder_layer
 from converter.gluon.layers import Array, Domain, Inputs, Outputs, Weights, layer_norm
-from converter.gluon.transformer_1x import decoder_layer, encoder_layer
+from converter.gluon.transformer_1x import decoder_layer
 
 
 def domain(params: Mapping[str, Array], prefix: str) -> Domain:

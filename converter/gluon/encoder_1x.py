@@ -1,9 +1,9 @@
 """What GluonNLP 1.x's encoders have in common, in NumPy, float32.
 
 Source: autogluon_contrib_nlp 0.0.1b20220208 `models/transformer.py` (TransformerEncoderLayer, post
-norm), `models/bert.py` (BertModel.get_initial_embedding, BertForMLM.mlm_decoder), which
-`models/albert.py` and `models/electra.py` have the same. PositionwiseFFN, LayerNorm and the
-attention are those of 0.x.
+norm; dmlc/gluon-nlp master 14553a0 has the same), `models/bert.py`
+(BertModel.get_initial_embedding, BertForMLM.mlm_decoder), which `models/albert.py` and
+`models/electra.py` have the same. PositionwiseFFN, LayerNorm and the attention are those of 0.x.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def encoder_layer(
 ) -> Array:
     """TransformerEncoderLayer: query, key and value in one Dense, one after the other.
 
-    data (batch, length, units); mask (batch, 1, 1, length) is True where a key may be seen.
+    data (batch, length, units); mask, like (batch, 1, 1, length), is True where a key may be seen.
     """
     query, key, value = np.split(dense(layer.child("attn_qkv"), data), 3, axis=-1)
     context = attend(query, key, value, mask, num_heads)

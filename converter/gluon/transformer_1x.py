@@ -1,8 +1,8 @@
-"""The encoder and decoder layers of GluonNLP 1.x's TransformerModel in NumPy, float32, post norm.
+"""The decoder layer of GluonNLP 1.x's TransformerModel in NumPy, float32, post norm.
 
 Source: dmlc/gluon-nlp master (14553a0) `src/gluonnlp/models/transformer.py`
-(TransformerEncoderLayer, TransformerDecoderLayer). PositionwiseFFN, LayerNorm and the attention are
-those of 0.x.
+(TransformerDecoderLayer; its encoder layer is that of `encoder_1x.py`). PositionwiseFFN, LayerNorm
+and the attention are those of 0.x.
 """
 
 from __future__ import annotations
@@ -17,20 +17,6 @@ from converter.gluon.layers import (
     layer_norm,
     positionwise_ffn,
 )
-
-
-def encoder_layer(
-    layer: Weights, data: Array, mask: Array, num_heads: int, act: str, eps: float
-) -> Array:
-    """TransformerEncoderLayer: query, key and value in one Dense, one after the other.
-
-    data (batch, length, units); mask, like (batch, 1, 1, length), is True where a key may be seen.
-    """
-    query, key, value = np.split(dense(layer.child("attn_qkv"), data), 3, axis=-1)
-    context = attend(query, key, value, mask, num_heads)
-    data = dense(layer.child("attention_proj"), context) + data
-    data = layer_norm(layer.child("layer_norm"), data, eps)
-    return positionwise_ffn(layer.child("ffn"), data, act, eps)
 
 
 def decoder_layer(

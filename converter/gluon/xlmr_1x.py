@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from converter.gluon.encoder_1x import encoder_layer
 from converter.gluon.layers import (
     Array,
     Domain,
@@ -18,7 +19,6 @@ from converter.gluon.layers import (
     dense,
     layer_norm,
 )
-from converter.gluon.transformer_1x import encoder_layer
 
 
 def domain(params: Mapping[str, Array], prefix: str) -> Domain:

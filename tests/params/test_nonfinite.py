@@ -22,7 +22,8 @@ def test_any_bits_are_counted_as_numpy_does(flag: int, data: bytes, special: lis
     rare = np.array([np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0], np.float32).astype(dtype)
     data = data[: len(data) // dtype.itemsize * dtype.itemsize]
     data += b"".join(rare[number % len(rare)].tobytes() for number in special)
-    values = np.frombuffer(data, dtype).astype(np.float64)
+    with np.errstate(invalid="ignore"):  # a signalling NaN of bfloat16 says so
+        values = np.frombuffer(data, dtype).astype(np.float64)
     expected = Nonfinite(int(np.isnan(values).sum()), int(np.isinf(values).sum()))
     assert count_nonfinite(data, dtype) == expected
     assert bool(expected) == (not np.isfinite(values).all())
