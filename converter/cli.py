@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import io
-import json
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -16,26 +15,23 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from converter.cli_look import families_command, inspect_command, printed
 from converter.cli_tokenizer import tokenizer_command
-from converter.convert import convert, inspect, plan_file, verify
-from converter.errors import ConvertError, ParityError, safe
+from converter.convert import convert, plan_file, verify
+from converter.errors import ConvertError, ParityError
 from converter.export import export
 from converter.options import FILE, Size, common, shown_progress
 from converter.plan import DTYPES, Plan
-from converter.report import ExportReport, Report, inspection_json, plan_json
+from converter.report import ExportReport, Report, plan_json
 from converter.shards import MAX_SHARD_SIZE
 from converter.stream import Stages
-from converter.table_toml import family_names, load_family
 from converter.text import (
-    columns,
     config_lines,
     error_lines,
     export_summary,
-    inspection_lines,
     plan_lines,
     seconds_lines,
     summary,
-    table_lines,
 )
 from converter.tokenizer import vocabulary_lines
 from converter.version import VERSION
@@ -141,6 +137,8 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     _convert(**options)
 
 
+main.add_command(inspect_command)
+main.add_command(families_command)
 main.add_command(tokenizer_command)
 
 
@@ -187,7 +185,7 @@ def _convert(
     if dry_run:
         made = plan_file(src, **choice)
         lines = [*plan_lines(made), "", *config_lines(made), *_vocabulary(made, dst)]
-        _print(plan_json(made) if as_json else lines)
+        printed(plan_json(made) if as_json else lines)
         return
     with _reported(as_json, quiet), shown_progress(quiet or as_json) as shown:
         progress = Stages(shown)
@@ -205,7 +203,7 @@ def _convert(
         progress.end()
     _show(report, as_json, quiet, verbose, progress.seconds)
     if not quiet and not as_json:
-        _print([*_vocabulary(report.plan, dst)])
+        printed([*_vocabulary(report.plan, dst)])
         click.echo(f"wrote {dst}")
 
 
@@ -292,44 +290,6 @@ def export_command(
         click.echo(f"wrote {dst}")
 
 
-@main.command("inspect")
-@click.argument("src", type=FILE)
-@click.option(
-    "--content",
-    is_flag=True,
-    help="Read the weights too: which tensors are equal, which values are NaN or infinite.",
-)
-@common("json")
-def inspect_command(src: Path, content: bool, as_json: bool) -> None:
-    """List the tensors of SRC, the family it fits, and what would be missing.
-
-    SRC is a .params, .npz or .npy file, or an archive with one .params file in it.
-    """
-    with shown_progress(as_json or not content) as progress:
-        found = inspect(src, content=content, progress=progress)
-    parts = found.index, found.fits, found.content
-    _print(inspection_json(*parts) if as_json else [*inspection_lines(*parts)])
-
-
-@main.command("families")
-@click.argument("name", required=False)
-@click.option("--toml", is_flag=True, help="Print the table's own text: a start for --table.")
-def families_command(name: str | None, toml: bool) -> None:
-    """List the families there are tables for, or print the table NAME as two columns."""
-    if toml and name is None:
-        raise click.UsageError("--toml prints one table: name it")
-    if name is None:
-        tables = [load_family(n) for n in family_names()]
-        rows = [("family", "what", "Transformers classes")]
-        for table in tables:
-            classes = dict.fromkeys(t.transformers_class for t in table.targets)
-            rows.append((table.name, table.title, ", ".join(classes)))
-        _print(list(columns(rows)))
-        return
-    found = load_family(name)
-    _print(found.text.rstrip("\n").split("\n") if toml else [*table_lines(found)])
-
-
 def _show(
     report: Report | ExportReport,
     as_json: bool,
@@ -338,22 +298,15 @@ def _show(
     seconds: Mapping[str, float] | None = None,
 ) -> None:
     if as_json:
-        _print(report.to_json())
+        printed(report.to_json())
     elif quiet:
         return
     elif isinstance(report, ExportReport):
-        _print([*export_summary(report)])
+        printed([*export_summary(report)])
     else:
         lines = [*plan_lines(report.plan), ""] if verbose else []
         times = ["", *seconds_lines(seconds)] if verbose and seconds else []
-        _print([*lines, *summary(report), *times])
-
-
-def _print(content: list[str] | dict[str, Any]) -> None:
-    if isinstance(content, dict):
-        click.echo(json.dumps(content, indent=2))
-    else:
-        click.echo("\n".join(map(safe, content)))
+        printed([*lines, *summary(report), *times])
 
 
 @contextmanager
