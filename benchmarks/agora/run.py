@@ -15,6 +15,7 @@ from typing import Any
 from agora import Ledger
 from agora.errors import LeakageWarning
 from agora.student import write_text
+from benchmarks.agora.page import write_page
 from benchmarks.agora.tasks import TASKS
 from benchmarks.agora.ways import ways
 
@@ -44,6 +45,7 @@ def main(folder: Path, workers: int) -> None:
                 seeds[str(seed)] = found
                 write_text(path, json.dumps(figures, indent=1) + "\n")
                 print(f"{task}, seed {seed}: {found['seconds']:.0f} s", flush=True)
+    write_page(figures, folder)
 
 
 if __name__ == "__main__":
