@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,13 +20,14 @@ UPDATES = 2400  # samples trained on in a run, whatever the batch: every run cos
 class Net:
     """Two classes, 0 and 1. theta: lr, wd, batch, and optionally updates."""
 
-    def __init__(self, theta: Mapping[str, Any], seed: int, units: int, patience: bool) -> None:
-        self.theta, self.seed, self.units, self.patience = theta, seed, units, patience
+    def __init__(self, theta: Mapping[str, Any], seed: int, nets: Nets) -> None:
+        self.theta, self.seed, self.encode = theta, seed, nets.encode
+        self.units, self.patience = nets.units, nets.patience
         self.weights: Array = np.zeros(0)
 
     def fit(self, train: Split, dev: Split) -> Work:
         rng = np.random.default_rng(self.seed)
-        x = np.stack(train.points).astype(float)
+        x = self.encode(train.points)
         y = np.array([t[1] if isinstance(t, tuple) else t for t in train.labels], float)
         inputs, units = x.shape[1], self.units
         cut = inputs * units
@@ -79,7 +80,7 @@ class Net:
         return Work(seen, forwards)
 
     def predict(self, points: Sequence[Point]) -> Sequence[Label]:
-        x = np.stack(points).astype(float)
+        x = self.encode(points)
         cut = x.shape[1] * self.units
         first = self.weights[:cut].reshape(x.shape[1], self.units)
         hidden = np.tanh(x @ first + self.weights[cut : cut + self.units])
@@ -90,20 +91,26 @@ class Net:
         np.save(directory / "weights.npy", self.weights)
 
 
+def stacked(points: Sequence[Point]) -> Array:
+    """Arrays → float64 (points, inputs)."""
+    return np.stack(points).astype(float)
+
+
 @dataclass(frozen=True)
 class Nets:
     """Makes `Net`s. patience: keep the best of many looks at dev, one every UPDATES samples."""
 
     units: int = 16
     patience: bool = False
+    encode: Callable[[Sequence[Point]], Array] = stacked
 
     def make(self, theta: Mapping[str, Any], seed: int, start: Path | None) -> Net:
-        net = Net(theta, seed, self.units, self.patience)
+        net = Net(theta, seed, self)
         if start:
             raise ValueError("these students start fresh")
         return net
 
     def load(self, directory: Path) -> Net:
-        net = Net({}, 0, self.units, self.patience)
+        net = Net({}, 0, self)
         net.weights = np.load(directory / "weights.npy")
         return net

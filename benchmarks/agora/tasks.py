@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,12 +14,16 @@ from sklearn.datasets import load_breast_cancer, load_digits
 from sklearn.ensemble import RandomForestClassifier
 
 from agora import Split
+from agora.data import numbered
 from agora.draw import Tau
 from agora.points import Label, Point
+from agora.tau_text import Drop, Either, Refill, Swap
 from agora.tau_vector import Ball
+from benchmarks.agora import grammar
+from benchmarks.agora.net import Nets
 
 Array = npt.NDArray[Any]
-Truth = Callable[[Array], Array]  # (n, dims) → n labels 0 or 1
+Truth = Callable[[Any], Array]  # n points → n labels 0 or 1
 
 
 @dataclass(frozen=True)
@@ -31,13 +35,15 @@ class Noisy:
     seed: int
 
     def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
+        right = self.truth(np.stack(points))
         return [
             int(label) ^ int(self._draw(point) >= self.accuracy)
-            for point, label in zip(points, self.truth(np.stack(points)), strict=True)
+            for point, label in zip(points, right, strict=True)
         ]
 
     def _draw(self, point: Point) -> float:
-        text = np.asarray(point, float).tobytes() + self.seed.to_bytes(8, "little")
+        raw = point.encode() if isinstance(point, str) else np.asarray(point, float).tobytes()
+        text = raw + self.seed.to_bytes(8, "little")
         return int.from_bytes(hashlib.sha256(text).digest()[:6], "little") / 2**48
 
 
@@ -50,6 +56,7 @@ class Problem:
     test: Split
     teacher: Callable[[Sequence[Point]], Sequence[Label]]
     tau: Tau
+    nets: Nets = field(default_factory=Nets)
 
 
 def sines(
@@ -143,6 +150,20 @@ def _problem(
     return Problem(splits[0], splits[1], splits[2], Noisy(truth, teacher, seed), tau)
 
 
+def template(seed: int) -> Problem:
+    """Sentences of a grammar: the mood of their words, turned round by negations. None in train.
+
+    The student sees which word stands at which place; tau drops, exchanges or replaces a word.
+    """
+    train = grammar.sample(40, 3 * seed, rich=False)
+    dev = grammar.sample(100, 3 * seed + 1, [train])
+    test = grammar.sample(1000, 3 * seed + 2, [train, dev])
+    splits = [numbered(split, ("neg", "pos")) for split in (train, dev, test)]
+    tau = Either((Drop(), Swap(), Refill(grammar.any_word)))
+    teacher = Noisy(grammar.positive, 0.9, seed)
+    return Problem(splits[0], splits[1], splits[2], teacher, tau, Nets(encode=grammar.places))
+
+
 def cancer(seed: int) -> Problem:
     """scikit-learn's breast-cancer data: 20 train, 60 dev; a forest of 200 others teaches."""
     data = load_breast_cancer()
@@ -180,6 +201,7 @@ def _real(
 
 TASKS: dict[str, Callable[[int], Problem]] = {
     "sines": sines,
+    "template": template,
     "rings": rings,
     "bag": bag,
     "breast cancer": cancer,

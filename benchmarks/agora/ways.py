@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 import numpy as np
@@ -38,6 +38,7 @@ class Search:
     chooser: Split
     target: float
     ledger: Ledger
+    nets: Nets
     runs: int = 0
     best: Net | None = None
     best_score: float = -1.0
@@ -48,7 +49,7 @@ class Search:
 
     def run(self, theta: Theta, seed: int, choose: bool = True, patience: bool = False) -> float:
         """Train one student; its score."""
-        net = Nets(patience=patience).make(dict(theta), seed, None)
+        net = replace(self.nets, patience=patience).make(dict(theta), seed, None)
         work = net.fit(self.train, self.chooser) + Work(forwards=len(self.chooser))
         score = Classification().score(net.predict(self.chooser.points), self.chooser.labels)
         self.ledger = self.ledger.spent(work)
@@ -75,7 +76,7 @@ def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Mea
     target, added = first[0].cost, first[1]
 
     def search(data: Split, chooser: Split, calls: int = 0) -> Measured:
-        found = Search(data, chooser, target, ledger.spent(Work(), calls))
+        found = Search(data, chooser, target, ledger.spent(Work(), calls), problem.nets)
         for i in count():
             if not found.fits(found.price()):
                 return found.measured(problem)
@@ -105,7 +106,7 @@ def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Mea
         yield f"one-shot tau({name}) and grid", search(train + split, dev, len(split))
     yield "Agora on random dev points", _agora(problem, seed, ledger, "worst", mistakes="random")[0]
     yield "successive halving", _halving(problem, seed, ledger, target)
-    plain = Search(train, dev, target, ledger)
+    plain = Search(train, dev, target, ledger, problem.nets)
     looks = (target - len(dev)) / (plain.price())  # one every UPDATES samples, and one at the end
     updates = int(looks * UPDATES)
     plain.run((*PLAIN, ("updates", updates)), _seed(seed, 0), patience=True)
@@ -118,7 +119,7 @@ def _agora(
     problem: Problem, seed: int, ledger: Ledger, prune: str, mistakes: str = "leader"
 ) -> tuple[Measured, int]:
     result = agora(
-        Nets(),
+        problem.nets,
         problem.teacher,
         problem.train,
         problem.dev,
@@ -140,7 +141,7 @@ def _agora(
 
 def _halving(problem: Problem, seed: int, ledger: Ledger, target: float) -> Measured:
     """Brackets of four rungs, 24 → 12 → 6 → 3 thetas, 600 → 4800 samples, until all is spent."""
-    found = Search(problem.train, problem.dev, target, ledger)
+    found = Search(problem.train, problem.dev, target, ledger, problem.nets)
     for bracket in count():
         thetas: Sequence[Theta] = GRID
         for rung in range(4):

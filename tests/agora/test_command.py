@@ -21,8 +21,8 @@ from agora.cli import command
 from agora.data import numbered
 from agora.errors import AgoraError
 from agora.job import Job
+from benchmarks.agora import grammar
 from converter import convert
-from tests.agora import grammar
 
 ROOT = Path(__file__).parents[2]
 LABELS = ("neg", "pos")

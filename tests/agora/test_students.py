@@ -158,7 +158,7 @@ def test_teachers() -> None:
 def bort(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import BertConfig, BertModel
 
-    from tests.agora import grammar
+    from benchmarks.agora import grammar
 
     place = tmp_path_factory.mktemp("bort")
     config = BertConfig(

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from agora import Split
+from agora.tau_text import HOLE
 
 GOOD = ["good", "fine", "great", "lovely", "superb", "clever", "warm", "fresh", "bright", "funny"]
 BAD = ["bad", "poor", "awful", "dull", "weak", "stale", "cold", "bleak", "silly", "clumsy"]
@@ -40,8 +42,27 @@ def truth(text: str) -> str:
     return "pos" if (mood > 0) ^ (flips % 2 == 1) else "neg"
 
 
+def positive(texts: Sequence[str]) -> npt.NDArray[Any]:
+    """Bool (texts,): which are "pos"."""
+    return np.array([truth(text) == "pos" for text in texts])
+
+
+def places(texts: Sequence[str]) -> npt.NDArray[np.float64]:
+    """float64 (texts, 7 × words): 1 where a word stands at a place."""
+    rows = np.zeros((len(texts), 7, len(WORDS)))
+    for row, text in zip(rows, texts, strict=True):
+        for place, word in enumerate(text.split()[:7]):
+            row[place, WORDS.index(word)] = 1
+    return rows.reshape(len(texts), -1)
+
+
+def any_word(text: str, rng: np.random.Generator) -> str:
+    """The hole filled with any word of the grammar."""
+    return text.replace(HOLE, str(rng.choice(WORDS[len(SPECIAL) :])))
+
+
 def sample(n: int, seed: int, without: Sequence[Split] = (), rich: bool = True) -> Split:
-    """n different sentences, none of them in `without`."""
+    """N different sentences, none of them in `without`."""
     rng = np.random.default_rng(seed)
     taken = {point for split in without for point in split.points}
     points: list[str] = []
@@ -54,6 +75,7 @@ def sample(n: int, seed: int, without: Sequence[Split] = (), rich: bool = True) 
 
 
 def write(split: Split, path: Path) -> Path:
+    """The split as JSON Lines."""
     rows = [
         {"text": p, "label": label} for p, label in zip(split.points, split.labels, strict=True)
     ]
@@ -62,6 +84,7 @@ def write(split: Split, path: Path) -> Path:
 
 
 def save_tokenizer(directory: Path) -> None:
+    """A tokenizer of the grammar's words, for Transformers."""
     words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, "<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     names = dict(zip(("cls", "pad", "sep", "unk", "mask"), SPECIAL, strict=True))
