@@ -96,6 +96,9 @@ def main() -> None:
     """The command `bort-agora`: an error becomes text and exit code 1."""
     try:
         command(prog_name="bort-agora")
+    except ModuleNotFoundError as error:
+        click.echo(f"error: {error.name} is missing: pip install 'bort-convert[agora]'", err=True)
+        sys.exit(1)
     except AgoraError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)

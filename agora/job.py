@@ -16,7 +16,7 @@ from typing import Any
 
 from agora.data import check_splits, numbered, read_split
 from agora.draw import Tau, Teacher
-from agora.errors import DataError, OptionError
+from agora.errors import AgoraError, DataError, OptionError
 from agora.grid import Theta, grid
 from agora.ledger import Ledger
 from agora.log import Result, Round, line
@@ -202,7 +202,9 @@ def _teacher(job: Job) -> Teacher:
         if list(own or generic[:2]) != generic:
             raise DataError(f"{job.teacher} knows the labels {own}, train has {job.names}")
         own = job.names
-    student = _students(job.teacher, () if job.number else own, job).load(job.teacher)
+    students = _students(job.teacher, () if job.number else own, job)
+    with _readable(job.teacher, "a classifier and its tokenizer"):
+        student = students.load(job.teacher)
     trained = Trained(student, job.soft)
     if job.number or own == job.names:
         return trained
@@ -227,8 +229,19 @@ def _tau(job: Job) -> Tau:
     if job.tau == "refill" or (job.tau == "auto" and job.mlm):
         if job.mlm is None:
             raise OptionError("--tau refill needs --mlm, a directory with a masked language model")
-        return Refill(Filler(str(job.mlm)))
+        with _readable(job.mlm, "a masked language model and its tokenizer"):
+            return Refill(Filler(str(job.mlm)))
     return Either((Drop(), Swap()))
+
+
+@contextmanager
+def _readable(directory: Path, what: str) -> Iterator[None]:
+    try:
+        yield
+    except AgoraError:
+        raise
+    except Exception as error:  # whatever Transformers meets in a directory of the user's
+        raise DataError(f"{directory} cannot be read as {what}: {error}") from None
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from click.testing import CliRunner
 
 from agora import Split
 from agora.bort import Borts
-from agora.cli import command
+from agora.cli import command, main
 from agora.data import numbered
 from agora.errors import AgoraError
 from agora.job import Job
@@ -200,6 +201,29 @@ def test_options_that_cannot_be(place: Path, tmp_path: Path) -> None:
         assert isinstance(result.exception, AgoraError), result.output
         assert said in str(result.exception)
     assert invoke(*arguments(place, tmp_path / "out", lr="a")).exit_code == 2
+
+
+def test_a_teacher_that_cannot_be_read(place: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(place / "teacher", broken)
+    (broken / "model.safetensors").write_bytes(b"no weights")
+    result = invoke(*arguments(place, tmp_path / "out", teacher=broken))
+    assert isinstance(result.exception, AgoraError)
+    assert "cannot be read as a classifier" in str(result.exception)
+
+
+def test_errors_are_text_and_an_exit_code(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["bort-agora", *arguments(place, place)])
+    with pytest.raises(SystemExit) as stopped:
+        main()
+    assert stopped.value.code == 1
+    assert capsys.readouterr().err.startswith(f"error: {place} exists")
+    monkeypatch.setitem(sys.modules, "agora.job", None)
+    with pytest.raises(SystemExit):
+        main()
+    assert "pip install 'bort-convert[agora]'" in capsys.readouterr().err
 
 
 def test_pairs_and_regression(place: Path, tmp_path: Path) -> None:
