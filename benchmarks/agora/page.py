@@ -58,6 +58,8 @@ def write_page(figures: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
         "hidden layer of 16 in NumPy, 24 hyperparameter sets, 2,400 samples a training. agora.json",
         "has every seed. The tasks are defined in `benchmarks/agora/tasks.py`, the ways in",
         "`benchmarks/agora/ways.py`; the radius of tau was set before these seeds were run.",
+        "Intervals are not corrected for the number of comparisons: some of those that just",
+        "miss 0 are luck.",
         "",
         f"**To be reached on sines, against grid search:** mean gain above 0.02 (is {gain:.3f}), "
         f"won in 9 of 12 seeds (is {wins} of {count}), lower bound above 0 (is {low:.3f}): "
