@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "bort-agora"
+mpl.rcParams["svg.fonttype"] = "none"
 from matplotlib import pyplot as plt  # noqa: E402  (the backend is chosen first)
 
 AGORA = "Agora (worst)"
