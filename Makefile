@@ -10,7 +10,7 @@ TOKENS := fixtures/tokenizers
 FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test unit parity fuzz bort-full zoo-full big-file check generate fixtures bench clean
+.PHONY: help run test unit parity fuzz bort-full zoo-full big-file check generate fixtures bench agora-bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -80,12 +80,15 @@ bench: .venv/.done .venv-mxnet-original/.done .venv-mxnet-benchmark/.done  ## me
 	  .venv-mxnet-benchmark/bin/python build/bench
 	$(BIN)/python tools/generate.py
 
+agora-bench: .venv/.done  ## Agora against other ways to spend the same compute, 12 seeds a task; rewrite benchmarks/agora.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.agora.run benchmarks
+
 clean:  ## remove what the targets above made
 	rm -rf build .venv .venv-*
 
 .venv/.done: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev]'
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev,agora]'
 	touch $@
 
 # GluonNLP is a source package that needs setuptools < 70 and Cython present, and no dependency more.

@@ -1,0 +1,116 @@
+"""What the loop asks of a student, and the training of one, which may happen on another machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from agora.errors import StateError
+from agora.ledger import Work
+from agora.points import Label, Point, Split, decode, encode
+
+
+class Student(Protocol):
+    """A model to be trained."""
+
+    def fit(self, train: Split, dev: Split) -> Work:
+        """Train, and tell the work done. dev is there for early stopping alone."""
+        ...
+
+    def predict(self, points: Sequence[Point]) -> Sequence[Label]:
+        """One label a point."""
+        ...
+
+    def save(self, directory: Path) -> None:
+        """Write the trained student into an empty directory."""
+        ...
+
+
+class StudentFactory(Protocol):
+    """Makes untrained students, and reads trained ones. Must be picklable for other processes."""
+
+    def make(self, theta: Mapping[str, Any], seed: int, start: Path | None) -> Student:
+        """An untrained student; from the student saved in `start` if that is given."""
+        ...
+
+    def load(self, directory: Path) -> Student:
+        """What `save` wrote."""
+        ...
+
+
+@dataclass(frozen=True)
+class Order:
+    """One student to train: everything that decides the outcome."""
+
+    theta: Mapping[str, Any]
+    seed: int
+    train: Split
+    dev: Split
+    selection: Split | None
+    folder: Path
+    start: Path | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trained student said of dev (and of the selection split), and its work."""
+
+    dev: tuple[Label, ...]
+    selection: tuple[Label, ...]
+    work: Work
+
+
+def train_one(factory: StudentFactory, order: Order) -> Outcome:
+    """Train the student, save it under `order.folder`, and say what it predicts.
+
+    The outcome is the last thing written, by one rename: where it is, the student is whole.
+    """
+    done = finished(order.folder)
+    if done:
+        return done
+    place = order.folder / "student"
+    shutil.rmtree(order.folder, ignore_errors=True)
+    place.mkdir(parents=True)
+    student = factory.make(order.theta, order.seed, order.start)
+    work = student.fit(order.train, order.dev)
+    said = [
+        tuple(_plain(label) for label in student.predict(split.points)) if split else ()
+        for split in (order.dev, order.selection)
+    ]
+    student.save(place)
+    work += Work(forwards=len(said[0]) + len(said[1]))
+    text = json.dumps([encode(said[0]), encode(said[1]), work.updates, work.forwards])
+    write_text(order.folder / "outcome.json", text)
+    return Outcome(said[0], said[1], work)
+
+
+def finished(folder: Path) -> Outcome | None:
+    """The outcome of a student trained before, if there is one."""
+    path = folder / "outcome.json"
+    try:
+        dev, selection, updates, forwards = json.loads(path.read_text("utf-8"))
+        return Outcome(decode(dev), decode(selection), Work(updates, forwards))
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise StateError(f"{path} is damaged ({error}): remove {folder}") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """The file is absent, old or new, and whole, whenever the process is killed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(part, path)
+
+
+def _plain(label: Label) -> Label:
+    return label.item() if hasattr(label, "item") else label

@@ -1,0 +1,1 @@
+"""Agora against other ways to spend the same compute."""

@@ -1,0 +1,79 @@
+"""Agora's gain itself, small enough for every run of the tests; and the page's arithmetic."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from agora import Ledger
+from benchmarks.agora.page import AGORA, GRID_SEARCH, column, done_when, interval, verdict
+from benchmarks.agora.tasks import TASKS, Noisy, sines
+from benchmarks.agora.ways import ways
+
+ROOT = Path(__file__).parents[2]
+RECORDED: dict[str, dict[str, Any]] = json.loads((ROOT / "benchmarks/agora.json").read_text())
+
+
+@pytest.mark.filterwarnings("ignore::agora.errors.LeakageWarning")
+def test_one_seed_of_sines_is_as_recorded_and_all_costs_are_equal() -> None:
+    """Runs two ways of one seed again: the page's figures are those that this code gives."""
+    again = ways(sines(3), 3, Ledger())
+    recorded = RECORDED["sines"]["3"]["ways"]
+    for name in (AGORA, GRID_SEARCH):
+        way, found = next(again)
+        assert way == name
+        assert found.cost == recorded[name]["cost"]
+        assert found.test == pytest.approx(recorded[name]["test"], abs=0.02)
+
+
+def test_costs_are_equal_within_one_per_cent() -> None:
+    for task, seeds in RECORDED.items():
+        for way in next(iter(seeds.values()))["ways"]:
+            share = column(seeds, way, "cost") / column(seeds, AGORA, "cost")
+            if "as much as it takes" in way:
+                assert share.max() < 1, (task, way)
+            else:
+                assert np.abs(share - 1).max() < 0.01, (task, way)
+
+
+def test_what_was_to_be_reached_on_sines() -> None:
+    assert len(RECORDED["sines"]) >= 12
+    gain, wins, low = done_when(RECORDED["sines"])
+    assert gain > 0.02
+    assert wins >= 9
+    assert low > 0
+
+
+def test_interval() -> None:
+    gains = np.random.default_rng(1).normal(0.1, 0.2, 400)
+    low, high = interval(gains)
+    assert abs((low + high) / 2 - gains.mean()) < 0.002
+    assert abs((high - low) / (2 * 1.96 * gains.std() / 20) - 1) < 0.1
+    assert verdict(*interval(-gains)) == "**Agora worse**"
+    assert verdict(-0.1, 0.1) == "no difference shown"
+
+
+def test_noisy_teacher_has_its_accuracy_and_never_changes_its_mind() -> None:
+    problem = sines(0, teacher=0.7)
+    said = problem.teacher(problem.test.points)
+    assert abs(np.mean(np.array(said) == problem.test.labels) - 0.7) < 0.03
+    assert problem.teacher(problem.test.points[::-1]) == said[::-1]
+
+
+@pytest.mark.parametrize("name", sorted(TASKS))
+def test_task(name: str) -> None:
+    """Labels of both classes; the same again for a seed; nothing shared between the splits."""
+    problem, again = TASKS[name](1), TASKS[name](1)
+    assert problem.test.digest() == again.test.digest() != TASKS[name](2).test.digest()
+    for split in (problem.train, problem.dev, problem.test):
+        assert set(split.labels) == {0, 1}
+    point = problem.dev.points[0]
+    near = problem.tau(point, np.random.default_rng(0))
+    assert not np.array_equal(near, point)
+    truth = getattr(problem.teacher, "truth", None)
+    if isinstance(problem.teacher, Noisy) and truth:
+        assert truth(np.stack(problem.dev.points)).astype(int).tolist() == list(problem.dev.labels)

@@ -1,0 +1,88 @@
+"""The same trace from one process, several processes, and a dask cluster on loopback."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor, ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agora import agora, grid
+from agora.errors import StudentError
+from tests.agora.toys import Neighbours, Shift, split, truth
+
+GRID = grid(forget=[0.0, 0.3, 0.6], name=["a", "b"])
+ROOT = Path(__file__).parents[2]
+
+
+def trace(executor: Executor | None, state: Path | None = None) -> object:
+    return agora(
+        Neighbours(), truth, split(6, 1), split(30, 2), GRID, Shift(),
+        executor=executor, seed=5, state=state,
+    ).trace()  # fmt: skip
+
+
+def test_processes_and_dask_on_loopback_give_the_same_trace() -> None:
+    from distributed import Client, LocalCluster
+
+    alone = trace(None)
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        assert trace(pool) == alone
+    options: dict[str, Any] = dict(host="127.0.0.1", dashboard_address=None, threads_per_worker=1)
+    cluster_class: Any = LocalCluster
+    client_class: Any = Client
+    with cluster_class(n_workers=2, **options) as cluster, client_class(cluster) as client:
+        assert trace(client.get_executor()) == alone
+
+
+def test_a_student_that_fails_in_another_process_is_named() -> None:
+    with (
+        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
+        pytest.raises(StudentError, match=r"student 1 \(fail=1\).*told to fail"),
+    ):
+        agora(
+            Neighbours(), truth, split(6, 1), split(30, 2), grid(fail=[0, 1]), Shift(),
+            executor=pool,
+        )  # fmt: skip
+
+
+SCRIPT = """
+import sys, time
+from pathlib import Path
+from tests.agora import toys
+fit = toys.Nearest.fit
+def slow(self, train, dev):
+    time.sleep(0.02)
+    return fit(self, train, dev)
+toys.Nearest.fit = slow
+from tests.agora.test_executors import trace
+trace(None, Path(sys.argv[1]))
+"""
+
+
+def test_kill_9_and_resume(tmp_path: Path) -> None:
+    """A real process, killed at several moments: what is resumed gives the whole run's trace."""
+    state = tmp_path / "state"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for finished in (2, 9, 15):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, state], env=environment, stderr=subprocess.PIPE
+        )
+        deadline = time.monotonic() + 60
+        while len(list(state.glob("*/*/outcome.json"))) < finished:
+            assert process.poll() is None, process.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert process.stderr is not None
+        process.stderr.close()
+        assert len(list(state.glob("*/*/outcome.json"))) < 21
+    assert trace(None, state) == trace(None)

@@ -1,0 +1,356 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agora import Ledger, Regression, Result, Split, agora, grid, table
+from agora.errors import (
+    AgoraError,
+    GateWarning,
+    LeakageWarning,
+    OptionError,
+    StateError,
+    StudentError,
+    TeacherError,
+)
+from agora.grid import RULES
+from agora.points import Label, Point
+from tests.agora.toys import Neighbours, Shift, split, truth
+
+GRID = grid(forget=[0.0, 0.3, 0.6], name=["a", "b"])
+
+
+class Recorder:
+    """A teacher that remembers what it was asked."""
+
+    def __init__(self, flip: bool = False) -> None:
+        self.asked: list[Point] = []
+        self.flip = flip
+
+    def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
+        self.asked += points
+        return [label ^ self.flip for label in truth(points)]
+
+
+class Marker(Shift):
+    """tau that remembers what it gave."""
+
+    given: list[Point]
+
+    def __init__(self) -> None:
+        super().__init__()
+        object.__setattr__(self, "given", [])
+
+    def __call__(self, point: Point, rng: np.random.Generator) -> Point:
+        self.given.append(super().__call__(point, rng))
+        return self.given[-1]
+
+
+def run(
+    train: Split | None = None, dev: Split | None = None, teacher: Any = truth, **more: Any
+) -> Result:
+    more = {"gate": None, **more}
+    tau = more.pop("tau", Shift())
+    return agora(
+        Neighbours(), teacher, train or split(6, 1), dev or split(30, 2),
+        more.pop("theta_grid", GRID), tau, **more,
+    )  # fmt: skip
+
+
+options = st.fixed_dictionaries(
+    {
+        "prune": st.sampled_from(sorted(RULES)),
+        "replay": st.integers(0, 2),
+        "draws": st.integers(1, 3),
+        "growth": st.sampled_from(["cumulative", "last"]),
+        "start": st.sampled_from(["fresh", "best"]),
+        "keep": st.sampled_from(["best", "last"]),
+        "guard": st.booleans(),
+        "mistakes": st.sampled_from(["leader", "random"]),
+        "seed": st.integers(0, 2**32),
+    }
+)
+
+
+@settings(max_examples=25)
+@given(options, st.integers(1, 8), st.integers(1, 20))
+def test_invariants(chosen: dict[str, Any], train_size: int, dev_size: int) -> None:
+    teacher, tau = Recorder(flip=True), Marker()  # a liar: its labels are told from dev's
+    train, dev = split(train_size, 1), split(dev_size, 2)
+    result = run(train, dev, teacher, tau=tau, **chosen)
+    accepted = [record for record in result.rounds if record.accepted]
+    assert len(accepted) <= len(GRID)
+    assert [record.index for record in accepted] == list(range(len(accepted)))
+    assert result.stopped == "every theta was pruned"
+    assert sorted(i for r in accepted for i in r.pruned) == list(range(len(GRID)))
+    for before, after in pairwise(accepted):
+        assert after.added <= len(before.mistakes) * chosen["draws"] <= dev_size * chosen["draws"]
+        grown = before.train_size if chosen["growth"] == "cumulative" else train_size
+        assert after.train_size == grown + after.added
+    # the teacher is asked about tau's output alone, and its labels, not dev's, enter train
+    assert set(teacher.asked) <= set(tau.given)
+    new = list(zip(result.train.points, result.train.labels, strict=True))[train_size:]
+    assert result.train.points[:train_size] == train.points
+    assert not {point for point, _ in new} & set(dev.points)
+    assert all(label == 1 - truth([point])[0] for point, label in new)
+    # the ledger, recomputed from the log: updates and dev forwards of every student
+    students = sum(len(r.thetas) for r in result.rounds)
+    assert result.ledger.forwards == students * dev_size
+    assert result.ledger.updates == sum(len(r.thetas) * r.train_size for r in result.rounds)
+    assert result.ledger.teacher_calls == len(teacher.asked)
+    assert result.rounds[-1].cost == result.ledger.cost
+    # what is returned is what the log says
+    if chosen["keep"] == "best":
+        assert result.chosen.score == max(r.score for r in accepted)
+    else:
+        assert result.chosen.index == accepted[-1].index
+    said = result.student.predict(dev.points)
+    wrong = tuple(i for i, label in enumerate(dev.labels) if said[i] != label)
+    assert wrong == result.chosen.mistakes
+
+
+@settings(max_examples=10)
+@given(options)
+def test_same_seed_same_trace(chosen: dict[str, Any]) -> None:
+    assert run(**chosen).trace() == run(**chosen).trace()
+
+
+def test_another_seed_is_another_run() -> None:
+    assert run(seed=1).trace() != run(seed=2).trace()
+
+
+def test_no_mistakes_terminates() -> None:
+    dev = split(10, 2)
+    result = run(train=dev, dev=dev, theta_grid=grid(forget=[0.0], name=["a", "b", "c"]))
+    assert [record.mistakes for record in result.rounds] == [(), (), ()]
+    assert result.ledger.teacher_calls == 0
+    assert result.train == dev
+
+
+def test_mistakes_are_learnt() -> None:
+    """The point of it all: with an exact teacher, dev's mistakes go away, and so do test's."""
+    test = split(500, 3)
+    result = run(split(6, 1), split(60, 2), theta_grid=grid(forget=[0.0], name=range(6)))
+    first = result.rounds[0]
+    assert len(first.mistakes) > 5
+    assert result.chosen.score > first.score + 0.05
+    said = result.student.predict(test.points)
+    alone = Neighbours().make({}, 0, None)
+    alone.fit(split(6, 1), test)
+    plain = np.mean(np.array(alone.predict(test.points)) == test.labels)
+    assert np.mean(np.array(said) == test.labels) > plain + 0.05
+
+
+def test_replay_redoes_a_round_that_fell() -> None:
+    """Students whose luck decides: some round falls, is done again, and its best try counts."""
+    thetas = grid(forget=[0.5], name=range(6))
+    result = run(replay=2, theta_grid=thetas, seed=4)
+    again = [record for record in result.rounds if record.replay]
+    assert again
+    for index in {record.index for record in again}:
+        tries = [record for record in result.rounds if record.index == index]
+        before = next(r for r in result.rounds if r.index == index - 1 and r.accepted)
+        assert all(record.score < before.score for record in tries[:-1])
+        (kept,) = [record for record in tries if record.accepted]
+        assert kept.score == max(record.score for record in tries)
+        assert len({record.folder for record in tries}) == len(tries)
+    assert not any(record.replay for record in run(theta_grid=thetas, seed=4).rounds)
+
+
+def test_budget_stops_before_it_is_exceeded() -> None:
+    whole = run().ledger.cost
+    for share in (0.3, 0.5, 0.8):
+        result = run(budget=whole * share)
+        assert result.stopped == "the next round would exceed the budget"
+        assert len(result.rounds) < len(GRID)
+        assert (
+            result.ledger.cost <= whole * share * 1.1
+        )  # students of a round cost more than before
+    assert len(run(budget=1).rounds) == 1  # the first always runs
+    assert run(budget=whole * 2).trace()["rounds"] == run().trace()["rounds"]
+
+
+def test_ledger_counts_by_the_stated_prices() -> None:
+    ledger = Ledger(updates=10, forwards=4, teacher_calls=3, student=2.0, teacher=100.0)
+    assert ledger.cost == 2 * (3 * 10 + 4) + 300
+
+
+def test_selection_split_is_scored_and_never_perturbed() -> None:
+    selection, tau = split(25, 7), Marker()
+    result = run(selection=selection, tau=tau)
+    said = result.student.predict(selection.points)
+    right = np.mean(np.array(said) == selection.labels)
+    assert result.chosen.score == pytest.approx(right)
+    dev = np.array(split(30, 2).points)
+    assert all(np.abs(dev - point).min() < 0.5 for point in tau.given)
+    assert result.ledger.forwards == sum(len(r.thetas) for r in result.rounds) * 55
+
+
+class Back(Shift):
+    """tau that gives back what it got."""
+
+    def __call__(self, point: Point, rng: np.random.Generator) -> Point:
+        return point
+
+
+def test_identity_is_leakage_and_enters_nothing() -> None:
+    with pytest.warns(LeakageWarning, match="identity is leakage"):
+        result = run(tau=Back())
+    assert result.train == split(6, 1)
+    assert sum(r.leaked for r in result.rounds) > 0
+    assert all(r.added == 0 for r in result.rounds)
+    assert result.ledger.teacher_calls == 0
+
+
+def test_points_to_avoid_are_never_emitted() -> None:
+    class ToTest(Shift):
+        def __call__(self, point: Point, rng: np.random.Generator) -> Point:
+            return 0.5 if rng.random() < 0.5 else super().__call__(point, rng)
+
+    with pytest.warns(LeakageWarning):
+        result = run(tau=ToTest(), avoid=[0.5])
+    assert 0.5 not in result.train.points
+    assert 0.5 in run(tau=ToTest()).train.points
+
+
+def test_gate() -> None:
+    with pytest.raises(TeacherError, match=r"right on 0\.000 of dev, and must be above 0\.667"):
+        run(teacher=Recorder(flip=True), gate=2 / 3)
+    teacher = Recorder()
+    result = run(teacher=teacher, gate=2 / 3)
+    assert tuple(teacher.asked[:30]) == split(30, 2).points
+    assert result.ledger.teacher_calls == len(teacher.asked)
+
+
+def test_gate_warns_for_more_than_two_classes() -> None:
+    dev = Split.of(split(30, 2).points, [i % 3 for i in range(30)])
+    with pytest.warns(GateWarning, match="two classes"):
+        run(dev=dev, gate=0.1, teacher=lambda points: [i % 3 for i in range(len(points))])
+
+
+def test_teacher_that_knows_nothing() -> None:
+    with pytest.warns(GateWarning, match="knows no dev point"):
+        result = run(gate=2 / 3, teacher=lambda points: [None] * len(points))
+    assert result.train == split(6, 1)
+
+
+@pytest.mark.parametrize("labels", [[1], [float("nan")] * 100])
+def test_teacher_that_answers_nonsense(labels: list[float]) -> None:
+    with pytest.raises(TeacherError):
+        run(teacher=lambda points: labels[: max(1, len(points))] if len(points) > 1 else [])
+
+
+def test_soft_labels() -> None:
+    def soft(points: Sequence[Point]) -> Sequence[Label]:
+        return [(0.2, 0.8) if label else (0.9, 0.1) for label in truth(points)]
+
+    assert set(run(teacher=soft).train.labels) <= {0, 1}
+    assert (0.2, 0.8) in run(teacher=soft, soft=True).train.labels
+    assert run(teacher=soft).trace()["rounds"] == run(teacher=truth).trace()["rounds"]
+
+
+def test_regression() -> None:
+    points = np.linspace(0, 2, 9).tolist()
+    train = Split.of(points[::3], [p * p for p in points[::3]])
+    dev = Split.of([p + 0.05 for p in points], [(p + 0.05) ** 2 for p in points])
+    teacher = lambda points: [p * p for p in points]  # noqa: E731
+    result = run(train, dev, teacher, task=Regression(0.2), gate=0.9)
+    assert result.chosen.score > result.rounds[0].score
+    assert all(abs(y - x * x) < 1e-9 for x, y in zip(*vars(result.train).values(), strict=True))
+
+
+def test_student_that_fails_is_named() -> None:
+    with pytest.raises(StudentError, match=r"round 0, student 1 \(fail=1\).*told to fail"):
+        run(theta_grid=grid(fail=[0, 1]))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"theta_grid": ()},
+        {"theta_grid": GRID[:1] * 2},
+        {"prune": "best"},
+        {"draws": 0},
+        {"replay": -1},
+        {"growth": "none"},
+        {"budget": 0},
+        {"seed": -1},
+        {"selection": Split((), ())},
+    ],
+)
+def test_options_that_mean_nothing(more: dict[str, Any]) -> None:
+    with pytest.raises(OptionError):
+        run(**more)
+
+
+def test_table_names_every_round() -> None:
+    result = run()
+    lines = table(GRID, result.rounds).splitlines()
+    assert len(lines) == len(result.rounds) + 1
+    assert "no result" in lines[0]
+    assert not any(f"{r.score:.3f}" in line for r in result.rounds for line in lines)
+
+
+# ---- state on disk
+
+
+class Stopper:
+    """A teacher that is killed after some calls."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+
+    def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
+        self.calls -= 1
+        if self.calls < 0:
+            raise KeyboardInterrupt
+        return truth(points)
+
+
+@pytest.mark.parametrize("more", [{}, {"start": "best"}, {"replay": 2, "keep": "last"}])
+def test_killed_and_resumed_is_the_same(tmp_path: Path, more: dict[str, Any]) -> None:
+    whole = run(**more)
+    for calls in (0, 1):
+        with pytest.raises(KeyboardInterrupt):
+            run(teacher=Stopper(calls), state=tmp_path, **more)
+    assert run(state=tmp_path, **more).trace() == whole.trace()
+    weights = list(tmp_path.glob("*/*/student"))
+    assert len(weights) <= 2  # the best's, and the last round's
+    assert run(teacher=Stopper(0), state=tmp_path, **more).trace() == whole.trace()
+
+
+def test_state_of_another_run_is_refused(tmp_path: Path) -> None:
+    run(state=tmp_path)
+    with pytest.raises(StateError, match="seed: was 0, is 1"):
+        run(state=tmp_path, seed=1)
+    with pytest.raises(StateError, match="data"):
+        run(state=tmp_path, dev=split(31, 2))
+
+
+def test_state_that_is_damaged(tmp_path: Path) -> None:
+    run(state=tmp_path)
+    (tmp_path / "round-001.0" / "points.json").write_text("{")
+    with pytest.raises(StateError, match="no JSON"):
+        run(state=tmp_path)
+    (tmp_path / "round-000.0" / "002" / "outcome.json").write_text("[1")
+    with pytest.raises(StateError, match="damaged"):
+        run(state=tmp_path)
+
+
+def test_a_changed_outcome_changes_the_result(tmp_path: Path) -> None:
+    """Negative control: the resumed run does read what is on disk."""
+    whole = run(state=tmp_path)
+    path = tmp_path / "round-000.0" / "000" / "outcome.json"
+    values = json.loads(path.read_text())
+    values[0]["tuple"] = [1 - value for value in values[0]["tuple"]]
+    path.write_text(json.dumps(values))
+    with pytest.raises((AssertionError, AgoraError, FileNotFoundError)):
+        assert run(state=tmp_path).trace() == whole.trace()

@@ -1,0 +1,76 @@
+"""Students that learn nothing deep and cost nothing, to see what the loop does with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from agora import Split, Work
+from agora.points import Label, Point
+
+
+class Nearest:
+    """The label of the nearest point of train, after forgetting some of it."""
+
+    def __init__(self, theta: Mapping[str, Any], seed: int, start: Path | None) -> None:
+        self.theta, self.seed = theta, seed
+        self.x: list[float] = []
+        self.y: list[Label] = []
+        if start:
+            self.x, self.y = json.loads((start / "nearest.json").read_text())
+
+    def fit(self, train: Split, dev: Split) -> Work:
+        if self.theta.get("fail"):
+            raise ValueError("told to fail")
+        rng = np.random.default_rng(self.seed)
+        for point, label in zip(train.points, train.labels, strict=True):
+            if rng.random() >= self.theta.get("forget", 0.0):
+                self.x.append(float(point))
+                self.y.append(label if not isinstance(label, tuple) else int(np.argmax(label)))
+        return Work(updates=len(train))
+
+    def predict(self, points: Sequence[Point]) -> Sequence[Label]:
+        if not self.x:
+            return [0] * len(points)
+        return [self.y[int(np.argmin(np.abs(np.array(self.x) - p)))] for p in points]
+
+    def save(self, directory: Path) -> None:
+        (directory / "nearest.json").write_text(json.dumps([self.x, self.y]))
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Makes `Nearest`s."""
+
+    def make(self, theta: Mapping[str, Any], seed: int, start: Path | None) -> Nearest:
+        return Nearest(theta, seed, start)
+
+    def load(self, directory: Path) -> Nearest:
+        return Nearest({}, 0, directory)
+
+
+@dataclass(frozen=True)
+class Shift:
+    """tau for numbers."""
+
+    width: float = 0.05
+
+    def __call__(self, point: Point, rng: np.random.Generator) -> Point:
+        return float(point + rng.normal(0, self.width))
+
+    def distance(self, point: Point, other: Point) -> float:
+        return float(abs(other - point))
+
+
+def truth(points: Sequence[Point]) -> list[int]:
+    return [int(np.sin(9 * p) > 0) for p in points]
+
+
+def split(n: int, seed: int) -> Split:
+    points = np.random.default_rng(seed).uniform(0, 2, n).tolist()
+    return Split.of(points, truth(points))
