@@ -31,6 +31,7 @@ def write_page(figures: Mapping[str, Any], folder: Path) -> None:
         "Made by `make bench`; do not edit. Compare ratios, not seconds: they are taken within a",
         f"round, medians of {figures['rounds']} rounds in turn after one that is not counted. What",
         "a command wrote is removed before the next one runs. figures.json has every round.",
+        "Agora has a page of its own: [agora.md](agora.md).",
         "",
         f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['system']}, "
         f"Python {machine['python']}, warm page cache; {machine['date']}, load average "
