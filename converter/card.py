@@ -115,7 +115,13 @@ def tokenizer_section(prepared: Prepared, tokens: Tokens | None) -> Iterator[str
             "- Combining marks in an unusual order, or after a character such as ³, may be cut "
             "otherwise."
         )
-    if prepared.kind == "sentencepiece":
+    if prepared.recut:
+        yield (
+            f"- GluonNLP's script cuts {len(prepared.recut)} pieces such as `{prepared.recut[0]}` "
+            "once more, the number from the comma. They are never chosen here, which can cut the "
+            "text around them otherwise."
+        )
+    if prepared.kind in ("sentencepiece", "xlnet-sentencepiece"):
         yield "- A control piece such as `<s>` within a text is always taken for that piece."
     if prepared.vocabulary.duplicates:
         yield f"- Ids that no text gives: {', '.join(map(str, prepared.vocabulary.duplicates))}."

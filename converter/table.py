@@ -36,7 +36,10 @@ ROLES: Mapping[str, str] = {
     "mask": "mask",
     "unk": "unknown",
 }
-KINDS = ("wordpiece", "byte-level-bpe", "bert-sentencepiece", "sentencepiece")
+KINDS = (
+    *("wordpiece", "byte-level-bpe"),
+    *("bert-sentencepiece", "xlnet-sentencepiece", "sentencepiece"),
+)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """GluonNLP's tokenization in Python, to compare a written directory with.
 
 Sources: GluonNLP v0.8.3 and v0.10.0 src/gluonnlp/data/transforms.py (BERTBasicTokenizer,
-BERTTokenizer, GPT2BPETokenizer, BERTSPTokenizer), v0.10.0 data/fast_bert_tokenizer.pyx.
+BERTTokenizer, GPT2BPETokenizer, BERTSPTokenizer), v0.10.0 data/fast_bert_tokenizer.pyx,
+scripts/language_model/transformer/data.py (XLNetTokenizer).
 """
 
 from __future__ import annotations
@@ -108,3 +109,23 @@ def _merged(parts: Sequence[str], pair: tuple[str, str]) -> list[str]:
 def bert_sentence_pieces(words: Sequence[str], pieces: Callable[[str], Sequence[str]]) -> list[str]:
     """BERTSPTokenizer: every word and every mark is a sentence of its own."""
     return [piece for word in words for piece in pieces(word)]
+
+
+def xlnet_pieces(
+    text: str, pieces: Callable[[str], Sequence[str]], *, lower: bool = False
+) -> list[str]:
+    """XLNetTokenizer: SentencePiece's `pieces` of the text without accents; `▁1,` is cut again."""
+    kept = " ".join(text.split()).replace("``", '"').replace("''", '"')
+    decomposed = unicodedata.normalize("NFKD", kept)
+    kept = "".join(char for char in decomposed if not unicodedata.combining(char))
+    found: list[str] = []
+    for piece in pieces(kept.lower() if lower else kept):
+        if len(piece) > 1 and piece.endswith(",") and piece[-2].isdigit():
+            again = [*pieces(piece[:-1].replace("▁", ""))]
+            if not piece.startswith("▁") and again[0].startswith("▁"):
+                again[0] = again[0][1:]
+            found += [part for part in again if part]
+            found.append(",")
+        else:
+            found.append(piece)
+    return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from converter.errors import VocabularyError
+from converter.tokenizer.combining import PATTERN as COMBINING
 from converter.tokenizer.prepared import Prepared
 from converter.tokenizer.sentencepiece import NORMAL, USER_DEFINED, SentencePieces
 
@@ -23,6 +24,9 @@ FINAL_SIGMA = r"\p{Cased}\p{Case_Ignorable}*\KΣ(?!\p{Case_Ignorable}*\p{Cased})
 CHINESE = (
     r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B81F}"
     r"\x{2B820}-\x{2CEAF}\x{2F800}-\x{2FA1F}"
+)
+SPACE = (  # of Python's str.split
+    r"[\t-\r\x1C-\x20\x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000}]"
 )
 MARK = rf"[\p{{P}}$+<=>^`|~{CHINESE}]"  # what is a word of its own
 
@@ -49,6 +53,7 @@ def _built(prepared: Prepared) -> Tokenizer:
         "wordpiece": _wordpiece,
         "byte-level-bpe": _byte_level,
         "bert-sentencepiece": _bert_sentencepiece,
+        "xlnet-sentencepiece": _sentencepiece,
         "sentencepiece": _sentencepiece,
     }[prepared.kind](prepared)
     byte_level = prepared.kind == "byte-level-bpe"
@@ -158,8 +163,22 @@ def _sentencepiece(prepared: Prepared) -> Tokenizer:
     assert prepared.model is not None
     made = _unigram(prepared, prepared.model)
     lower = [Replace(_regex(FINAL_SIGMA), "ς"), Lowercase()] if prepared.lower else []
-    made.normalizer = Sequence([*lower, *_sentence_normalizers(prepared.model)])
+    before = _xlnet_normalizers() if prepared.kind == "xlnet-sentencepiece" else []
+    made.normalizer = Sequence([*before, *lower, *_sentence_normalizers(prepared.model)])
     return made
+
+
+def _xlnet_normalizers() -> list[Any]:
+    """XLNetTokenizer before SentencePiece (v0.10.0 scripts/language_model/transformer/data.py)."""
+    from tokenizers.normalizers import NFKD, Replace, Strip
+
+    return [
+        Replace(_regex(rf"{SPACE}+"), " "),  # str.split
+        Strip(),
+        Replace(_regex("``|''"), '"'),
+        NFKD(),
+        Replace(_regex(f"[{COMBINING}]"), ""),
+    ]
 
 
 def _sentence_normalizers(model: SentencePieces) -> list[Any]:
@@ -181,6 +200,8 @@ def _unigram(prepared: Prepared, model: SentencePieces) -> Tokenizer:
         piece: len(piece.encode()) * best - 0.1 if kind == USER_DEFINED else score
         for piece, score, kind in zip(model.pieces, model.scores, model.types, strict=True)
     }  # user-defined pieces: unigram_model.cc, EncodeOptimized
+    worst = min(normal, default=0.0)
+    scores |= {piece: len(piece) * (worst - 1) for piece in prepared.recut}
     tokens = prepared.vocabulary.tokens
     unknown = prepared.vocabulary.ids[prepared.vocabulary.special["unk"]]
     made = Tokenizer(models.Unigram([(t, scores.get(t, 0.0)) for t in tokens], unknown, False))

@@ -13,6 +13,7 @@ OPTIONS = {
     "wordpiece": "--vocab FILE",
     "byte-level-bpe": "--vocab FILE --merges FILE",
     "bert-sentencepiece": "--sentencepiece FILE",
+    "xlnet-sentencepiece": "--sentencepiece FILE",
     "sentencepiece": "--sentencepiece FILE",
 }
 

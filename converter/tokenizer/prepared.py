@@ -9,7 +9,12 @@ from typing import Any
 
 from converter.errors import PlanError
 from converter.table import TokenizerRule
-from converter.tokenizer.sentencepiece import SentencePieces, read_sentencepiece, vocabulary_of
+from converter.tokenizer.sentencepiece import (
+    SentencePieces,
+    is_recut,
+    read_sentencepiece,
+    vocabulary_of,
+)
 from converter.tokenizer.vocabulary import Vocabulary, read_merges, read_vocabulary
 
 LISTED = 5  # examples in a message
@@ -71,6 +76,16 @@ class Prepared:
     def longest_word(self) -> int:
         """Characters of the longest word that is not unknown (`max_input_chars_per_word`)."""
         return 100 if self.stock else 200
+
+    @property
+    def recut(self) -> tuple[str, ...]:
+        """Pieces such as `▁1,` that XLNetTokenizer cuts once more, the number from the comma.
+
+        A Unigram model cannot cut its own pieces: it is kept from choosing them, by their score.
+        """
+        if self.kind != "xlnet-sentencepiece":
+            return ()
+        return tuple(filter(is_recut, self.vocabulary.tokens))
 
     @property
     def ids(self) -> dict[str, int]:
@@ -147,6 +162,7 @@ NEEDED = {
     "byte-level-bpe": "--vocab and --merges (openai_webtext_bpe_ranks-396d4d8e.json of GluonNLP, "
     "or GPT-2's merges.txt, which is the same)",
     "bert-sentencepiece": "--sentencepiece",
+    "xlnet-sentencepiece": "--sentencepiece",
     "sentencepiece": "--sentencepiece",
 }
 

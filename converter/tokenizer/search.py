@@ -83,7 +83,7 @@ def _of_dataset(
             continue
         named = known is not None and known["name"].endswith(f"_{match['name']}")
         if (named or match["name"] in rule.datasets) and _is_named(folder / name):
-            if match["kind"] == "vocab":
+            if match["kind"] == "vocab" and {"wordpiece", "byte-level-bpe"} & {*rule.kinds}:
                 yield Files(vocab=folder / name)
             elif any("sentencepiece" in kind for kind in rule.kinds):
                 yield Files(sentencepiece=folder / name)

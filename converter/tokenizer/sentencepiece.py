@@ -116,12 +116,17 @@ def vocabulary_of(model: SentencePieces, rule: TokenizerRule) -> Vocabulary:
     """
     special = dict(model.special)
     special |= {role: token for role, token in rule.special.items() if role not in special}
-    if "bert-sentencepiece" not in rule.kinds:
+    if not {"bert-sentencepiece", "xlnet-sentencepiece"} & {*rule.kinds}:
         return Vocabulary(
             model.path, model.pieces, {r: t for r, t in special.items() if t in model.pieces}
         )
     ordered = [special[r] for r in ("cls", "sep", "mask", "pad", "bos", "eos") if r in special]
     return Vocabulary(model.path, _displaced(special["unk"], ordered, model.pieces), special)
+
+
+def is_recut(piece: str) -> bool:
+    """Whether XLNetTokenizer cuts it once more: a number and a comma, such as `▁1,`."""
+    return len(piece) > 1 and piece[-1] == "," and piece[-2].isdigit()
 
 
 def _displaced(unknown: str, special: list[str], pieces: tuple[str, ...]) -> tuple[str, ...]:
