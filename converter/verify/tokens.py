@@ -12,6 +12,7 @@ from converter.errors import ConvertError
 from converter.gluon import tokens as gluon
 from converter.tokenizer import Prepared
 from converter.tokenizer.build import build
+from converter.tokenizer.sentencepiece import BYTE, CONTROL
 from converter.verify.target import quiet_transformers
 
 ENTRIES = 1000  # of the vocabulary, evenly spread, each as a text of its own
@@ -57,11 +58,14 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
     """Load `directory` with AutoTokenizer and compare it with GluonNLP's own arithmetic."""
     tokens = prepared.vocabulary.tokens
     step = max(1, len(tokens) // ENTRIES)
-    sampled = [(n, text) for n in range(0, len(tokens), step) if (text := _as_text(prepared, n))]
+    numbers, unwritten = range(0, len(tokens), step), _unwritten(prepared)
+    sampled = [(n, text) for n in numbers if (text := _as_text(prepared, n, unwritten))]
+    texts = (*TEXTS, *(text for _, text in sampled))
     try:
         with quiet_transformers("AutoTokenizer") as automatic:
             loaded = automatic.from_pretrained(directory, local_files_only=True)
-            target = [_ids(loaded, text) for text in (*TEXTS, *(text for _, text in sampled))]
+            split = not prepared.reads_special
+            target = [_ids(loaded, text, split) for text in texts]
             problems = [
                 *_steps(prepared, loaded),
                 *_vocabulary(prepared, loaded),
@@ -72,13 +76,11 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
     except BaseException as error:  # a changed file breaks it anywhere; a panic is no Exception
         return Tokens(0, 0, 0, 0, (f"AutoTokenizer cannot load it: {error}",))
     ids_of = source_ids(prepared)
-    source = [ids_of(text) for text in (*TEXTS, *(text for _, text in sampled))]
+    source = [ids_of(text) for text in texts]
     own = sum(ids == [n] for (n, _), ids in zip(sampled, source[len(TEXTS) :], strict=True))
     wrong = [
         f"{text[:40]!r} becomes {theirs[:8]}, in GluonNLP {ours[:8]}"
-        for text, ours, theirs in zip(
-            (*TEXTS, *(text for _, text in sampled)), source, target, strict=True
-        )
+        for text, ours, theirs in zip(texts, source, target, strict=True)
         if ours != theirs
     ]
     if prepared.recorded not in (None, prepared.vocabulary.digest):
@@ -90,7 +92,10 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
 
 
 def source_ids(prepared: Prepared) -> Callable[[str], list[int]]:
-    """GluonNLP's ids of a text, special tokens in it taken for text, none added."""
+    """GluonNLP's ids of a text; special tokens in it are text, unless 1.x reads them; none added.
+
+    Raises `VocabularyError` when SentencePiece refuses the model.
+    """
     ids = prepared.vocabulary.ids
     unknown = ids[prepared.vocabulary.special["unk"]]
 
@@ -129,19 +134,25 @@ def _library(prepared: Prepared) -> Callable[[str], list[int]]:
     special = {f"{role}_token": t for role, t in prepared.vocabulary.special.items()}
     settings: dict[str, Any] = {
         "vocab": prepared.vocabulary.ids,
-        "strip_accents": False,
+        "strip_accents": prepared.strip,
         "lowercase": bool(prepared.lower),
         **{name: special[name] for name in special if name not in ("bos_token", "eos_token")},
     }
     called: Any = BertWordPieceTokenizer(**settings)
-    called._tokenizer.encode_special_tokens = True
     return lambda text: list(called.encode(text, add_special_tokens=False).ids)
 
 
-def _as_text(prepared: Prepared, number: int) -> str:
+def _unwritten(prepared: Prepared) -> set[str]:
+    """Tokens that SentencePiece never finds in a text, and special ones."""
+    kinds = prepared.model and zip(prepared.model.pieces, prepared.model.types, strict=True)
+    never = {piece for piece, kind in kinds or () if kind in (CONTROL, BYTE)}
+    return {*prepared.vocabulary.special.values()} | never
+
+
+def _as_text(prepared: Prepared, number: int, unwritten: set[str]) -> str:
     """The text that should be this one token; empty where there is none."""
     token = prepared.vocabulary.tokens[number]
-    if number in prepared.vocabulary.duplicates or token in prepared.vocabulary.special.values():
+    if number in prepared.vocabulary.duplicates or token in unwritten:
         return ""
     if prepared.kind == "wordpiece":
         return token.removeprefix("##")
@@ -154,8 +165,9 @@ def _as_text(prepared: Prepared, number: int) -> str:
         return ""
 
 
-def _ids(loaded: Any, text: str) -> list[int]:
-    found: list[int] = loaded(text, add_special_tokens=False, split_special_tokens=True).input_ids
+def _ids(loaded: Any, text: str, split: bool = True) -> list[int]:
+    """split: special tokens in the text are text, and cut."""
+    found: list[int] = loaded(text, add_special_tokens=False, split_special_tokens=split).input_ids
     return found
 
 
