@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 TOKENIZER = "## Tokenizer\n"
 
 
-def model_card(report: Report) -> str:
-    """`README.md` of the written directory: what, from where, how proven, what it cannot do."""
+def model_card(report: Report, title: str | None = None) -> str:
+    """`README.md` of the written directory: what, from where, how proven, what it cannot do.
+
+    title: the model's name, where it is not that of the parameters file or of its sizes
+    """
     plan, proof = report.plan, report.proof
     lines = [
         "---",
@@ -28,7 +31,7 @@ def model_card(report: Report) -> str:
         "- mxnet",
         "- gluonnlp",
         "---",
-        f"# {plan.known or plan.index.path.stem}",
+        f"# {title or plan.known or plan.index.path.stem}",
         "",
         f"{plan.table.title}: converted from `{plan.index.path.name}` (MXNet/GluonNLP) to "
         f"`{plan.transformers_class}` by bort-convert "
@@ -93,19 +96,16 @@ def tokenizer_section(prepared: Prepared, tokens: Tokens | None) -> Iterator[str
         yield f"- {name}: `{' '.join(special.get(part, part) for part in parts)}`, as in training."
     yield (
         "- Special tokens within a text are recognised, as everywhere in Transformers. GluonNLP "
-        "takes them for text; `tokenizer(text, split_special_tokens=True)` does that too."
+        + (
+            "1.x does so too."
+            if prepared.reads_special
+            else "takes them for text; `tokenizer(text, split_special_tokens=True)` does that too."
+        )
     )
     if prepared.kind in ("wordpiece", "bert-sentencepiece"):
         cased = "lower-cased" if prepared.lower else "not lower-cased"
         accents = "taken off" if prepared.strip else "kept"
-        yield f"- Text is {cased}, accents are {accents}" + (
-            "."
-            if prepared.told
-            else "; GluonNLP 0.9 and 0.10 take them off in any case: "
-            "a model fine-tuned there is converted with `--gluonnlp-version 0.10`."
-            if not prepared.strip
-            else "."
-        )
+        yield f"- Text is {cased}, accents are {accents}{_other_accents(prepared)}."
         yield (
             "- Characters that Unicode did not have when GluonNLP's Python was made may be cut "
             "otherwise."
@@ -122,11 +122,30 @@ def tokenizer_section(prepared: Prepared, tokens: Tokens | None) -> Iterator[str
             "text around them otherwise."
         )
     if prepared.kind in ("sentencepiece", "xlnet-sentencepiece"):
+        if prepared.lower:
+            yield "- Text is lower-cased."
         yield "- A control piece such as `<s>` within a text is always taken for that piece."
     if prepared.vocabulary.duplicates:
         yield f"- Ids that no text gives: {', '.join(map(str, prepared.vocabulary.duplicates))}."
     yield f"- {token_line(tokens)}" if tokens else "- Not proven: `--no-verify` was given."
     yield ""
+
+
+def _other_accents(prepared: Prepared) -> str:
+    """What another version does with them, where nobody said which one trained the model."""
+    if prepared.told:
+        return ""
+    if prepared.stock:
+        master = (
+            "; GluonNLP master (1.0.0.dev) keeps them, AutoGluon's copy of it does not: a model "
+            "fine-tuned under the former is converted with `--gluonnlp-version 1.0`"
+        )
+        return master if prepared.strip else ""
+    older = (
+        "; GluonNLP 0.9 and 0.10 take them off in any case: "
+        "a model fine-tuned there is converted with `--gluonnlp-version 0.10`"
+    )
+    return "" if prepared.strip else older
 
 
 def with_tokenizer_section(card: str, prepared: Prepared, tokens: Tokens) -> str:

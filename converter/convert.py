@@ -196,7 +196,8 @@ def convert(
         if verify and not report.passed:
             raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
         write_json(stage.path / OURS, report.to_json())
-        write_text(stage.path / "README.md", model_card(report))
+        folder = source.name if source.is_dir() else None  # GluonNLP 1.x calls every file "model"
+        write_text(stage.path / "README.md", model_card(report, folder))
         progress("flushing to disk", 0, 1)
         stage.commit()
     return report

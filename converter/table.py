@@ -245,8 +245,13 @@ class TokenizerRule:
     datasets: GluonNLP's vocabularies for this family, by their names (`…-<hash>.vocab`), where
         the parameters file's own name does not tell which
     public: which tokenizer everyone can get has the same vocabulary; empty: none is known
-    lower: whether text is lower-cased; None where the file's name tells (`_cased`, `_uncased`)
+    lower: whether text is lower-cased; None where the name of the file tells (`_cased`,
+        `_uncased`), or that of its folder
+    lowered: the same by the names that the zoo's vocabularies have, hash included
     version: of GluonNLP, where the family's checkpoints tell it
+    extra_ids: how many tokens `<extra_id_…>` follow the pieces, the one of number 0 last
+    spare: how many of the embedding's rows, at most, belong to no token
+    decoder_start: the role of the token that a decoder begins with; empty: there is none
     padding_side: `right` or `left`
     length: the config field that limits how long a sequence is; `reserved` of it are not for text
     """
@@ -258,7 +263,11 @@ class TokenizerRule:
     datasets: tuple[str, ...]
     public: str
     lower: bool | None
+    lowered: Mapping[str, bool]
     version: str
+    extra_ids: int
+    spare: int
+    decoder_start: str
     padding_side: str
     length: str
     reserved: int

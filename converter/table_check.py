@@ -288,6 +288,11 @@ def _tokenizer_problems(table: Table) -> Iterator[str]:
             yield f"  - [tokenizer] {key}: {' and '.join(texts)}, each once, among roles like cls:0"
     if rule.length and rule.length not in _fields(table):
         yield f"  - [tokenizer] length: nothing tells {rule.length!r}"
+    if rule.decoder_start and rule.decoder_start not in ROLES:
+        yield f"  - [tokenizer] decoder_start: there is no role {rule.decoder_start!r}"
+    for key in ("extra_ids", "spare", "reserved"):
+        if getattr(rule, key) < 0:
+            yield f"  - [tokenizer] {key} is below 0"
     if rule.padding_side not in ("left", "right"):
         yield f"  - [tokenizer] padding_side {rule.padding_side!r} is neither left nor right"
 

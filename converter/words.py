@@ -37,7 +37,7 @@ def with_tokenizer(plan: Plan, files: Files, lower: bool | None = None) -> Plan:
     try:
         prepared = prepare(rule, found, plan.config, plan.overrides, lower, plan.gluonnlp)
     except ConvertError as error:
-        return replace(plan, no_tokenizer="; ".join([error.headline, *error.problems]))
+        return replace(plan, no_tokenizer=f"{error.headline} {'; '.join(error.problems)}".rstrip())
     return _with(plan, prepared)
 
 

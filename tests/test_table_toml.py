@@ -212,6 +212,10 @@ length = "rows"
         (('"rows"', '"rows"\npadding_side = "top"'), "padding_side 'top' is neither"),
         (('"rows"', '"rows"\ncolour = 1'), "unknown key 'colour'"),
         (('"rows"', '"rows"\nlower = "no"'), "'lower' has the wrong type"),
+        (('"rows"', '"rows"\nlowered = { a = 1 }'), "'lowered.a' has the wrong type"),
+        (('"rows"', '"rows"\ndecoder_start = "start"'), "there is no role 'start'"),
+        (('"rows"', '"rows"\nspare = -1'), "spare is below 0"),
+        (('"rows"', '"rows"\nextra_ids = -1'), "extra_ids is below 0"),
     ],
 )
 def test_what_is_wrong_with_a_tokenizer_is_told(pair: tuple[str, str], reason: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from converter.errors import VocabularyError
 from converter.tokenizer.combining import PATTERN as COMBINING
 from converter.tokenizer.prepared import Prepared
-from converter.tokenizer.sentencepiece import NORMAL, USER_DEFINED, SentencePieces
+from converter.tokenizer.sentencepiece import BYTE, NORMAL, USER_DEFINED, SentencePieces
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -58,6 +58,7 @@ def _built(prepared: Prepared) -> Tokenizer:
     }[prepared.kind](prepared)
     byte_level = prepared.kind == "byte-level-bpe"
     special = prepared.vocabulary.special
+    inside = made.get_vocab_size()
     made.add_special_tokens(
         [  # a masked byte-level token has its space within, as Transformers' RoBERTa has it
             AddedToken(
@@ -66,7 +67,7 @@ def _built(prepared: Prepared) -> Tokenizer:
                 normalized=False,
                 special=True,
             )
-            for token in dict.fromkeys(special.values())
+            for token in dict.fromkeys((*prepared.vocabulary.tokens[inside:], *special.values()))
         ]
     )
     made.post_processor = _template(prepared)
@@ -203,8 +204,11 @@ def _unigram(prepared: Prepared, model: SentencePieces) -> Tokenizer:
     worst = min(normal, default=0.0)
     scores |= {piece: len(piece) * (worst - 1) for piece in prepared.recut}
     tokens = prepared.vocabulary.tokens
+    if prepared.kind == "sentencepiece":  # what follows the pieces, SentencePiece never gives
+        tokens = tokens[: 1 + max(map(prepared.vocabulary.ids.__getitem__, model.pieces))]
     unknown = prepared.vocabulary.ids[prepared.vocabulary.special["unk"]]
-    made = Tokenizer(models.Unigram([(t, scores.get(t, 0.0)) for t in tokens], unknown, False))
+    entries = [(token, scores.get(token, 0.0)) for token in tokens]
+    made = Tokenizer(models.Unigram(entries, unknown, byte_fallback=BYTE in model.types))
     scheme = "always" if model.dummy_prefix else "never"
     if prepared.kind == "bert-sentencepiece":
         made.pre_tokenizer = pre_tokenizers.Sequence(
@@ -215,7 +219,9 @@ def _unigram(prepared: Prepared, model: SentencePieces) -> Tokenizer:
         )
     else:
         made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
-    made.decoder = decoders.Metaspace(prepend_scheme=scheme)
+    words = decoders.Metaspace(prepend_scheme=scheme)
+    bytes_first = BYTE in model.types
+    made.decoder = decoders.Sequence([decoders.ByteFallback(), words]) if bytes_first else words
     return made
 
 

@@ -38,8 +38,9 @@ class Files:
 class Prepared:
     """Everything that decides which ids a text becomes.
 
-    `version`: of GluonNLP, None: not told; `told`: the same as it was said. `recorded`: the digest
-    of the vocabulary that a directory was made with, where it is read from there.
+    `version`: of GluonNLP, from the user or the table, None: not told; `told`: as the user said it.
+    `spare`, `decoder_start`: as in `TokenizerRule`. `recorded`: the digest of the vocabulary that a
+    directory was made with, where it is read from there.
     """
 
     kind: str
@@ -54,6 +55,8 @@ class Prepared:
     token_types: bool
     padding_side: str
     max_length: int | None
+    spare: int = 0
+    decoder_start: str = ""
     told: str | None = None
     recorded: str | None = None
 
@@ -69,8 +72,23 @@ class Prepared:
 
     @property
     def strip(self) -> bool:
-        """Whether accents are taken off: before 0.9 if lower-cased, then always, in 1.x never."""
-        return not self.stock and (not self.older or bool(self.lower))
+        """Whether accents are taken off: before 0.9 if text is lower-cased, in 0.9 and 0.10 always.
+
+        GluonNLP master never does (data/tokenizers/huggingface.py, HuggingFaceWordPieceTokenizer:
+        strip_accents=False), which is meant when 1.0 is told by name. AutoGluon's copy of it has
+        None there, which is as before 0.9, and as Google trained the models of the zoo.
+        """
+        if self.stock:
+            return self.told is None and bool(self.lower)
+        return not self.older or bool(self.lower)
+
+    @property
+    def reads_special(self) -> bool:
+        """Whether GluonNLP takes special tokens within a text for what they say.
+
+        The `tokenizers` library's BertWordPieceTokenizer does, which 1.x has.
+        """
+        return self.stock and self.kind == "wordpiece"
 
     @property
     def longest_word(self) -> int:
@@ -91,7 +109,9 @@ class Prepared:
     def ids(self) -> dict[str, int]:
         """The fields of config.json that the vocabulary tells."""
         ids, special = self.vocabulary.ids, self.vocabulary.special
-        return {f"{role}_token_id": ids[t] for role, t in special.items() if t in ids}
+        found = {f"{role}_token_id": ids[t] for role, t in special.items() if t in ids}
+        start = f"{self.decoder_start}_token_id"
+        return found | ({"decoder_start_token_id": found[start]} if start in found else {})
 
 
 def prepare(
@@ -106,7 +126,7 @@ def prepare(
     """Read `files`, and hold them against the rule, the model's sizes and the user's `overrides`.
 
     config: of the model: `vocab_size`, and what `rule.length` names
-    lower: whether text is lower-cased; None: the rule or the file's name tells
+    lower: whether text is lower-cased; None: the rule or a name tells
     version: the GluonNLP that the model was trained with; None: the rule tells, or 0.8
     special: role → token, known from elsewhere; None: the vocabulary and the rule tell
     Raises `VocabularyError` for a file that cannot be read and `PlanError` with every problem.
@@ -123,8 +143,7 @@ def prepare(
     usual = {role: token for role, token in rule.special.items() if token in ids}
     vocabulary = replace(vocabulary, special=special or {**usual, **vocabulary.special})
     if lower is None:
-        lower = rule.lower if rule.lower is not None else _lower_by_name(files)
-    told = version or rule.version or None
+        lower = _lower(rule, files)
     prepared = Prepared(
         kind=kind,
         files=files,
@@ -132,13 +151,15 @@ def prepare(
         merges=merges,
         model=model,
         lower=lower if kind != "byte-level-bpe" else None,
-        version=_version(told),
+        version=_version(version or rule.version or None),
         single=rule.single,
         pair=rule.pair,
         token_types=rule.token_types,
         padding_side=rule.padding_side,
         max_length=config[rule.length] - rule.reserved if rule.length in config else None,
-        told=told,
+        spare=rule.spare,
+        decoder_start=rule.decoder_start,
+        told=version,
     )
     if problems := [*_problems(prepared, config, overrides)]:
         raise PlanError(
@@ -176,9 +197,18 @@ def _suits(kind: str, files: Files) -> bool:
     return given in ({"sentencepiece"}, {"sentencepiece", "vocab"})
 
 
-def _lower_by_name(files: Files) -> bool | None:
-    """GluonNLP's way: `…_uncased-a6607397.vocab` is lower-cased, `…_cased-…` is not."""
-    names = [path.name for path in files.given().values()]
+def _lower(rule: TokenizerRule, files: Files) -> bool | None:
+    """What the rule tells, else the names of the files, else the folder that GluonNLP 1.x made."""
+    paths = [*files.given().values()]
+    names = [path.name for path in paths]
+    known = (rule.lowered[name] for name in names if name in rule.lowered)
+    folders = [path.absolute().parent.name for path in paths]
+    told = (rule.lower, next(known, None), _cased(names), _cased(folders))
+    return next((lower for lower in told if lower is not None), None)
+
+
+def _cased(names: Sequence[str]) -> bool | None:
+    """`…_uncased-a6607397.vocab`, `google_en_uncased_bert_base`: lower-cased; `…_cased…`: not."""
     if any("uncased" in name for name in names):
         return True
     return False if any("cased" in name for name in names) else None
@@ -200,7 +230,7 @@ def _problems(
     prepared: Prepared, config: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> Iterator[str]:
     vocabulary, rows = prepared.vocabulary, config["vocab_size"]
-    if len(vocabulary.tokens) != rows:
+    if not 0 <= rows - len(vocabulary.tokens) <= prepared.spare:
         yield (
             f"it has {len(vocabulary.tokens):,} tokens and the embedding {rows:,} rows: it is "
             "another model's"
@@ -217,9 +247,10 @@ def _problems(
         if name in overrides and overrides[name] != number:
             yield f"--config {name}={overrides[name]!r}: the vocabulary says {number}"
     if prepared.lower is None and prepared.kind in ("wordpiece", "bert-sentencepiece"):
+        capitals = sum(t != t.lower() for t in {*ids} - {*vocabulary.special.values()})
         yield (
-            "neither the name of the file nor the family tells whether text is lower-cased: "
-            "give --lower or --no-lower"
+            "neither the name of the file nor the family tells whether text is lower-cased "
+            f"({capitals:,} of its tokens have capital letters): give --lower or --no-lower"
         )
     if prepared.kind == "byte-level-bpe":
         yield from _merge_problems(prepared)

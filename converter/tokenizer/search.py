@@ -2,7 +2,8 @@
 
 Sources: GluonNLP v0.10.0 src/gluonnlp/data/utils.py (_vocab_sha1, _get_vocab_tokenizer_info: the
 name is that of the data set, then eight digits of the sha1), v0.8.3 base.py (get_home_dir),
-data/transforms.py (GPT2BPETokenizer); master scripts/conversion_toolkits (1.x names).
+data/transforms.py (GPT2BPETokenizer); master scripts/conversion_toolkits and models/*.py,
+PRETRAINED_URL (1.x names; the zoo's have eight digits of the sha1 more).
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +22,13 @@ from converter.tokenizer.vocabulary import read_bytes
 
 HASHED = re.compile(r"(?P<name>.+)-(?P<hash>[0-9a-f]{8})\.(?P<kind>\w+)")
 # GluonNLP 1.x has a directory for each model, and no data set in its names
-NEWER = {
-    "vocab": ("vocab-????????.json", "gpt2-????????.vocab"),
-    "sentencepiece": ("spm-????????.model", "sentencepiece-????????.model", "t5-????????.vocab"),
+NEWER: Mapping[str, Mapping[str, Sequence[str]]] = {
+    "wordpiece": {"vocab": ("vocab.json",)},
+    "byte-level-bpe": {"vocab": ("gpt2.vocab",), "merges": ("gpt2.merges",)},
+    "sentencepiece": {
+        "sentencepiece": ("spm.model", "sentencepiece.model", "t5.vocab", "mt5.vocab"),
+        "vocab": ("vocab.json",),
+    },
 }
 MERGES = ("openai_webtext_bpe_ranks-396d4d8e.json", "gpt2-396d4d8e.merges")
 
@@ -39,7 +44,7 @@ def find(source: Path, rule: TokenizerRule) -> Files:
         names = _names(folder)
         found = _first(found, [*_of_dataset(folder, names, source, rule)])
         if folder == source.parent:
-            found = _first(found, [*_beside(folder, rule)])
+            found = _first(found, _beside(folder, names, rule))
         if "byte-level-bpe" in rule.kinds and not found.merges:
             merges = [
                 folder / name for name in MERGES if name in names and _is_named(folder / name)
@@ -62,7 +67,7 @@ def places(source: Path) -> list[Path]:
 def _first(found: Files, more: Sequence[Files]) -> Files:
     if found.vocab or found.sentencepiece or not more:
         return found
-    return replace(more[0], merges=found.merges)
+    return replace(more[0], merges=found.merges or more[0].merges)
 
 
 def _names(folder: Path) -> list[str]:
@@ -89,12 +94,26 @@ def _of_dataset(
                 yield Files(sentencepiece=folder / name)
 
 
-def _beside(folder: Path, rule: TokenizerRule) -> Iterator[Files]:
-    """GluonNLP 1.x: one vocabulary in the directory of the model."""
-    option = "sentencepiece" if "sentencepiece" in rule.kinds else "vocab"
-    paths = [path for pattern in NEWER[option] for path in sorted(folder.glob(pattern))]
-    if len(paths) == 1 and _is_named(paths[0]):
-        yield Files(**{option: paths[0]})
+def _beside(folder: Path, names: Sequence[str], rule: TokenizerRule) -> list[Files]:
+    """GluonNLP 1.x: one file of each kind in the directory of the model, its vocabulary above all.
+
+    ALBERT's SentencePiece model has a `vocab.json` beside it, others have none.
+    """
+    option = {"sentencepiece": "sentencepiece"}
+    for kind in rule.kinds:
+        found = {}
+        for name, usual in NEWER.get(kind, {}).items():
+            matching = [n for n in names if n in usual or _unhashed(n) in usual]
+            if len(matching) == 1 and (matching[0] in usual or _is_named(folder / matching[0])):
+                found[name] = folder / matching[0]
+        if option.get(kind, "vocab") in found:
+            return [Files(**found)]
+    return []
+
+
+def _unhashed(name: str) -> str:
+    match = HASHED.fullmatch(name)
+    return f"{match['name']}.{match['kind']}" if match else name
 
 
 def _is_named(path: Path) -> bool:

@@ -65,7 +65,7 @@ def read_sentencepiece(path: Path) -> SentencePieces:
         "has a piece twice": len({*pieces}) != len(pieces),
         "is no unigram model": trainer.model_type != UNIGRAM,
         "has unused pieces": UNUSED in types,
-        "has byte pieces": BYTE in types,
+        "has some byte pieces, not 256": types.count(BYTE) not in (0, 256),
         "puts ▁ behind words": trainer.treat_whitespace_as_suffix,
         "has not one unknown piece": types.count(UNKNOWN) != 1,
         "keeps spaces as they are": not normalizer.escape_whitespaces,
@@ -111,15 +111,18 @@ def _parsed(path: Path, content: bytes) -> Any:
 def vocabulary_of(model: SentencePieces, rule: TokenizerRule) -> Vocabulary:
     """The ids GluonNLP gives: those of the pieces, then the special tokens that are no pieces.
 
+    T5Tokenizer of GluonNLP master (models/t5.py) has `<extra_id_99>` to `<extra_id_0>` behind them.
     `BERTVocab.from_sentencepiece` adds `[PAD]`, `[MASK]`, `[SEP]` and `[CLS]` where the model has
     no such piece; in which order is what `Vocab.__init__` makes of it.
     """
     special = dict(model.special)
     special |= {role: token for role, token in rule.special.items() if role not in special}
     if not {"bert-sentencepiece", "xlnet-sentencepiece"} & {*rule.kinds}:
-        return Vocabulary(
-            model.path, model.pieces, {r: t for r, t in special.items() if t in model.pieces}
-        )
+        extra = [f"<extra_id_{number}>" for number in reversed(range(rule.extra_ids))]
+        if twice := {*extra} & {*model.pieces}:
+            raise VocabularyError(f"{model.path}: has {min(twice)!r}, which GluonNLP adds to it")
+        tokens = (*model.pieces, *extra)
+        return Vocabulary(model.path, tokens, {r: t for r, t in special.items() if t in tokens})
     ordered = [special[r] for r in ("cls", "sep", "mask", "pad", "bos", "eos") if r in special]
     return Vocabulary(model.path, _displaced(special["unk"], ordered, model.pieces), special)
 

@@ -68,7 +68,8 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
     try:
         with quiet_transformers("AutoTokenizer") as automatic:
             loaded = automatic.from_pretrained(directory, local_files_only=True)
-            target = [_ids(loaded, text) for text in texts]
+            split = not prepared.reads_special
+            target = [_ids(loaded, text, split) for text in texts]
             problems = [
                 *_steps(prepared, loaded),
                 *_vocabulary(prepared, loaded),
@@ -101,7 +102,10 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
 
 
 def source_ids(prepared: Prepared) -> Callable[[str], list[int]]:
-    """GluonNLP's ids of a text, special tokens in it taken for text, none added."""
+    """GluonNLP's ids of a text; special tokens in it are text, unless 1.x reads them; none added.
+
+    Raises `VocabularyError` when SentencePiece refuses the model.
+    """
     ids = prepared.vocabulary.ids
     unknown = ids[prepared.vocabulary.special["unk"]]
 
@@ -143,12 +147,11 @@ def _library(prepared: Prepared) -> Callable[[str], list[int]]:
     special = {f"{role}_token": t for role, t in prepared.vocabulary.special.items()}
     settings: dict[str, Any] = {
         "vocab": prepared.vocabulary.ids,
-        "strip_accents": False,
+        "strip_accents": prepared.strip,
         "lowercase": bool(prepared.lower),
         **{name: special[name] for name in special if name not in ("bos_token", "eos_token")},
     }
     called: Any = BertWordPieceTokenizer(**settings)
-    called._tokenizer.encode_special_tokens = True
     return lambda text: list(called.encode(text, add_special_tokens=False).ids)
 
 
@@ -175,8 +178,9 @@ def _as_text(prepared: Prepared, number: int, unwritten: set[str]) -> str:
         return ""
 
 
-def _ids(loaded: Any, text: str) -> list[int]:
-    found: list[int] = loaded(text, add_special_tokens=False, split_special_tokens=True).input_ids
+def _ids(loaded: Any, text: str, split: bool = True) -> list[int]:
+    """split: special tokens in the text are text, and cut."""
+    found: list[int] = loaded(text, add_special_tokens=False, split_special_tokens=split).input_ids
     return found
 
 

@@ -23,12 +23,13 @@ from converter.tokenizer.write import write_tokenizer
 from converter.verify import tokens as verify_tokens
 from converter.verify.tokens import check_tokens, source_ids
 from tests.tokenizer import cases
-from tests.tokenizer.test_families import enlarged
+from tests.tokenizer.enlarged import enlarged
 
 PIECES = cases.FOLDER / "xlnet.spiece"
 RECORDED: Mapping[str, Any] = json.loads((cases.FOLDER / "xlnet.json").read_text("utf-8"))
 CONFIG = {"vocab_size": 500}
 CONTROL = ("<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>", "<eod>", "<unk>")
+ZOO = cases.FOLDER.parent / "zoo"
 WAYS = [(way, group) for way, groups in RECORDED["texts"].items() for group in groups]
 
 
@@ -134,7 +135,9 @@ def test_its_files_are_found_under_the_zoos_names(tmp_path: Path) -> None:
 def test_a_model_with_its_tokenizer_reads_text(tmp_path: Path) -> None:
     from transformers import AutoModel, AutoTokenizer
 
-    source = enlarged("scripts/xlnet", len(RECORDED["tokens"]), tmp_path / "model.params")
+    source = enlarged(
+        ZOO / "scripts" / "xlnet.params", len(RECORDED["tokens"]), tmp_path / "model.params"
+    )
     report = converter.convert(source, tmp_path / "out", config={"n_head": 4}, sentencepiece=PIECES)
     assert report.passed
     config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
