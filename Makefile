@@ -71,6 +71,8 @@ fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done  ## rebuild fixture
 	  .venv-mxnet-$$name/bin/python -W ignore tests/mxnet/tokenize_texts.py $(TOKENS) $(TOKENS)/cases.json \
 	    $(TOKENS)/texts.json $(TOKENS)/gluonnlp-$$(sed -n 's/^gluonnlp==//p' environments/mxnet-$$name.txt).json \
 	    || exit 1; done
+	.venv-mxnet-1x/bin/python -W ignore tests/mxnet/tokenize_texts_1x.py $(TOKENS)/1x $(TOKENS)/1x/cases.json \
+	  $(TOKENS)/texts.json $(TOKENS)/gluonnlp-1.x.json
 	for name in v1 original latest; do \
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/make_formats.py fixtures/formats || exit 1; done
 

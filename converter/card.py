@@ -113,7 +113,7 @@ def tokenizer_section(prepared: Prepared, tokens: Tokens | None) -> Iterator[str
     if prepared.model:
         yield (
             "- Combining marks in an unusual order, or after a character such as ³, may be cut "
-            "otherwise."
+            "otherwise; so may words with two cuts of equal score, such as `0 00` and `00 0`."
         )
     if prepared.recut:
         yield (

@@ -104,7 +104,7 @@ def token_line(tokens: Tokens) -> str:
     return (
         f"{tokens.texts + tokens.entries:,} texts, {tokens.ids:,} ids as in GluonNLP; "
         f"{tokens.own:,} of {tokens.entries:,} sampled entries are their own id"
-        + (f"; {tokens.excused:,} texts with a number and a comma differ" if tokens.excused else "")
+        + (f"; {tokens.excused:,} differ as the model card says" if tokens.excused else "")
     )
 
 

@@ -183,12 +183,12 @@ def _xlnet_normalizers() -> list[Any]:
 
 
 def _sentence_normalizers(model: SentencePieces) -> list[Any]:
-    from tokenizers.normalizers import NFC, Precompiled, Replace, Strip
+    from tokenizers.normalizers import NFC, Precompiled, Replace
 
     # Precompiled does not join Hangul letters as SentencePiece does: NFC has done it before
     steps: list[Any] = [NFC(), Precompiled(model.charsmap)] if model.charsmap else []
     if model.remove_whitespace:
-        steps += [Replace(_regex(" {2,}"), " "), Strip()]
+        steps += [Replace(_regex(r"\A +| +\z"), ""), Replace(_regex(" {2,}"), " ")]
     return steps
 
 

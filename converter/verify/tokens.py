@@ -41,8 +41,8 @@ TEXTS = (
 @dataclass(frozen=True)
 class Tokens:
     """`texts` and their `ids` were compared; `entries` of the vocabulary were texts as well, and
-    `own` of them are one token, themselves, on both sides. `excused` texts differ as it is known of
-    their kind (`Prepared.recut`).
+    `own` of them are one token, themselves, on both sides. `excused` texts differ as the model
+    card says of their kind.
     """
 
     texts: int
@@ -90,7 +90,7 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
     wrong = [
         f"{text[:40]!r} becomes {theirs[:8]}, in GluonNLP {ours[:8]}"
         for text, ours, theirs in differing
-        if not (prepared.recut and NUMBER.search(text))
+        if not _excused(prepared, text, ours, theirs)
     ]
     excused = len(differing) - len(wrong)
     if prepared.recorded not in (None, prepared.vocabulary.digest):
@@ -99,6 +99,18 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
     if not own:
         problems.append("no sampled entry of the vocabulary is its own id")
     return Tokens(len(TEXTS), sum(map(len, source)), len(sampled), own, tuple(problems), excused)
+
+
+def _excused(prepared: Prepared, text: str, ours: Sequence[int], theirs: Sequence[int]) -> bool:
+    """Whether two cuts have the same pieces, so the same score, in another order; or a number and
+    a comma, which XLNet's script cuts once more (`Prepared.recut`).
+
+    SentencePiece adds scores up in float32 from the beginning of the text: of `0 00` and `00 0` it
+    takes the one that rounding favours. The `tokenizers` library adds in float64, word by word.
+    """
+    if prepared.recut and NUMBER.search(text):
+        return True
+    return prepared.model is not None and sorted(ours) == sorted(theirs)
 
 
 def source_ids(prepared: Prepared) -> Callable[[str], list[int]]:

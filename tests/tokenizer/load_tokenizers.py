@@ -3,7 +3,8 @@
     python -W error load_tokenizers.py FOLDER TEXTS.json OUT.json NAME...
 
 Every NAME is a directory in FOLDER. Texts are encoded without special tokens, those in them taken
-for text; `sequences` are one text, a pair and a padded batch as a user encodes them.
+for text unless `:special` follows the name; `sequences` are one text, a pair and a padded batch as
+a user encodes them.
 """
 
 from __future__ import annotations
@@ -22,11 +23,14 @@ def main(folder: Path, texts: Path, out: Path, names: list[str]) -> None:
     results = {}
     logging: Any = transformers.utils.logging
     logging.set_verbosity_error()
-    for name in names:
+    for argument in names:
+        name, _, special = argument.partition(":")
         loaded = transformers.AutoTokenizer.from_pretrained(folder / name, local_files_only=True)
         results[name] = {
             "ids": [
-                loaded(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+                loaded(text, add_special_tokens=False, split_special_tokens=not special)[
+                    "input_ids"
+                ]
                 for text in words
             ],
             "sequences": [

@@ -6,27 +6,21 @@ the texts are those of fixtures/tokenizers/texts.json and 2,000 of hypothesis.
 
 from __future__ import annotations
 
-import itertools
 import json
 import shutil
-import subprocess
 import sys
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 
 from converter.tokenizer import prepare, write_tokenizer
 from tests.tokenizer import cases
+from tests.tokenizer.asking import ROOT, STRINGS, odd_marks, run, strings
 
 pytestmark = pytest.mark.live
 
-ROOT = Path(__file__).parents[2]
-STRINGS = 2000
 REAL: list[dict[str, Any]] = [
     {
         "name": "real_gpt2",
@@ -56,35 +50,11 @@ CASES = {case["name"]: case for case in [*REAL, *cases.CASES.values()] if case["
 VERSIONS = {"0.8.3": None, "0.10.0": "0.10"}
 
 
-def strings() -> list[str]:
-    """The same 2,000 in every run: any Unicode, and words in which something often goes wrong."""
-    found: list[str] = []
-    words = st.sampled_from([w for text in cases.ALL_TEXTS if len(text) < 99 for w in text.split()])
-    anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
-    ordinary = st.text(st.characters(max_codepoint=0x2FFF), max_size=40)
-    mixed = st.lists(st.one_of(words, anything, st.sampled_from(" \t\n'.")), max_size=8)
-
-    @settings(
-        max_examples=STRINGS,
-        database=None,
-        derandomize=True,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(st.one_of(anything, ordinary, mixed.map(" ".join), mixed.map("".join)))
-    def collect(text: str) -> None:
-        found.append(text)
-
-    collect()
-    return found[:STRINGS]
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory, real_vocabularies: Path) -> Path:
     """Every vocabulary, the texts, and cases.json."""
     path = tmp_path_factory.mktemp("vocabularies")
-    for file in cases.FOLDER.iterdir():
-        shutil.copy(file, path)
+    shutil.copytree(cases.FOLDER, path, dirs_exist_ok=True)
     gpt2 = json.loads((real_vocabularies / "gpt2" / "encoder.json").read_text("utf-8"))
     roles = {"padding": "<pad>", "bos": "<s>", "eos": "</s>", "mask": "<mask>"}
     everything = sorted(gpt2, key=gpt2.__getitem__)
@@ -142,25 +112,6 @@ def loaded(request: pytest.FixtureRequest, folder: Path) -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads(out.read_text("utf-8"))
     assert found["transformers"].startswith(f"{request.param}.")
     return found["cases"]  # type: ignore[no-any-return]
-
-
-def run(python: str | Path, *arguments: str | Path) -> None:
-    command = [str(python), *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert done.returncode == 0, done.stderr
-
-
-def odd_marks(text: str) -> bool:
-    """Whether combining marks are not in canonical order, or follow a compatibility character.
-
-    `tokenizers` puts them in order before SentencePiece's own table (NFC, for Hangul), and its
-    `Precompiled` drops a mark after a character that the table replaces (\u00b3\u1dd5 becomes 3).
-    """
-    decomposed = "".join(unicodedata.normalize("NFD", char) for char in text)
-    return unicodedata.normalize("NFD", text) != decomposed or any(
-        unicodedata.category(mark)[0] == "M" and unicodedata.normalize("NFKC", char) != char
-        for char, mark in itertools.pairwise(text)
-    )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
