@@ -176,8 +176,8 @@ def test_numbers_without_a_point_are_numbers(model: Path) -> None:
 BROKEN = {
     b"MODEL: [": "cannot be read as a model.yml",
     b"MODEL: {a: !!python/object/apply:os.system [ls]}": "could not determine a constructor",
-    b"- 1": "it has no section MODEL",
-    b"MODEL: 3": "it has no section MODEL",
+    b"- 1": "neither a section MODEL",
+    b"MODEL: 3": "neither a section MODEL",
     b"\xff": "cannot be read as a model.yml",
     b"MODEL: " + b"[" * 5000: "cannot be read as a model.yml",
     b" " * (MAX_BYTES + 1): "more than 65,536 bytes",
