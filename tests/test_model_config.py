@@ -263,3 +263,13 @@ def test_query_and_key_exchanged_within_a_dense_fail(model: Path, tmp_path: Path
     proof = prove(plan, directory)
     assert proof.parity is not None
     assert [p for p in proof.parity.problems if p.startswith("projections differs")]
+
+
+def test_a_decoder_of_its_own_is_refused_unless_said(tmp_path: Path) -> None:
+    """RobertaModel(untie_weight=True), of which its `model.yml` says nothing."""
+    source = zoo_1x.source("roberta_mlm_untied/model")
+    with pytest.raises(PlanError, match="--config tie_word_embeddings=false converts it so"):
+        converter.convert(source, tmp_path / "out")
+    plan = plan_file(source, config={"tie_word_embeddings": False})
+    targets = {step.target for step in plan.steps}
+    assert {"lm_head.decoder.weight", "lm_head.decoder.bias", "lm_head.bias"} <= targets

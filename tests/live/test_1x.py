@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         "layer_norm_eps": draw(st.sampled_from([1e-5] if family == "mobilebert" else EPSILONS)),
         "use_pooler": draw(st.booleans()),
         "use_mlm": draw(st.booleans()),
+        "untie_weight": family == "roberta" and draw(st.booleans()),
         "deduplicated": draw(st.booleans()),
     }
 
@@ -76,6 +78,11 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
 TANH = {"bert": "gelu(tanh)", "albert": "gelu(tanh)"}  # as the zoo has them
 EPSILONS = [1e-12, 1e-5]
 ACTIVATIONS = ["gelu", "gelu(tanh)", "gelu(sigmoid)", "relu", "tanh"]
+
+
+def untied(spec: Mapping[str, Any]) -> bool:
+    """A decoder of its own: no file but the weights tells it, so the user does."""
+    return bool(spec["untie_weight"] and spec["use_mlm"])
 
 
 def test_random_models(mxnet_1x: Path) -> None:
@@ -96,7 +103,9 @@ def test_random_models(mxnet_1x: Path) -> None:
                 found = zoo.worst(recording, zoo_1x.run(source, family, recording))
                 assert all(value <= ATOL for value in found.values()), (spec, found)
                 out = folder / f"out{number}"
-                assert converter.convert(source.parent, out).plan.table.name == family
+                told = {"tie_word_embeddings": False} if untied(spec) else {}
+                report = converter.convert(source.parent, out, config=told)
+                assert report.plan.table.name == family
                 proof = converter.verify(source.parent, out, golden=golden, atol=ATOL).proof
                 assert proof is not None
                 assert proof.golden is not None
@@ -182,6 +191,14 @@ def test_a_predictor_of_real_size_needs_no_option(mxnet_1x: Path, tmp_path: Path
     assert report.plan.known == "google_electra_small"
     golden = saved / "net.golden.npz"
     assert converter.verify(folder, tmp_path / "out", golden=golden, atol=1e-4).passed
+
+
+def test_an_untied_decoder_is_proven_with_transformers_4(
+    transformers_4: Path, tmp_path: Path
+) -> None:
+    source = zoo_1x.source("roberta_mlm_untied/model").parent
+    told = ["--config", "tie_word_embeddings=false", "--quiet"]
+    run(transformers_4, "-m", "converter", "--src", source, "--dst", tmp_path / "out", *told)
 
 
 @pytest.mark.parametrize("folder", ["zoo_1x", "autogluon"])
