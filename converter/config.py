@@ -80,9 +80,17 @@ def read_statements(chosen: Fit, told: ModelConfig | None) -> tuple[dict[str, An
             problems.append(f"{place}: the table {chosen.table.name} does not know what that means")
         elif statement.only is not None and raw != statement.only:
             problems.append(f"{place}: only {statement.only!r} can be converted")
+        elif statement.models and raw not in statement.models:
+            there = ", ".join(statement.models)
+            problems.append(f"{place}: {chosen.table.name} has no such model; there are: {there}")
         elif statement.values and raw not in statement.values:
             there = ", ".join(map(str, statement.values))
             problems.append(f"{place}: Transformers has no counterpart; there is one for {there}")
+        elif statement.models:
+            for name, value in statement.models[raw].items():
+                for line in _disagreements(chosen, name, value, value):
+                    problems.append(f"{place}, so {name} = {value!r}{line}")
+            fields |= statement.models[raw]
         elif statement.config:
             value = statement.values.get(raw, raw) if statement.values else raw
             if statement.scaled_by in heads:

@@ -25,8 +25,9 @@ class Fit:
     """How a table fits an index. `problems` is empty when it fits whole.
 
     `sizes` are config fields read off shapes and layer numbers; `tied` pairs a second name with
-    the tensor it must equal; `exported` go beside the model; `dropped` gives the table's reason
-    for every source left out, and of these `zero` must be all zeros.
+    the tensor it must equal; `exported` go beside the model, and `export_reason` says why;
+    `dropped` gives the table's reason for every source left out, and of these `zero` must be all
+    zeros.
 
     `absent` are the optional heads that the file does not have. The keys of `index` are structural
     names. `version` is the GluonNLP that the names tell, a key of `converter.scopes.VERSIONS`;
@@ -48,6 +49,7 @@ class Fit:
     sizes: Mapping[str, int]
     known: Known | None
     problems: tuple[str, ...]
+    export_reason: str = ""
     version: str | None = None
     undecided: bool = False
     part: str | None = None
@@ -160,6 +162,7 @@ class _Attempt:
                 *(self.names[name] for name in self._exports(head)),
             )
         }
+        beside |= {entry.name: entry for entry in self._around()}
         matches = [match for match in matches if match.source.name not in beside]
         tied = tuple(self._tied(heads))
         zero = self._left_out(self.table.zero)
@@ -202,6 +205,7 @@ class _Attempt:
             sizes=sizes,
             known=_known(self.table, sizes),
             problems=tuple(problems),
+            export_reason=" ".join(self._reasons(target)),
             version=self.renamed.version,
             part=self.part.name if self.part else None,
         )
@@ -241,6 +245,19 @@ class _Attempt:
             for name, entry in self.names.items():
                 if name.startswith(beginning):
                     yield entry.name, reason
+
+    def _around(self) -> Iterator[TensorEntry]:
+        """What is around the part in a larger network."""
+        if self.part and self.part.export:
+            for name, entry in self.names.items():
+                if name.startswith(self.part.export):
+                    yield entry
+
+    def _reasons(self, target: Target | None) -> Iterator[str]:
+        if target and target.export:
+            yield target.reason
+        if self.part and any(self._around()):
+            yield self.part.reason
 
     def _exports(self, head: Head) -> Iterator[str]:
         for pattern in head.export:

@@ -1,7 +1,8 @@
 """GluonNLP 1.x's `model.yml`: what a model's author stated and no tensor can tell.
 
 It is the YAML of a yacs CfgNode (autogluon_contrib_nlp 0.0.1b20220208 `models/bert.py`, get_cfg):
-sections (`MODEL`, `INITIALIZER`) of plain values.
+sections (`MODEL`, `INITIALIZER`) of plain values. So is AutoGluon's `cfg.yml` (autogluon.text 0.3.1
+`text_prediction/mx/models.py`, base_cfg), which names the zoo's model in `model.backbone`.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from converter.errors import PlanError
 
 MAX_BYTES = 2**16  # the zoo's have 500: a larger file is something else
 SECTION = "MODEL"  # the others are about training
+AUTOGLUON = "cfg.yml"
+BACKBONE = "model", "backbone"  # the section of it that is about the text model
 SCALARS = (str, int, float, bool)
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The plain values of `MODEL`, by keys like `"MODEL.num_heads"`; `file` is where they stand."""
+    """Plain values by keys like `"MODEL.num_heads"`; `file` is where they stand."""
 
     file: str
     values: Mapping[str, Any]
@@ -29,7 +32,7 @@ class ModelConfig:
 def find_model_config(params: Path) -> Path | None:
     """The `model.yml` (in the zoo `model-<8 digits of a hash>.yml`) beside `params`, if any.
 
-    Raises `PlanError` naming them when there are several.
+    Else AutoGluon's `cfg.yml`. Raises `PlanError` naming them when there are several.
     """
     try:
         beside = [path for path in params.parent.iterdir() if path.suffix in (".yml", ".yaml")]
@@ -41,11 +44,11 @@ def find_model_config(params: Path) -> Path | None:
             f"{params.parent} holds several configurations; choose with --model-config:",
             [path.name for path in found],
         )
-    return found[0] if found else None
+    return next(iter(found or (path for path in beside if path.name == AUTOGLUON)), None)
 
 
 def read_model_config(path: Path) -> ModelConfig:
-    """The values of a `model.yml`. Raises `PlanError` naming the file.
+    """The values of a `model.yml`, or of a `cfg.yml`. Raises `PlanError` naming the file.
 
     Only plain YAML is read (no tags, so nothing is run). Text that is a number counts as one, as
     yacs has it: YAML takes `1e-12`, without a point, for text.
@@ -61,13 +64,19 @@ def read_model_config(path: Path) -> ModelConfig:
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise PlanError(f"{path}: cannot be read as a model.yml:", [reason or "unknown"]) from error
-    section = data.get(SECTION) if isinstance(data, dict) else None
-    if not isinstance(section, dict):
-        raise PlanError(
-            f"{path}: cannot be read as a model.yml:",
-            [f"it has no section {SECTION}: it is no configuration of GluonNLP 1.x"],
-        )
-    return ModelConfig(path.name, dict(_plain(section)))
+    for place in ((SECTION,), BACKBONE):
+        section = data
+        for key in place:
+            section = section.get(key) if isinstance(section, dict) else None
+        if isinstance(section, dict):
+            return ModelConfig(path.name, dict(_plain(section, ".".join(place))))
+    raise PlanError(
+        f"{path}: cannot be read as a model.yml:",
+        [
+            f"it has neither a section {SECTION} (GluonNLP 1.x) nor {'.'.join(BACKBONE)} "
+            "(AutoGluon): give another with --model-config, or move it away"
+        ],
+    )
 
 
 def recorded_model_config(record: Mapping[str, Any]) -> ModelConfig:

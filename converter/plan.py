@@ -32,7 +32,7 @@ DTYPES: Mapping[str, np.dtype | None] = {
 
 
 LAST_OF_0 = 10  # GluonNLP 0.10 is the last of 0.x
-HEADS = "heads.safetensors"  # what the target class has no place for, under its own names
+BESIDE = "not_converted.safetensors"  # what the target has no place for, under its own names
 
 
 @dataclass(frozen=True)
@@ -187,7 +187,7 @@ def make_plan(
         steps=tuple(steps),
         tied=chosen.tied,
         exported=chosen.exported,
-        export_reason=chosen.target.reason,
+        export_reason=chosen.export_reason,
         dropped=chosen.dropped,
         zero=chosen.zero,
         config=written_config(config, chosen.target.transformers_class, _usual_dtype(steps).name),
@@ -247,7 +247,9 @@ def _choose(
 
 
 def _not_floating(chosen: Fit) -> Iterator[str]:
-    for source in (*(match.source for match in chosen.matches), *chosen.zero):
+    exported = {entry.name for entry in chosen.exported}
+    sources = (match.source for match in chosen.matches)
+    for source in (*sources, *chosen.zero, *chosen.exported):
         dtype, storage = source.dtype, source.storage
         if storage != "dense":
             yield (
@@ -256,7 +258,7 @@ def _not_floating(chosen: Fit) -> Iterator[str]:
                 else f"{source.name} is {storage} (sparse): save it densely with "
                 "`array.tostype('default')`"
             )
-        elif dtype.kind != "f" and dtype != ml_dtypes.bfloat16:
+        elif source.name not in exported and dtype.kind != "f" and dtype != ml_dtypes.bfloat16:
             yield f"wrong dtype: {source.name} is {dtype.name}; weights are floating point"
 
 

@@ -1,4 +1,4 @@
-"""What `--src` may be beside a file: a model directory of GluonNLP 1.x."""
+"""What `--src` may be beside a file: a model directory of GluonNLP 1.x or of AutoGluon."""
 
 from __future__ import annotations
 
@@ -7,18 +7,23 @@ from pathlib import Path
 
 from converter.errors import ParamsError
 
+SAVED = "saved_model"  # where TextPredictor.save puts the model (autogluon.text 0.3.1)
+
 
 def find_params(src: str | os.PathLike[str]) -> Path:
     """`src` itself, or the one `.params` file in the directory `src`.
 
     The zoo of 1.x and its scripts make such directories: `model.yml`, `vocab.json`, `*.params`
-    (GluonNLP master, scripts/conversion_toolkits). Raises `ParamsError` when a directory holds no
+    (GluonNLP master, scripts/conversion_toolkits). AutoGluon's TextPredictor has `net.params` in
+    its folder `saved_model`. Raises `ParamsError` when a directory holds no
     or several such files, naming them.
     """
     path = Path(src)
     if not path.is_dir():
         return path
     found = sorted(entry for entry in path.iterdir() if entry.suffix == ".params")
+    if not found and (path / SAVED).is_dir():
+        return find_params(path / SAVED)
     if len(found) == 1:
         return found[0]
     if not found:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 
 from converter.section import SCALAR, Section
-from converter.table import Statement, Table
+from converter.table import Statement, Table, Value
 
 
 def parse_statements(section: Section) -> dict[str, Statement]:
@@ -19,6 +19,7 @@ def parse_statements(section: Section) -> dict[str, Statement]:
             scale=entry.take("scale", str, ""),
             scaled_by=entry.take("scaled_by", str, ""),
             plus=entry.take("plus", int, 0),
+            models=_models(entry.section("models")),
             only=entry.take("only", SCALAR) if "only" in entry.keys() else None,
             unused=entry.take("unused", str, ""),
         )
@@ -26,14 +27,23 @@ def parse_statements(section: Section) -> dict[str, Statement]:
     return statements
 
 
+def _models(section: Section) -> dict[str, dict[str, Value]]:
+    models = {name: section.mapping(name, SCALAR) for name in section.keys()}
+    section.end()
+    return models
+
+
 def statement_problems(table: Table, fields: Set[str]) -> Iterator[str]:
     """A line for everything about `[model_config]` that contradicts itself or the table."""
     heads = {head.name for head in table.heads}
     for key, statement in table.model_config.items():
         place = f"  - [model_config] {key!r}"
-        ways = [bool(statement.config), statement.only is not None, bool(statement.unused)]
-        if sum(ways) != 1:
-            yield f"{place}: one of config, only and unused says what it is for"
+        ways = [bool(statement.config), bool(statement.models), bool(statement.unused)]
+        if sum(ways) + (statement.only is not None) != 1:
+            yield f"{place}: one of config, models, only and unused says what it is for"
+        for model, values in statement.models.items():
+            for name in sorted(values.keys() - fields):
+                yield f"{place} {model}: nothing else tells {name!r}"
         if statement.config and statement.config not in fields:
             yield f"{place}: nothing else tells {statement.config!r}"
         if not statement.config and (statement.values or statement.scale or statement.plus):

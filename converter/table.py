@@ -103,13 +103,16 @@ class Part:
     """One of several models in a file: its names begin with `prefix`, before those of `prefixes`.
 
     `tied`: the beginning of a second name for each tensor → that of the first. `drop`: how the
-    names of the other parts begin, each with what to say of them.
+    names of the other parts begin, each with what to say of them. `export`: how names begin that
+    no target has a place for: their tensors are written beside the model, for the `reason` given.
     """
 
     name: str
     prefix: str
     tied: Mapping[str, str]
     drop: Mapping[str, str]
+    export: tuple[str, ...] = ()
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,12 +168,13 @@ class Setting:
 
 @dataclass(frozen=True)
 class Statement:
-    """What a key of GluonNLP 1.x's `model.yml` says.
+    """What a key of GluonNLP 1.x's `model.yml`, or of AutoGluon's `cfg.yml`, says.
 
     Either the config field `config`: its value as it is, or the one that `values` has for it,
     times the number under `scale` when the file has the head `scaled_by`, rounded, and `plus` more
-    (the rows of `pad`). Or `only`: the
-    one value there is an arithmetic for. Or nothing that is needed, for the reason `unused`.
+    (the rows of `pad`). Or it names one of `models`, each with the config values of its own. Or
+    `only`: the one value there is an arithmetic for. Or nothing that is needed, for the reason
+    `unused`.
     """
 
     config: str = ""
@@ -178,6 +182,7 @@ class Statement:
     scale: str = ""
     scaled_by: str = ""
     plus: int = 0
+    models: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
     only: Value | None = None
     unused: str = ""
 

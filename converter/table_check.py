@@ -147,7 +147,7 @@ def _pattern_problems(table: Table) -> Iterator[str]:
     if not table.prefixes:
         yield '  - prefixes is empty: names without a prefix have the prefix ""'
     yield from _repeated("prefix", table.prefixes)
-    yield from _repeated("[[part]] name", (part.name for part in table.parts))
+    yield from _part_problems(table)
     for prefix in table.prefixes:
         if not is_pattern(prefix) or placeholders(prefix):
             yield f"  - prefix {prefix!r} has a brace"
@@ -175,6 +175,17 @@ def _pattern_problems(table: Table) -> Iterator[str]:
     counted = {letter for row in table.rows for letter in placeholders(row.source)}
     for letter in sorted(table.layers.keys() - counted):
         yield f"  - [layers] {letter}: no row outside the heads counts it"
+
+
+def _part_problems(table: Table) -> Iterator[str]:
+    yield from _repeated("[[part]] name", (part.name for part in table.parts))
+    for part in table.parts:
+        place = f"  - [[part]] {part.name}"
+        if bool(part.export) != bool(part.reason):
+            yield f"{place}: export and reason go together"
+        for beginning in part.export:
+            if beginning.startswith(part.prefix) or part.prefix.startswith(beginning):
+                yield f"{place}: export {beginning!r} are names of the model itself"
 
 
 def _size_problems(table: Table) -> Iterator[str]:

@@ -212,6 +212,8 @@ def _part(section: Section) -> Part:
         section.take("prefix", str),
         tied=section.mapping("tied", str),
         drop=section.mapping("drop", str),
+        export=section.listed("export", str, []),
+        reason=section.take("reason", str, ""),
     )
     section.end()
     return part

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from converter.errors import ConvertError, safe
 from converter.fit import Fit
-from converter.params import Index, about
+from converter.params import Index, TensorEntry, about
 from converter.params.nonfinite import Nonfinite
-from converter.plan import HEADS, Plan
+from converter.plan import BESIDE, Plan
 from converter.refused import refused
 from converter.report import ExportReport, Report
 from converter.scopes import VERSIONS
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from converter.verify import Proof
     from converter.verify.parity import Difference
     from converter.verify.tokens import Tokens
+
+
+LISTED = 8  # tensors of one kind that a person is shown; conversion.json has them all
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -54,11 +57,16 @@ def summary(report: Report) -> Iterator[str]:
 
 
 def export_lines(plan: Plan) -> Iterator[str]:
-    """The heads that the target class has no place for, and where they are."""
+    """The tensors that the target class has no place for, and where they are."""
     if plan.exported:
-        names = ", ".join(entry.name for entry in plan.exported)
-        yield f"not converted, in {HEADS} under their own names: {names}"
+        yield f"not converted, in {BESIDE} under their own names: {_named(plan.exported)}"
         yield f"  {plan.export_reason}"
+
+
+def _named(entries: Sequence[TensorEntry]) -> str:
+    """The names of a few tensors, or those of the first and how many there are."""
+    names = ", ".join(safe(entry.name) for entry in entries[:LISTED])
+    return f"{names}, … ({len(entries)} in all)" if len(entries) > LISTED else names
 
 
 def export_summary(report: ExportReport) -> Iterator[str]:
@@ -266,8 +274,8 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     config = {*fit.sizes, *fit.table.config, *(fit.known.config if fit.known else ())}
     for needed in sorted(fit.table.needed.keys() - config):
         yield f"  - {needed} stands in no tensor: convert with --config {needed}=N"
-    if fit.target and fit.target.export:
-        yield f"  - not converted but exported: {', '.join(e.name for e in fit.exported)}"
+    if fit.exported:
+        yield f"  - not converted but exported: {_named(fit.exported)}"
     yield from (f"  - {version.text}" for version in fit.table.versions if version.text)
 
 
@@ -286,7 +294,7 @@ def plan_lines(plan: Plan) -> Iterator[str]:
             dtype = f"{step.source.dtype.name} → {dtype}"
         rows.append((source, step.verb, step.target, dtype, "×".join(map(str, step.shape))))
     rows += [(second.name, "tied", f"(equals {first.name})", "", "") for second, first in plan.tied]
-    rows += [(safe(e.name), "export", f"({HEADS})", "", "") for e in plan.exported]
+    rows += [(safe(e.name), "export", f"({BESIDE})", "", "") for e in plan.exported]
     rows += [(safe(name), "drop", f"({reason})", "", "") for name, reason in plan.dropped.items()]
     return columns(rows)
 

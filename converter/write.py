@@ -13,7 +13,7 @@ from converter.errors import ConvertError, PlanError
 from converter.params import TensorEntry, Weights
 from converter.params.nonfinite import Nonfinite, Tally
 from converter.params.weights import PIECE
-from converter.plan import HEADS, Plan, Step
+from converter.plan import BESIDE, Plan, Step
 from converter.shards import MAX_SHARD_SIZE, parse_size, write_shards
 from converter.stream import Pieces, Progress, Tensor, silent, write_safetensors
 from converter.verbs import VERBS
@@ -28,7 +28,7 @@ def write_model(
     """Write `model.safetensors` and `config.json` of `plan` into an existing directory.
 
     Weights of more than `max_shard_size` (bytes, or as in "5GB") become several files and an
-    index. Heads that the class has no place for go into `heads.safetensors`.
+    index. What the class has no place for goes into `not_converted.safetensors`.
 
     Returns the source tensors that hold NaN or infinity, and how many; these are written too.
     Raises `PlanError` when tensors that must be equal, or zero, are not, `ConvertError` when a cast
@@ -45,7 +45,7 @@ def write_model(
         write_shards(directory, tensors, parse_size(max_shard_size), progress)
         if plan.exported:
             write_safetensors(
-                directory / HEADS, [_stored(e, weights, tally) for e in plan.exported]
+                directory / BESIDE, [_stored(e, weights, tally) for e in plan.exported]
             )
     write_json(directory / "config.json", plan.config)
     return tally.found

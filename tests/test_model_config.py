@@ -176,8 +176,8 @@ def test_numbers_without_a_point_are_numbers(model: Path) -> None:
 BROKEN = {
     b"MODEL: [": "cannot be read as a model.yml",
     b"MODEL: {a: !!python/object/apply:os.system [ls]}": "could not determine a constructor",
-    b"- 1": "it has no section MODEL",
-    b"MODEL: 3": "it has no section MODEL",
+    b"- 1": "neither a section MODEL",
+    b"MODEL: 3": "neither a section MODEL",
     b"\xff": "cannot be read as a model.yml",
     b"MODEL: " + b"[" * 5000: "cannot be read as a model.yml",
     b" " * (MAX_BYTES + 1): "more than 65,536 bytes",
@@ -263,3 +263,13 @@ def test_query_and_key_exchanged_within_a_dense_fail(model: Path, tmp_path: Path
     proof = prove(plan, directory)
     assert proof.parity is not None
     assert [p for p in proof.parity.problems if p.startswith("projections differs")]
+
+
+def test_a_decoder_of_its_own_is_refused_unless_said(tmp_path: Path) -> None:
+    """RobertaModel(untie_weight=True), of which its `model.yml` says nothing."""
+    source = zoo_1x.source("roberta_mlm_untied/model")
+    with pytest.raises(PlanError, match="--config tie_word_embeddings=false converts it so"):
+        converter.convert(source, tmp_path / "out")
+    plan = plan_file(source, config={"tie_word_embeddings": False})
+    targets = {step.target for step in plan.steps}
+    assert {"lm_head.decoder.weight", "lm_head.decoder.bias", "lm_head.bias"} <= targets

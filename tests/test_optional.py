@@ -144,14 +144,24 @@ def test_a_mistake_is_named(change: tuple[str, str], reason: str) -> None:
 
 
 MODEL_CONFIG_MISTAKES = {
-    "two ways": (('only = "learned"', 'only = "learned", unused = "x"'), "one of config, only"),
-    "no way": (('{ only = "learned" }', "{}"), "one of config, only and unused"),
+    "two ways": (('only = "learned"', 'only = "learned", unused = "x"'), "one of config, models"),
+    "no way": (('{ only = "learned" }', "{}"), "one of config, models, only and unused"),
     "no field": (('config = "embedding_size" }', 'config = "embed" }'), "nothing else tells"),
     "values of nothing": (('only = "learned"', 'only = "x", values = { a = 1 }'), "those of a"),
     "scale alone": ((', scaled_by = "mlm" }', " }"), "scale and scaled_by go together"),
     "no scale": (('scale = "MODEL.generator_layers', 'scale = "MODEL.x'), "there is no key"),
     "no head": (('scaled_by = "mlm"', 'scaled_by = "gen"'), "there is no head 'gen'"),
     "no key": (('"MODEL.activation" }', '"MODEL.act" }'), "has no 'MODEL.act'"),
+    "no field of a model": (
+        ("{ embedding_size = 128,", "{ embed = 1,"),
+        "small: nothing else tells",
+    ),
+    "a model of no values": (
+        ("num_attention_heads = 4 }", "num_attention_heads = [4] }"),
+        "wrong type",
+    ),
+    "export without reason": (('reason = "AutoGluon', 'reason = ""#'), "export and reason go"),
+    "export of the model": (('export = ["text_proj."', 'export = ["text_"'), "of the model itself"),
 }
 
 

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 import converter
 from converter.cli import main
 from converter.params import load_params
-from converter.plan import HEADS
+from converter.plan import BESIDE
 from tests import zoo
 
 README = Path(__file__).parents[1] / "README.md"
@@ -46,7 +46,7 @@ def test_the_five_steps(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.stderr
     assert "parity  passed" in done.stdout
     assert "The head is my own." in done.stdout
-    head = load_file(out / HEADS)
+    head = load_file(out / BESIDE)
     assert head["output.weight"].tolist() == arrays["output.weight"].tolist()
 
 

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 import converter
 from converter.errors import PlanError, TableError
 from converter.params import read_index
-from converter.plan import HEADS, Plan, make_plan
+from converter.plan import BESIDE, Plan, make_plan
 from converter.table_toml import parse_table
 from converter.verbs import ROW_VERBS
 from converter.verify.bits import check_bits
@@ -192,15 +192,15 @@ def test_heads_without_a_place_go_beside_the_model(tmp_path: Path) -> None:
     made = written(plan, tmp_path)
     assert "copied" in made
     assert "bias" not in made
-    beside = load_file(tmp_path / "out" / HEADS)
+    beside = load_file(tmp_path / "out" / BESIDE)
     assert {n: v.tolist() for n, v in beside.items()} == {
         n: v.tolist() for n, v in (EXTRA | {"lm.bias": ARRAYS["lm.bias"]}).items()
     }
     assert check_bits(plan, tmp_path / "out").passed
     beside["extra.1"][1, 1] += 1
-    save_file(beside, tmp_path / "out" / HEADS)
+    save_file(beside, tmp_path / "out" / BESIDE)
     assert check_bits(plan, tmp_path / "out").problems == ("extra.1 is not extra.1, bit for bit",)
-    (tmp_path / "out" / HEADS).unlink()
+    (tmp_path / "out" / BESIDE).unlink()
     assert not check_bits(plan, tmp_path / "out").passed
 
 

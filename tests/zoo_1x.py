@@ -28,7 +28,9 @@ def source(name: str) -> Path:
 
 
 def plan_of(name: str, **choice: Any) -> Plan:
-    return plan_file(source(name), family=MANIFEST[name]["family"], **choice)
+    stated = MANIFEST[name]
+    config = stated.get("config", {}) | choice.pop("config", {})
+    return plan_file(source(name), family=stated["family"], config=config, **choice)
 
 
 def recorded(name: str) -> Recording:

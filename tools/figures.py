@@ -22,7 +22,8 @@ FIGURES = FIXTURES / "figures.json"
 
 def manifests() -> Iterator[tuple[Path, dict[str, Any]]]:
     """Every fixture, without its suffix, and what is stated of it."""
-    for folder in (FIXTURES, *(FIXTURES / f"zoo{kind}" for kind in ("", "_1x", "_1x_master"))):
+    zoos = (FIXTURES / folder for folder in ("zoo", "zoo_1x", "zoo_1x_master", "autogluon"))
+    for folder in (FIXTURES, *zoos):
         for name, stated in json.loads((folder / "manifest.json").read_text("utf-8")).items():
             refused = stated.get("transformers_class", "") is None
             several = name.startswith("electra_pretrain")  # models in a file: tests/test_parts.py
@@ -31,10 +32,10 @@ def manifests() -> Iterator[tuple[Path, dict[str, Any]]]:
 
 
 def choice_of(fixture: Path, stated: Mapping[str, Any]) -> dict[str, Any]:
-    """What the user of such a file has to say. Beside those of 1.x is a `model.yml`."""
-    if fixture.parents[1].name == "zoo_1x":
-        return {"family": stated["family"]}
+    """What the user of such a file has to say. Beside those of `zoo_1x` is a `model.yml`."""
     config: dict[str, Any] = stated.get("config", {})
+    if stated["gluonnlp"] == "1.x":
+        return {"family": stated["family"], "config": config}
     if "num_attention_heads" in stated:
         config = {"num_attention_heads": stated["num_attention_heads"]}
     if stated["family"] == "gpt2":

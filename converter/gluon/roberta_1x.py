@@ -30,12 +30,11 @@ def forward(
     """Run the model whose `save_parameters` names are in `params`.
 
     Keys behind the valid length are not seen. The head counts when its parameters are there; its
-    last Dense and the embedding share one parameter: either name holds it.
+    last Dense and the embedding share one parameter (either name holds it), or are untied.
     """
     model = Weights(params, prefix)
-    name = "tokens_embed.weight"
-    words = model[name if name in model else "lm_head.dense2.weight"]
-    data = words[inputs.input_ids]
+    names = [name for name in ("tokens_embed.weight", "lm_head.dense2.weight") if name in model]
+    data = model[names[0]][inputs.input_ids]
     data = data + model["pos_embed._embed.weight"][: inputs.input_ids.shape[1]]
     states = [layer_norm(model.child("embed_ln"), data, layer_norm_eps)]
     mask = inputs.valid()[:, None, None, :]
@@ -45,5 +44,5 @@ def forward(
     if "lm_head.dense1.weight" in model:
         data = gluon_activation(activation, dense(model.child("lm_head.dense1"), states[-1]))
         data = layer_norm(model.child("lm_head.ln"), data, layer_norm_eps)
-        named["mlm_logits"] = data @ words.T + model["lm_head.dense2.bias"]
+        named["mlm_logits"] = data @ model[names[-1]].T + model["lm_head.dense2.bias"]
     return Outputs(tuple(states), model.taps, named)

@@ -48,12 +48,13 @@ def forward(
 
     The number of heads is that of the relative positions' columns. Positions of the encoder behind
     the valid length are not seen. The last of the hidden states, on both sides, is what the final
-    norm gives, as in Transformers. T5Model has no LM head.
+    norm gives, as in Transformers. T5Model has no LM head; that of T5Inference is its embedding.
     """
     if inputs.decoder_ids is None:
         raise ValueError("T5Model needs decoder_ids")
     model = Weights(params, prefix)
-    embedding = model["input_embedding_layer.weight"]
+    name = "input_embedding_layer.weight"  # T5Inference may have it as the last name alone
+    embedding = model[name] if name in model else params["output_layer.weight"]
     mask = inputs.valid()[:, None, None, :]
 
     def run(side: Weights, ids: Array, memory: Array | None) -> tuple[Array, ...]:

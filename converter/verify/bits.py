@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 
 from converter.params import Weights
 from converter.params.weights import PIECE
-from converter.plan import HEADS, Plan, Step
+from converter.plan import BESIDE, Plan, Step
 from converter.shards import INDEX, WEIGHTS, stored_in
 from converter.stream import CODES
 from converter.verbs import VERBS
@@ -51,7 +51,7 @@ def check_bits(plan: Plan, directory: Path) -> Bits:
         sha256 = other.submit(_sha256, plan.index.path)
         try:
             problems = [*_unaccounted(plan), *_differences(plan, directory)]
-            problems += _exported(plan, directory / HEADS)
+            problems += _exported(plan, directory / BESIDE)
         except (OSError, SafetensorError, ValueError) as error:
             file = INDEX if (directory / INDEX).exists() else WEIGHTS
             problems = [f"{file} cannot be read: {error}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,7 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
     inner_size = num_heads * draw(st.integers(1, 4))
     if family == "mobilebert":  # the sizes tell its strategies apart, and the head has its rest
         units, embed_size = inner_size + draw(st.integers(1, 9)), inner_size
+        num_groups = 1  # its values grow with every layer: no_norm norms nothing
     of_one_gelu = kind == "electra_gen" or family == "roberta"  # Transformers' heads know one
     return {
         "kind": kind,
@@ -68,12 +70,19 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         "layer_norm_eps": draw(st.sampled_from([1e-5] if family == "mobilebert" else EPSILONS)),
         "use_pooler": draw(st.booleans()),
         "use_mlm": draw(st.booleans()),
+        "untie_weight": family == "roberta" and draw(st.booleans()),
         "deduplicated": draw(st.booleans()),
     }
 
 
+TANH = {"bert": "gelu(tanh)", "albert": "gelu(tanh)"}  # as the zoo has them
 EPSILONS = [1e-12, 1e-5]
 ACTIVATIONS = ["gelu", "gelu(tanh)", "gelu(sigmoid)", "relu", "tanh"]
+
+
+def untied(spec: Mapping[str, Any]) -> bool:
+    """A decoder of its own: no file but the weights tells it, so the user does."""
+    return bool(spec["untie_weight"] and spec["use_mlm"])
 
 
 def test_random_models(mxnet_1x: Path) -> None:
@@ -94,7 +103,9 @@ def test_random_models(mxnet_1x: Path) -> None:
                 found = zoo.worst(recording, zoo_1x.run(source, family, recording))
                 assert all(value <= ATOL for value in found.values()), (spec, found)
                 out = folder / f"out{number}"
-                assert converter.convert(source.parent, out).plan.table.name == family
+                told = {"tie_word_embeddings": False} if untied(spec) else {}
+                report = converter.convert(source.parent, out, config=told)
+                assert report.plan.table.name == family
                 proof = converter.verify(source.parent, out, golden=golden, atol=ATOL).proof
                 assert proof is not None
                 assert proof.golden is not None
@@ -102,18 +113,114 @@ def test_random_models(mxnet_1x: Path) -> None:
     check()
 
 
-def test_the_fixtures_are_what_real_mxnet_makes(mxnet_1x: Path, tmp_path: Path) -> None:
+@st.composite
+def networks(draw: st.DrawFn) -> dict[str, Any]:
+    """A backbone and the fields of `Network` (fixtures/make_autogluon.py)."""
+    kind = draw(st.sampled_from(sorted(HEADS)))
+    units = 4 * draw(st.integers(3, 6))
+    roberta = kind == "roberta"
+    told = {
+        "agg_net.agg_type": draw(
+            st.sampled_from(["mean", "max", "concat", "attention", "attention_token"])
+        ),
+        "aggregate_categorical": draw(st.booleans()),
+        "base_feature_units": draw(st.sampled_from([-1, 12])),
+        "text_net.use_segment_id": not roberta,
+        "categorical_agg.gated_activation": draw(st.booleans()),
+        "numerical_net.gated_activation": draw(st.booleans()),
+    }
+    return {
+        "kind": kind,
+        "seed": draw(st.integers(0, 2**31)),
+        "units": units,
+        "embed_size": draw(st.sampled_from([8, units])) if kind != "mobilebert" else 12,
+        "activation": {"mobilebert": "relu", **TANH}.get(kind, "gelu"),
+        "layer_norm_eps": 1e-5 if roberta else 1e-12,
+        "network": {
+            "categories": draw(st.lists(st.integers(2, 6), max_size=3)),
+            "numerical": draw(st.integers(0, 4)),
+            "classes": draw(st.integers(1, 4)),
+            "settings": told,
+        },
+    }
+
+
+def test_random_networks_of_autogluon(mxnet_1x: Path) -> None:
+    """The backbone gives what it gave within AutoGluon's network; nothing around it is lost."""
+
+    @settings(max_examples=2, phases=[Phase.generate])
+    @given(st.lists(networks(), min_size=10, max_size=10))
+    def check(models: list[dict[str, Any]]) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "specs.json").write_text(json.dumps(models))
+            run(mxnet_1x, "tests/mxnet/random_1x.py", folder, folder / "specs.json")
+            for number, spec in enumerate(models):
+                source, out = folder / str(number) / "net.params", folder / f"out{number}"
+                config: dict[str, Any] = {"num_attention_heads": 4}
+                if spec["kind"] in TANH:
+                    config["hidden_act"] = "gelu_pytorch_tanh"
+                if spec["kind"] == "albert":
+                    config["num_hidden_layers"] = 2
+                plan = converter.convert(source, out, config=config).plan
+                assert plan.table.name == f"{spec['kind']}_1x", spec
+                around = {n for n in plan.index.tensors if not n.startswith("text_backbone.")}
+                assert {entry.name for entry in plan.exported} == around
+                golden = source.with_suffix(".golden.npz")
+                proof = converter.verify(source, out, golden=golden, atol=ATOL).proof
+                assert proof is not None
+                assert proof.golden is not None
+
+    check()
+
+
+def test_a_predictor_of_real_size_needs_no_option(mxnet_1x: Path, tmp_path: Path) -> None:
+    """`google_electra_small` within AutoGluon's network, as its fastest preset has it."""
+    sizes = {"embed_size": 128, "units": 256, "hidden_size": 1024, "num_heads": 4}
+    sizes |= {"num_layers": 12, "vocab_size": 30522, "max_length": 512}
+    network = {"categories": [3, 40], "numerical": 5, "weight_std": 0.02}
+    spec = {"kind": "electra", **sizes, "network": network}
+    (tmp_path / "specs.json").write_text(json.dumps([spec]))
+    run(mxnet_1x, "tests/mxnet/random_1x.py", tmp_path, tmp_path / "specs.json")
+    folder = tmp_path / "predictor"
+    folder.mkdir()
+    saved = (tmp_path / "0").rename(folder / "saved_model")
+    text = (ROOT / "fixtures" / "autogluon" / "cfg.yml").read_text()
+    (saved / "cfg.yml").write_text(text.replace("google_electra_base", "google_electra_small"))
+    report = converter.convert(folder, tmp_path / "out")
+    assert report.plan.known == "google_electra_small"
+    golden = saved / "net.golden.npz"
+    assert converter.verify(folder, tmp_path / "out", golden=golden, atol=1e-4).passed
+
+
+def test_an_untied_decoder_is_proven_with_transformers_4(
+    transformers_4: Path, tmp_path: Path
+) -> None:
+    source = zoo_1x.source("roberta_mlm_untied/model").parent
+    told = ["--config", "tie_word_embeddings=false", "--quiet"]
+    run(transformers_4, "-m", "converter", "--src", source, "--dst", tmp_path / "out", *told)
+
+
+@pytest.mark.parametrize("folder", ["zoo_1x", "autogluon"])
+def test_the_fixtures_are_what_real_mxnet_makes(
+    folder: str, mxnet_1x: Path, tmp_path: Path
+) -> None:
     """Weights and configurations byte for byte; recordings to the last bits on another CPU."""
-    run(mxnet_1x, "fixtures/make_1x.py", tmp_path)
-    assert json.loads((tmp_path / "manifest.json").read_text()) == zoo_1x.MANIFEST
-    for name in zoo_1x.MANIFEST:
-        made, ours = tmp_path / f"{name}.params", zoo_1x.source(name)
-        for ending in (".params", ".yml"):
-            assert made.with_suffix(ending).read_bytes() == ours.with_suffix(ending).read_bytes()
-        if name not in zoo_1x.NAMES:
+    maker = {"zoo_1x": "make_1x.py", "autogluon": "make_autogluon.py"}[folder]
+    run(mxnet_1x, f"fixtures/{maker}", tmp_path)
+    fixtures = ROOT / "fixtures" / folder
+    made = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")}
+    assert made == {path.relative_to(fixtures) for path in fixtures.rglob("*.*")} - {
+        Path("cfg.yml")
+    }
+    for path in made:
+        ours = fixtures / path
+        if path.suffix != ".npz":
+            assert (tmp_path / path).read_bytes() == ours.read_bytes(), path
             continue
-        recording = zoo.read_recording(made.with_suffix(".golden.npz"))
-        assert recording.about == zoo_1x.recorded(name).about
-        assert recording.named.keys() == zoo_1x.recorded(name).named.keys()
+        recording, recorded = zoo.read_recording(tmp_path / path), zoo.read_recording(ours)
+        assert recording.about == recorded.about
+        assert recording.named.keys() == recorded.named.keys()
+        np.testing.assert_allclose(recording.hidden_states, recorded.hidden_states, atol=ATOL)
         for word, array in recording.named.items():
-            np.testing.assert_allclose(array, zoo_1x.recorded(name).named[word], atol=ATOL)
+            np.testing.assert_allclose(array, recorded.named[word], atol=ATOL)

@@ -3,7 +3,8 @@
     python tests/mxnet/random_1x.py FOLDER SPECS.json
 
 SPECS.json is a list of the fields of `Model` (fixtures/models_1x.py). Writes a model directory N
-for the Nth.
+for the Nth; AutoGluon's, where it has `network`: the fields of `Network` (make_autogluon.py), and
+perhaps `weight_std`.
 """
 
 import json
@@ -11,16 +12,23 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../fixtures"))
+import make_autogluon
 from make_1x import make
-from models_1x import Model
+from models_1x import WEIGHT_STD, Model
 
 
 def main() -> None:
     folder, specs = sys.argv[1:]
     with open(specs) as file:
         for number, spec in enumerate(json.load(file)):
-            deduplicated = spec.pop("deduplicated")
-            make(Model(**spec), os.path.join(folder, str(number)), deduplicated)
+            out, network = os.path.join(folder, str(number)), spec.pop("network", None)
+            deduplicated = spec.pop("deduplicated", False)
+            if network is None:
+                make(Model(**spec), out, deduplicated)
+            else:
+                weight_std = network.pop("weight_std", WEIGHT_STD)
+                network = make_autogluon.Network(**network)
+                make_autogluon.make(Model(**spec), network, out, weight_std)
 
 
 if __name__ == "__main__":

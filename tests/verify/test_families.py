@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 
 from converter.errors import PlanError
 from converter.params import load_params, read_index
-from converter.plan import HEADS, Plan, make_plan
+from converter.plan import BESIDE, Plan, make_plan
 from converter.table_toml import load_family
 from converter.verify import Proof, prove
 from converter.verify.sides import source_settings
@@ -113,7 +113,7 @@ def prove_only(plan: Plan, folder: Path) -> Proof:
 def test_heads_without_a_place_are_exported(tmp_path: Path) -> None:
     name = "0.10.0/bert_icsl"
     proven(zoo.plan_of(name), name, tmp_path)
-    beside = load_file(tmp_path / "out" / HEADS)
+    beside = load_file(tmp_path / "out" / BESIDE)
     params = load_params(zoo.source(name))
     assert {*beside} == {n for n in params if n.startswith(("intent_", "slot_"))}
     for head, array in beside.items():

@@ -119,6 +119,17 @@ def test_two_embeddings_are_refused_whatever_is_said(tmp_path: Path) -> None:
         write_model(plan, tmp_path)
 
 
+@pytest.mark.parametrize("name", ["t5_inference", "mt5_inference"])
+def test_another_output_layer_than_the_embedding_is_refused(name: str, tmp_path: Path) -> None:
+    arrays = {**load_params(zoo_master.source(name))}
+    arrays["output_layer.weight"] = arrays["output_layer.weight"] + 1
+    converter.save_params(tmp_path / "a.params", arrays)
+    table = load_family(zoo_master.MANIFEST[name]["family"])
+    plan = make_plan(read_index(tmp_path / "a.params"), [table], {})
+    with pytest.raises(PlanError, match=r"output_layer.* the target class cannot hold it"):
+        write_model(plan, tmp_path)
+
+
 @pytest.mark.parametrize("name", ["roberta", "xlmr_mlm"])
 def test_files_of_roberta_and_xlm_r_look_the_same(name: str) -> None:
     """The size of the vocabulary tells the zoo's apart; others have to be told."""

@@ -52,6 +52,7 @@ ZOO_1X = {
     "electra_gen/model": "mlm_decoder.",
     "mobilebert_pretrain/model": "",
     "roberta_mlm/model": "",
+    "roberta_mlm_untied/model": "lm_head.dense2.weight",
 }
 MUTATED = BORTS | ZOO | MASTER | ZOO_1X
 
