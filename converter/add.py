@@ -77,6 +77,8 @@ def add_tokenizer(
         record |= {"config": config, "tokenizer": tokenizer_json(prepared)}
         if isinstance(record.get("proof"), dict):
             record["proof"]["tokens"] = asdict(tokens)
+        if record["model_config"]:
+            record["model_config"] = asdict(record["model_config"])
         write_json(stage.path / "config.json", config)
         write_json(stage.path / OURS, record)
         write_text(stage.path / "README.md", _card(stage.path / "README.md", prepared, tokens))

@@ -30,9 +30,10 @@ def with_tokenizer(plan: Plan, files: Files, lower: bool | None = None) -> Plan:
     if files.given():
         return _with(plan, prepare(rule, files, plan.config, plan.overrides, lower, plan.gluonnlp))
     source = plan.index.path.absolute()
-    found = find(source, rule)
+    zoo = plan.known if rule.version else None  # only 1.x has a directory for each model
+    found = find(source, rule, zoo)
     if not found.given():
-        looked = " and ".join(map(str, places(source)))
+        looked = " and ".join(map(str, places(source, zoo)))
         return replace(plan, no_tokenizer=f"no vocabulary with GluonNLP's name for it in {looked}")
     try:
         prepared = prepare(rule, found, plan.config, plan.overrides, lower, plan.gluonnlp)

@@ -1,9 +1,10 @@
-"""Where GluonNLP leaves vocabularies: beside the parameters, and in `$MXNET_HOME/models`.
+"""Where GluonNLP leaves vocabularies: beside the parameters, and among the models of its zoo.
 
 Sources: GluonNLP v0.10.0 src/gluonnlp/data/utils.py (_vocab_sha1, _get_vocab_tokenizer_info: the
 name is that of the data set, then eight digits of the sha1), v0.8.3 base.py (get_home_dir),
 data/transforms.py (GPT2BPETokenizer); master scripts/conversion_toolkits and models/*.py,
-PRETRAINED_URL (1.x names; the zoo's have eight digits of the sha1 more).
+PRETRAINED_URL (1.x names; the zoo's have eight digits of the sha1 more); base.py
+(get_model_zoo_home_dir) of master and of autogluon_contrib_nlp 0.0.1b20220208.
 """
 
 from __future__ import annotations
@@ -33,17 +34,19 @@ NEWER: Mapping[str, Mapping[str, Sequence[str]]] = {
 MERGES = ("openai_webtext_bpe_ranks-396d4d8e.json", "gpt2-396d4d8e.merges")
 
 
-def find(source: Path, rule: TokenizerRule) -> Files:
+def find(source: Path, rule: TokenizerRule, zoo: str | None = None) -> Files:
     """The files for the parameters file `source` that GluonNLP's own names tell; else none.
 
     Which vocabulary it is, the name of the source tells (`bert_12_768_12_<data set>-<hash>`) or
     the family, never a guess; the sha1 in the name of the vocabulary must be right.
+    zoo: the model of 1.x's zoo that has these sizes: its directory has this vocabulary
     """
     found = Files()
-    for folder in places(source):
+    beside = {source.parent, *_of_zoo(zoo)}
+    for folder in places(source, zoo):
         names = _names(folder)
         found = _first(found, [*_of_dataset(folder, names, source, rule)])
-        if folder == source.parent:
+        if folder in beside:
             found = _first(found, _beside(folder, names, rule))
         if "byte-level-bpe" in rule.kinds and not found.merges:
             merges = [
@@ -54,14 +57,24 @@ def find(source: Path, rule: TokenizerRule) -> Files:
     return found if whole and (found.vocab or found.sentencepiece) else Files()
 
 
-def places(source: Path) -> list[Path]:
-    """The folders that are looked into."""
-    home = os.environ.get("MXNET_HOME") or Path("~") / ".mxnet"
+def places(source: Path, zoo: str | None = None) -> list[Path]:
+    """The folders that are looked into. zoo: as for `find`."""
+    return [*dict.fromkeys((source.parent, *_models("MXNET_HOME", ".mxnet"), *_of_zoo(zoo)))]
+
+
+def _of_zoo(zoo: str | None) -> list[Path]:
+    """The directories of a model of 1.x's zoo, of AutoGluon's copy and of master."""
+    if zoo is None:
+        return []
+    copies = [models / "nlp" / zoo for models in _models("MXNET_HOME", ".mxnet")]
+    return copies + [models / zoo for models in _models("GLUONNLP_HOME", ".gluonnlp")]
+
+
+def _models(variable: str, usual: str) -> list[Path]:
     try:
-        models = Path(home).expanduser() / "models"
+        return [Path(os.environ.get(variable) or Path("~", usual)).expanduser() / "models"]
     except RuntimeError:  # no home directory
-        return [source.parent]
-    return [*dict.fromkeys((source.parent, models))]
+        return []
 
 
 def _first(found: Files, more: Sequence[Files]) -> Files:

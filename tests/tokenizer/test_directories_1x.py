@@ -124,6 +124,25 @@ def test_a_vocabulary_that_does_not_tell_its_case_leaves_the_model_alone(
     assert directories.recorded(tmp_path / "out")["tokenizer"]["lower"] is False
 
 
+def test_a_tokenizer_added_later_is_the_one_converted_with(
+    sources: Path, converted: Path, tmp_path: Path
+) -> None:
+    name, out = "google_albert", tmp_path / "out"
+    bare = shutil.copytree(sources / name, tmp_path / "bare")
+    files = {"vocab": bare / "vocab.json", "sentencepiece": bare / "spm.model"}
+    given = [f"--{o}={shutil.move(path, tmp_path)}" for o, path in files.items()]
+    assert invoke("--src", bare, "--dst", out).exit_code == 0
+    assert not (out / "tokenizer.json").exists()
+    result = invoke("tokenizer", "--dst", out, *given)
+    assert result.exit_code == 0, result.output
+    for file in ("tokenizer.json", "tokenizer_config.json", "config.json", "spiece.model"):
+        assert (out / file).read_bytes() == (converted / name / file).read_bytes()
+    records = [directories.recorded(folder) for folder in (out, converted / name)]
+    for key in ("tokenizer", "config", "model_config"):
+        assert records[0][key] == records[1][key]
+    assert converter.verify(bare, out).passed
+
+
 def test_the_zoos_vocabularies_tell_their_case(
     sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

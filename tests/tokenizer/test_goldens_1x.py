@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from converter.tokenizer import Prepared
+from converter.errors import PlanError, VocabularyError
+from converter.tokenizer import Files, Prepared, prepare, write_tokenizer
 from converter.tokenizer.build import build
+from converter.tokenizer.sentencepiece import BYTE, NORMAL
 from converter.verify.tokens import source_ids
 from tests.tokenizer import cases, cases_1x
 
@@ -100,7 +104,7 @@ def test_bytes_stand_for_characters_that_are_no_pieces() -> None:
     made = prepared("google_mt5")
     assert made.model is not None
     without = replace(
-        made.model, types=tuple(1 if kind == 6 else kind for kind in made.model.types)
+        made.model, types=tuple(NORMAL if kind == BYTE else kind for kind in made.model.types)
     )
     assert "\u4e2d\u6587" in "".join(differing("google_mt5", replace(made, model=without)))
     built = build(made)
@@ -115,3 +119,51 @@ def test_extra_ids_are_tokens_only_by_name() -> None:
     assert built.token_to_id("<extra_id_99>") == 500
     built.encode_special_tokens = True
     assert 599 not in built.encode("<extra_id_0>", add_special_tokens=False).ids
+
+
+@pytest.mark.parametrize(
+    ("family", "piece", "said"),
+    [
+        ("t5_1x", "<extra_id_7>", "has '<extra_id_7>', which GluonNLP adds to it"),
+        ("mt5_1x", "<0x41>", "has some byte pieces, not 256"),
+    ],
+)
+def test_a_model_that_is_no_t5s_is_refused(
+    family: str, piece: str, said: str, tmp_path: Path
+) -> None:
+    from sentencepiece import sentencepiece_model_pb2
+
+    model: Any = vars(sentencepiece_model_pb2)["ModelProto"]()
+    model.ParseFromString((cases_1x.FOLDER / "google_t5" / "t5.vocab").read_bytes())
+    model.pieces.add(piece=piece, score=-9.0, type=BYTE if "0x" in piece else NORMAL)
+    path = tmp_path / "t5.vocab"
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(VocabularyError, match=r"t5\.vocab") as error:
+        prepare(cases.rule_of(family), Files(sentencepiece=path), {"vocab_size": 601}, {})
+    assert said in str(error.value)
+
+
+def test_the_pieces_must_be_in_the_vocabulary() -> None:
+    """ALBERT's SentencePiece model beside the vocabulary of another model."""
+    files = replace(cases_1x.files("google_albert"), vocab=cases_1x.files("google_electra").vocab)
+    with pytest.raises(PlanError, match=r"pieces of .*spm\.model are not in it"):
+        prepare(cases.rule_of("albert_1x"), files, cases.config(700), {})
+
+
+def test_two_cuts_of_equal_score_are_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SentencePiece cuts 1,000.50 otherwise behind some words; the proof allows for that."""
+    tokens = importlib.import_module("converter.verify.tokens")
+    made = prepared("fairseq_xlmr")
+    text = "2,000"  # ▁2 , 0 00 or ▁2 , 00 0
+    ours, theirs = source_ids(made)(text), build(made).encode(text, add_special_tokens=False).ids
+    assert ours != theirs
+    assert sorted(ours) == sorted(theirs)
+    write_tokenizer(made, tmp_path)
+    (tmp_path / "config.json").write_text('{"model_type": "xlm-roberta"}')
+    monkeypatch.setattr(tokens, "TEXTS", (text,))
+    found = tokens.check_tokens(made, tmp_path)
+    assert (found.problems, found.excused) == ((), 1)
+    monkeypatch.setattr(tokens, "_excused", lambda *_: False)
+    assert "in GluonNLP" in "".join(tokens.check_tokens(made, tmp_path).problems)

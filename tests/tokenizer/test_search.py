@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from converter.tokenizer import Files, find, places
-from tests.tokenizer import cases
+from tests.tokenizer import cases, cases_1x
 
 DATASET = "openwebtext_ccnews_stories_books_cased"
 
@@ -97,8 +97,65 @@ def test_a_file_whose_content_is_not_its_names_is_left(home: Path, source: Path)
 
 def test_gluonnlps_home_is_mxnets(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MXNET_HOME", "/somewhere")
+    monkeypatch.setenv("GLUONNLP_HOME", "/elsewhere")
     assert places(source) == [source.parent, Path("/somewhere/models")]
+    assert places(source, "gpt2_124M")[2:] == [
+        Path("/somewhere/models/nlp/gpt2_124M"),
+        Path("/elsewhere/models/gpt2_124M"),
+    ]
     monkeypatch.delenv("MXNET_HOME")
     monkeypatch.setenv("HOME", "/users/me")
     monkeypatch.setenv("USERPROFILE", "/users/me")
     assert places(source)[1] == Path("/users/me/.mxnet/models")
+
+
+ZOO = {  # a model of 1.x's zoo: its directory here, and its files
+    "google_electra_base": ("google_electra", {"vocab": "vocab.json"}),
+    "gpt2_124M": ("gpt2", {"vocab": "gpt2.vocab", "merges": "gpt2.merges"}),
+    "google_albert_base_v2": (
+        "google_albert",
+        {"vocab": "vocab.json", "sentencepiece": "spm.model"},
+    ),
+    "fairseq_xlmr_base": ("fairseq_xlmr", {"sentencepiece": "sentencepiece.model"}),
+    "google_t5_base": ("google_t5", {"sentencepiece": "t5.vocab"}),
+    "google_mt5_base": ("google_mt5", {"sentencepiece": "mt5.vocab"}),
+}
+
+
+def hashed(folder: Path, name: str) -> Path:
+    """The file under the name that the zoo gives it."""
+    path = folder / name
+    digits = hashlib.sha1(path.read_bytes()).hexdigest()[:8]
+    return path.rename(folder / f"{path.stem}-{digits}{path.suffix}")
+
+
+@pytest.mark.parametrize("of_zoo", [True, False])
+@pytest.mark.parametrize("model", ZOO)
+def test_every_directory_of_gluonnlp_1(model: str, of_zoo: bool, source: Path, home: Path) -> None:
+    """As its scripts write it, and as it is downloaded."""
+    name, files = ZOO[model]
+    rule = cases.rule_of(cases_1x.CASES[name]["family"])
+    shutil.copytree(cases_1x.FOLDER / name, source.parent, dirs_exist_ok=True)
+    paths = {option: source.parent / file for option, file in files.items()}
+    if of_zoo:
+        paths = {option: hashed(source.parent, file) for option, file in files.items()}
+    assert find(source, rule) == Files(**paths)
+    at_home = home / "nlp" / model
+    shutil.copytree(source.parent, at_home)
+    for path in paths.values():
+        path.unlink()
+    assert find(source, rule) == Files()
+    found = {option: at_home / path.name for option, path in paths.items()}
+    assert find(source, rule, model) == Files(**found)
+    assert find(source, rule, "another") == Files()
+
+
+def test_two_vocabularies_in_a_directory_are_none(source: Path, home: Path) -> None:
+    shutil.copytree(cases_1x.FOLDER / "google_electra", source.parent, dirs_exist_ok=True)
+    shutil.copy(source.parent / "vocab.json", source.parent / "copy")
+    rule = cases.rule_of("electra_1x")
+    assert find(source, rule) == Files(vocab=source.parent / "vocab.json")
+    (source.parent / "copy").rename(source.parent / "vocab-00000000.json")
+    assert find(source, rule) == Files()
+    (source.parent / "vocab.json").unlink()
+    assert find(source, rule) == Files()  # its sha1 is another
