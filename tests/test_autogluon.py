@@ -19,6 +19,7 @@ from converter.convert import plan_file
 from converter.errors import ParityError, PlanError
 from converter.params import read_index
 from converter.plan import BESIDE, make_plan
+from converter.table_text import table_lines
 from converter.table_toml import load_family
 from tests.indexes import make_index
 
@@ -125,6 +126,14 @@ def test_inspect_says_what_would_become_of_it() -> None:
         "numerical_networks",
         "agg_layer",
     }
+
+
+def test_the_table_says_what_is_around_the_backbone() -> None:
+    lines = [*table_lines(load_family("electra_1x"))]
+    begin = lines.index("part text_backbone (names begin with text_backbone.):")
+    exported = [line.split() for line in lines[begin + 1 : begin + 7]]
+    assert exported[0] == ["text_proj.…", "(exported", "under", "its", "own", "name)"]
+    assert [line[0] for line in exported][-1] == "agg_layer.…"
 
 
 def grown(name: str, sizes: Mapping[int, int], layers: int) -> dict[str, tuple[int, ...]]:
