@@ -36,8 +36,10 @@ fuzz: .venv-fuzz/.done  ## hostile bytes for all that reads files, FUZZ_SECONDS 
 bort-full: .venv/.done .venv-mxnet-original/.done  ## real MXNet writes full-size Borts; they are converted and verified
 	$(BIN)/python -m tools.full .venv-mxnet-original/bin/python $(FULL) bort_4_8_768_1024 bort_2_16_512_1024
 
-zoo-full: .venv/.done .venv-mxnet-latest/.done  ## real GluonNLP writes BERT-base and RoBERTa-large; they are converted and verified
+zoo-full: .venv/.done .venv-mxnet-latest/.done .venv-mxnet-1x/.done  ## the same with BERT-base, RoBERTa-large, and of 1.x ALBERT-base, ELECTRA-base and BART-base
 	$(BIN)/python -m tools.full .venv-mxnet-latest/bin/python $(FULL) bert_12_768_12 roberta_24_1024_16
+	$(BIN)/python -m tools.full .venv-mxnet-1x/bin/python $(FULL) \
+	  google_albert_base_v2 google_electra_base fairseq_bart_base
 
 big-file: .venv/.done  ## write a 4 GB file of 4,096 tensors (little of it on disk), inspect and export it
 	$(BIN)/python -m tools.big_file build/big.params

@@ -12,8 +12,9 @@ from converter.convert import inspect
 from converter.errors import safe
 from converter.options import FILE, common, shown_progress
 from converter.report import inspection_json
+from converter.table_text import table_lines
 from converter.table_toml import family_names, load_family
-from converter.text import columns, inspection_lines, table_lines
+from converter.text import columns, inspection_lines
 
 
 @click.command("inspect")

@@ -73,10 +73,10 @@ def fit(
         names = structural(index, table) or Renamed(index, None, {})
     except PlanError as error:
         return _undecided(index, table, error.problems)
+    parts = [one for one in table.parts if part in (None, one.name) and _may_have(names, one)]
     fits = [
         _Attempt(names, table, prefix, config or {}, one).result()
-        for one in (None, *table.parts)
-        if part is None or one is None or one.name == part
+        for one in (None, *parts)
         for prefix in table.prefixes
     ]
     whole = {f.part: f for f in fits if f.part and not f.problems}
@@ -84,6 +84,10 @@ def fit(
         several = f"the file holds several models: choose with --part {' or '.join(whole)}"
         return replace(next(iter(whole.values())), problems=(several,))
     return max(fits, key=lambda f: (f.accounted, -len(f.problems)))
+
+
+def _may_have(names: Renamed, part: Part) -> bool:
+    return any(name.startswith(part.prefix) for name in names.index.tensors)
 
 
 def _undecided(index: Index, table: Table, problems: tuple[str, ...]) -> Fit:

@@ -112,7 +112,8 @@ def common(*names: str) -> Callable[[Any], Any]:
             "--model-config",
             type=FILE,
             metavar="FILE",
-            help="The model.yml of a GluonNLP 1.x model, where it is not beside the file.",
+            help="The model.yml of a GluonNLP 1.x model, or AutoGluon's cfg.yml, where it is not "
+            "beside the file.",
         ),
         "atol": click.option(
             "--atol",

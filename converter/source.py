@@ -15,15 +15,13 @@ def find_params(src: str | os.PathLike[str]) -> Path:
 
     The zoo of 1.x and its scripts make such directories: `model.yml`, `vocab.json`, `*.params`
     (GluonNLP master, scripts/conversion_toolkits). AutoGluon's TextPredictor has `net.params` in
-    its folder `saved_model`. Raises `ParamsError` when a directory holds no
-    or several such files, naming them.
+    its folder `saved_model`. Raises `ParamsError` when a directory holds no or several such files,
+    naming them.
     """
     path = Path(src)
     if not path.is_dir():
         return path
-    found = sorted(entry for entry in path.iterdir() if entry.suffix == ".params")
-    if not found and (path / SAVED).is_dir():
-        return find_params(path / SAVED)
+    found = sorted(path.glob("*.params")) or sorted(path.glob(f"{SAVED}/*.params"))
     if len(found) == 1:
         return found[0]
     if not found:

@@ -14,7 +14,6 @@ from converter.plan import BESIDE, Plan
 from converter.refused import refused
 from converter.report import ExportReport, Report
 from converter.scopes import VERSIONS
-from converter.table import Row, Table
 from converter.tokenizer import tokenizer_line
 
 if TYPE_CHECKING:
@@ -161,35 +160,6 @@ def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
-
-
-def table_lines(table: Table) -> Iterator[str]:
-    """A table as two columns, heads apart."""
-    yield f"{table.name}: {table.title}"
-    rows = [line for row in table.rows for line in _row_lines(row)]
-    rows += [("(zeros)", target) for target in table.zeros]
-    rows += [(second, f"(equals {first})") for second, first in table.tied.items()]
-    rows += [(source, f"(left out: {reason})") for source, reason in table.drop.items()]
-    rows += [(source, f"(all zeros, left out: {reason})") for source, reason in table.zero.items()]
-    for head in table.heads:
-        instead = f" (instead of {head.instead_of})" if head.instead_of else ""
-        rows += [("", ""), (f"head {head.name}{instead}:", "")]
-        rows += [line for row in head.rows for line in _row_lines(row)]
-        rows += [(source, "(exported under its own name)") for source in head.export]
-        rows += [(second, f"(equals {first})") for second, first in head.tied.items()]
-        if head.absent:
-            rows += [("(identity, without the head)", target) for target in head.absent.identity]
-            rows += [("(zeros, without the head)", target) for target in head.absent.zeros]
-    yield from columns([("GluonNLP", "Transformers"), *rows])
-    yield ""
-    for known in table.known:
-        yield f"known: {known.name}: " + ", ".join(f"{k} = {v}" for k, v in known.config.items())
-
-
-def _row_lines(row: Row) -> Iterator[tuple[str, str]]:
-    how = "" if row.verb == "copy" else f" ({row.verb.replace('_', ' ')})"
-    for number, target in enumerate(row.targets):
-        yield ("" if number else row.source), target + how
 
 
 def inspection_lines(

@@ -16,9 +16,10 @@ from safetensors.numpy import load_file
 
 import converter
 from converter.convert import plan_file
-from converter.errors import ParityError, PlanError
+from converter.errors import ParamsError, ParityError, PlanError
 from converter.params import read_index
 from converter.plan import BESIDE, make_plan
+from converter.table_text import table_lines
 from converter.table_toml import load_family
 from tests.indexes import make_index
 
@@ -127,6 +128,14 @@ def test_inspect_says_what_would_become_of_it() -> None:
     }
 
 
+def test_the_table_says_what_is_around_the_backbone() -> None:
+    lines = [*table_lines(load_family("electra_1x"))]
+    begin = lines.index("part text_backbone (names begin with text_backbone.):")
+    exported = [line.split() for line in lines[begin + 1 : begin + 7]]
+    assert exported[0] == ["text_proj.…", "(exported", "under", "its", "own", "name)"]
+    assert [line[0] for line in exported][-1] == "agg_layer.…"
+
+
 def grown(name: str, sizes: Mapping[int, int], layers: int) -> dict[str, tuple[int, ...]]:
     """The names of a fixture with a real model's sizes and number of layers."""
     shapes = {}
@@ -220,6 +229,19 @@ def test_the_predictors_folder_is_a_source_and_its_pickles_stay_closed(tmp_path:
     assert {*re.findall(r"'([^']+)'", read)} == {str(inner / n) for n in ("net.params", "cfg.yml")}
     report = converter.verify(folder, tmp_path / "out", table=table)
     assert report.plan.config["num_attention_heads"] == 4
+
+
+def test_checkpoints_of_the_training_are_named_not_chosen(tmp_path: Path) -> None:
+    folder = saved(tmp_path / "predictor", "tiny")
+    inner = folder / "saved_model"
+    for name in ("best_model.params", "nbest_model0.params"):
+        (inner / name).write_bytes(b"")
+    with pytest.raises(ParamsError, match=r"best_model\.params, nbest_model0\.params, net\.params"):
+        plan_file(folder)
+    (folder / "other").mkdir()
+    (folder / "other" / "saved_model").symlink_to(".")
+    with pytest.raises(ParamsError, match=r"without a \.params file"):
+        plan_file(folder / "other")
 
 
 def test_a_cfg_yml_of_something_else_is_named(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ import converter
 from converter.errors import PlanError, TableError
 from converter.params import read_index
 from converter.plan import Plan, make_plan
+from converter.table_text import table_lines
 from converter.table_toml import load_family, parse_table
-from converter.text import table_lines
 from converter.verify.bits import check_bits
 from converter.write import write_model
 

@@ -49,5 +49,5 @@ def run(path: Path, family: str, recording: Recording, **changed: Any) -> Output
 
 def prefix_of(params: Mapping[str, np.ndarray]) -> str:
     """What stands before the name of a tensor that every backbone has."""
-    ends = ("embed_layer_norm.gamma", "embed_ln.gamma")
+    ends = ("embed_layer_norm.gamma", "embed_ln.gamma", "encoder.ln_data.gamma")
     return next(n.removesuffix(end) for n in params for end in ends if n.endswith(end))

@@ -23,14 +23,15 @@ ATOL = 1e-5
 
 def main(mxnet_python: str, folder: Path, *models: str) -> None:
     """Write, convert and verify every model."""
-    folder.mkdir(parents=True, exist_ok=True)
     for model in models:
-        source, golden = folder / f"{model}.params", folder / f"{model}.golden.npz"
+        source = folder / "sources" / model / f"{model}.params"
+        golden = source.with_suffix(".golden.npz")
         if not golden.exists():
-            script = "make_full.py" if model.startswith("bort") else "make_zoo_full.py"
+            source.parent.mkdir(parents=True, exist_ok=True)
             options = ["--model", model, "--golden", str(golden)]
-            command = [mxnet_python, "-W", "ignore", str(ROOT / "fixtures" / script), str(source)]
-            subprocess.run([*command, *options], check=True)
+            script = str(ROOT / "fixtures" / script_of(model))
+            command = [mxnet_python, "-W", "ignore", script, str(source), *options]
+            subprocess.run(command, check=True)
         destination = folder / model
         seconds, megabytes = measured(
             "--src", str(source), "--dst", str(destination), "--force", "--quiet"
@@ -39,6 +40,13 @@ def main(mxnet_python: str, folder: Path, *models: str) -> None:
         print("\n".join(summary(report)))
         size = source.stat().st_size / 1e6
         print(f"{size:,.0f} MB converted and verified in {seconds:.1f} s, {megabytes:,.0f} MB\n")
+
+
+def script_of(model: str) -> str:
+    """The script of `fixtures/` that writes a model; those of 1.x have the zoo's own names."""
+    if model.startswith(("google_", "fairseq_")):
+        return "make_1x_full.py"
+    return "make_full.py" if model.startswith("bort") else "make_zoo_full.py"
 
 
 def measured(*arguments: str) -> tuple[float, float]:

@@ -16,8 +16,8 @@ from click.testing import CliRunner
 from converter.cli import main as command
 from converter.params.entries import BFLOAT16, DTYPES
 from converter.table import Target
+from converter.table_text import table_lines
 from converter.table_toml import family_names, load_family
-from converter.text import table_lines
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

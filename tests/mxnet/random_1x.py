@@ -2,9 +2,9 @@
 
     python tests/mxnet/random_1x.py FOLDER SPECS.json
 
-SPECS.json is a list of the fields of `Model` (fixtures/models_1x.py). Writes a model directory N
-for the Nth; AutoGluon's, where it has `network`: the fields of `Network` (make_autogluon.py), and
-perhaps `weight_std`.
+SPECS.json is a list of the fields of `Model` (fixtures/models_1x.py), or of `Bart` (bart_1x.py).
+Writes a model directory N for the Nth; AutoGluon's, where it has `network`: the fields of `Network`
+(make_autogluon.py), and perhaps `weight_std`.
 """
 
 import json
@@ -12,6 +12,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../fixtures"))
+import bart_1x
 import make_autogluon
 from make_1x import make
 from models_1x import WEIGHT_STD, Model
@@ -23,7 +24,13 @@ def main() -> None:
         for number, spec in enumerate(json.load(file)):
             out, network = os.path.join(folder, str(number)), spec.pop("network", None)
             deduplicated = spec.pop("deduplicated", False)
-            if network is None:
+            if "kind" not in spec:
+                os.makedirs(out)
+                bart = bart_1x.Bart(**spec)
+                net, path = bart_1x.build(bart), os.path.join(out, "model.params")
+                net.save_parameters(path, deduplicate=deduplicated)
+                bart_1x.record(net, bart, path, os.path.join(out, "model.golden.npz"))
+            elif network is None:
                 make(Model(**spec), out, deduplicated)
             else:
                 weight_std = network.pop("weight_std", WEIGHT_STD)
