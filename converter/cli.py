@@ -21,9 +21,10 @@ from converter.convert import convert, plan_file, verify
 from converter.errors import ConvertError, ParityError
 from converter.export import export
 from converter.options import FILE, Size, common, shown_progress
-from converter.plan import DTYPES, Plan
+from converter.plan import Plan
 from converter.report import ExportReport, Report, plan_json
 from converter.shards import MAX_SHARD_SIZE
+from converter.steps import DTYPES
 from converter.stream import Stages
 from converter.text import (
     config_lines,

@@ -14,11 +14,12 @@ from converter.fit import Fit, fit
 from converter.model_config import ModelConfig, find_model_config
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
-from converter.plan import DTYPES, Plan, make_plan
+from converter.plan import Plan, make_plan
 from converter.report import Report
 from converter.shards import MAX_SHARD_SIZE, parse_size, weight_files
 from converter.source import find_params
 from converter.staging import OURS, staging
+from converter.steps import DTYPES
 from converter.stream import Progress, silent
 from converter.table import Table
 from converter.table_toml import family_names, load_family, load_table

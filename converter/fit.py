@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from converter.errors import PlanError
+from converter.heads import chosen_heads, shared_names
 from converter.numbering import Numbers, count_layers, expand, fill, numbers_of
 from converter.params import Index, TensorEntry
 from converter.scopes import Renamed, structural
-from converter.sizes import Match, read_sizes, unequal_sizes
+from converter.sizes import Match, known_model, read_sizes, unequal_sizes
 from converter.table import Head, Known, Part, Row, Table, Target, placeholders
 
 LISTED = 20  # problems of one kind that are spelled out; the rest is counted
@@ -126,7 +127,7 @@ class _Attempt:
         prefix = self.outer + prefix
         self.renamed, self.table, self.prefix = renamed, table, prefix
         self.names = renamed.index.tensors
-        self.heads = [*_chosen_heads(table, config)]
+        self.heads = [*chosen_heads(table, config)]
         self.layers = count_layers([*self.names], table, prefix)
         self.numbers = numbers_of(table, self.layers)
         self.second_names = dict(self._ties(self.heads))
@@ -182,7 +183,7 @@ class _Attempt:
             for second, first in tied
             if (second.shape, second.dtype) != (first.shape, first.dtype)
         ]
-        shared = [*_shared(heads)]
+        shared = [*shared_names(heads)]
         problems = [
             *_listed(missing, lambda name: f"missing: {self._told(name)}"),
             *self._extra(extra),
@@ -207,7 +208,7 @@ class _Attempt:
             zero=tuple(entry for entry in self.names.values() if entry.name in zero),
             numbers=self.numbers,
             sizes=sizes,
-            known=_known(self.table, sizes),
+            known=known_model(self.table, sizes),
             problems=tuple(problems),
             export_reason=" ".join(self._reasons(target)),
             version=self.renamed.version,
@@ -304,38 +305,8 @@ class _Attempt:
             yield f"the file holds {found}: no Transformers class of the table has just that"
 
 
-def _chosen_heads(table: Table, config: Mapping[str, Any]) -> Iterator[Head]:
-    """The heads that may be met: of two with the same names, the one that `config` asks for."""
-    asked = {
-        head.instead_of: head
-        for head in table.heads
-        if head.instead_of and all(config.get(k) == v for k, v in head.config.items())
-    }
-    for head in table.heads:
-        if not head.instead_of:
-            yield asked.get(head.name, head)
-
-
-def _shared(heads: list[Head]) -> Iterator[str]:
-    owner: dict[str, str] = {}
-    for head in heads:
-        for source in head.sources():
-            if source in owner:
-                yield f"{source} belongs to two heads, {owner[source]} and {head.name}"
-            owner[source] = head.name
-
-
 def _listed(items: list[str], text: Callable[[str], str]) -> Iterator[str]:
     for item in items[:LISTED]:
         yield text(item)
     if len(items) > LISTED:
         yield f"… and {len(items) - LISTED} more like it"
-
-
-def _known(table: Table, sizes: Mapping[str, int]) -> Known | None:
-    """The published model whose sizes these are: every size it states must agree."""
-    for known in table.known:
-        stated = known.config.keys() & sizes.keys()
-        if stated and all(known.config[name] == sizes[name] for name in stated):
-            return known
-    return None

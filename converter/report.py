@@ -16,8 +16,9 @@ import numpy as np
 from converter.fit import Fit
 from converter.params import Index, TensorEntry, about
 from converter.params.nonfinite import Nonfinite
-from converter.plan import Plan, Step
+from converter.plan import Plan
 from converter.scopes import VERSIONS
+from converter.steps import Step
 from converter.tokenizer import tokenizer_json
 from converter.version import VERSION
 

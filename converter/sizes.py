@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from converter.params import TensorEntry
-from converter.table import Head, More, Size, Table, fields_of, size_of
+from converter.table import Head, Known, More, Size, Table, fields_of, size_of
 from converter.verbs import VERBS
 
 
@@ -114,6 +114,15 @@ def unequal_sizes(
             if sizes.get(one) != sizes.get(other):
                 names = ", ".join(head.sources())
                 yield f"missing: {names}: {_differ(one, other, sizes)}"
+
+
+def known_model(table: Table, sizes: Mapping[str, int]) -> Known | None:
+    """The published model whose sizes these are: every size it states must agree."""
+    for known in table.known:
+        stated = known.config.keys() & sizes.keys()
+        if stated and all(known.config[name] == sizes[name] for name in stated):
+            return known
+    return None
 
 
 def _differ(one: str, other: str, sizes: Mapping[str, int]) -> str:

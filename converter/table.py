@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from converter.tokenizer_rule import TokenizerRule
+
 Value = str | int | float | bool
 
 
@@ -25,21 +27,6 @@ class More:
 
 # A config field, a number, one more than a field, or the product of several
 Size = str | int | More | tuple["Size", ...]
-
-# What a special token is for: Transformers' word → GluonNLP 0.x's
-ROLES: Mapping[str, str] = {
-    "pad": "padding",
-    "bos": "bos",
-    "eos": "eos",
-    "cls": "cls",
-    "sep": "sep",
-    "mask": "mask",
-    "unk": "unknown",
-}
-KINDS = (
-    *("wordpiece", "byte-level-bpe"),
-    *("bert-sentencepiece", "xlnet-sentencepiece", "sentencepiece"),
-)
 
 
 @dataclass(frozen=True)
@@ -237,50 +224,6 @@ class Golden:
     begin: tuple[float, ...]
     weights: str
     atol: float
-
-
-@dataclass(frozen=True)
-class TokenizerRule:
-    """How the family's text becomes ids; the vocabulary itself is a file of the user's.
-
-    kinds: of `KINDS`, those that its vocabularies can have
-    single, pair: the sequence the model was trained on, such as `cls A sep B:1 sep:1`: roles of
-        special tokens and the texts A and B, each with its token type (0 where none stands)
-    special: role → token, where the vocabulary does not say
-    datasets: GluonNLP's vocabularies for this family, by their names (`…-<hash>.vocab`), where
-        the parameters file's own name does not tell which
-    public: which tokenizer everyone can get has the same vocabulary; empty: none is known
-    lower: whether text is lower-cased; None where the name of the file tells (`_cased`,
-        `_uncased`), or that of its folder
-    lowered: the same by the names that the zoo's vocabularies have, hash included
-    version: of GluonNLP, where the family's checkpoints tell it
-    extra_ids: how many tokens `<extra_id_…>` follow the pieces, the one of number 0 last
-    spare: how many of the embedding's rows, at most, belong to no token
-    decoder_start: the role of the token that a decoder begins with; empty: there is none
-    padding_side: `right` or `left`
-    length: the config field that limits how long a sequence is; `reserved` of it are not for text
-    """
-
-    kinds: tuple[str, ...]
-    single: str
-    pair: str
-    special: Mapping[str, str]
-    datasets: tuple[str, ...]
-    public: str
-    lower: bool | None
-    lowered: Mapping[str, bool]
-    version: str
-    extra_ids: int
-    spare: int
-    decoder_start: str
-    padding_side: str
-    length: str
-    reserved: int
-
-    @property
-    def token_types(self) -> bool:
-        """Whether the model is given token types."""
-        return any(":" in part for part in f"{self.single} {self.pair}".split())
 
 
 @dataclass(frozen=True)

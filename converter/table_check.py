@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from converter.statements import statement_problems
-from converter.table import KINDS, ROLES, Absent, Head, More, Table, is_pattern, placeholders
+from converter.table import Absent, Head, More, Table, is_pattern, placeholders
+from converter.tokenizer_rule import tokenizer_problems
 
 # What converter/gluon/ has, by file, with the settings of each `forward`; a test compares.
 ARITHMETICS = {
@@ -65,7 +66,8 @@ def problems_of(table: Table) -> Iterator[str]:
     yield from _known_problems(table)
     yield from _arithmetic_problems(table)
     yield from _version_problems(table)
-    yield from _tokenizer_problems(table)
+    if table.tokenizer:
+        yield from tokenizer_problems(table.tokenizer, _fields(table))
     yield from statement_problems(table, _fields(table))
 
 
@@ -277,35 +279,6 @@ def _version_problems(table: Table) -> Iterator[str]:
                 yield f"{place}: unscramble needs query, key and value, not {triple}"
             for name in sorted({*triple} - copied):
                 yield f"{place}: unscramble {name!r}: no [copy] row has it"
-
-
-def _tokenizer_problems(table: Table) -> Iterator[str]:
-    rule = table.tokenizer
-    if rule is None:
-        return
-    for kind in rule.kinds:
-        if kind not in KINDS:
-            yield f"  - [tokenizer] there is no kind {kind!r}; there are: {', '.join(KINDS)}"
-    if not rule.kinds:
-        yield "  - [tokenizer] kinds is empty"
-    for name in sorted(rule.special.keys() - ROLES.keys()):
-        yield f"  - [tokenizer.special] there is no role {name!r}; there are: {', '.join(ROLES)}"
-    for key, texts in (("single", ["A"]), ("pair", ["A", "B"])):
-        parts = [part.partition(":") for part in getattr(rule, key).split()]
-        names = [name for name, _, _ in parts]
-        if [name for name in names if name not in ROLES] != texts or not all(
-            number.isdecimal() or not colon for _, colon, number in parts
-        ):
-            yield f"  - [tokenizer] {key}: {' and '.join(texts)}, each once, among roles like cls:0"
-    if rule.length and rule.length not in _fields(table):
-        yield f"  - [tokenizer] length: nothing tells {rule.length!r}"
-    if rule.decoder_start and rule.decoder_start not in ROLES:
-        yield f"  - [tokenizer] decoder_start: there is no role {rule.decoder_start!r}"
-    for key in ("extra_ids", "spare", "reserved"):
-        if getattr(rule, key) < 0:
-            yield f"  - [tokenizer] {key} is below 0"
-    if rule.padding_side not in ("left", "right"):
-        yield f"  - [tokenizer] padding_side {rule.padding_side!r} is neither left nor right"
 
 
 def _repeated(what: str, values: Iterable[Any]) -> Iterator[str]:

@@ -26,10 +26,10 @@ from converter.table import (
     Size,
     Table,
     Target,
-    TokenizerRule,
     Version,
 )
 from converter.table_check import problems_of
+from converter.tokenizer_rule import parse_tokenizer
 from converter.verbs import ROW_VERBS
 
 MAX_BYTES = 2**20  # the shipped table has 12,000: a larger file is no table
@@ -111,7 +111,7 @@ def _build(top: Section, name: str, origin: str, text: str) -> Table:
         versions=tuple(_version(section) for section in top.sections("version")),
         golden=_golden(top.section("golden")),
         notes=_notes(top.section("card")),
-        tokenizer=_tokenizer(top.section("tokenizer")),
+        tokenizer=parse_tokenizer(top.section("tokenizer")),
     )
     top.end()
     return table
@@ -301,27 +301,3 @@ def _notes(section: Section) -> tuple[str, ...]:
     notes = section.listed("notes", str, [])
     section.end()
     return notes
-
-
-def _tokenizer(section: Section) -> TokenizerRule | None:
-    if not section.keys():
-        return None
-    rule = TokenizerRule(
-        kinds=section.listed("kinds", str),
-        single=section.take("single", str),
-        pair=section.take("pair", str),
-        special=section.mapping("special", str),
-        datasets=section.listed("datasets", str, []),
-        public=section.take("public", str, ""),
-        lower=section.take("lower", bool) if "lower" in section.keys() else None,
-        lowered=section.mapping("lowered", bool),
-        version=section.take("version", str, ""),
-        extra_ids=section.take("extra_ids", int, 0),
-        spare=section.take("spare", int, 0),
-        decoder_start=section.take("decoder_start", str, ""),
-        padding_side=section.take("padding_side", str, "right"),
-        length=section.take("length", str, "max_position_embeddings"),
-        reserved=section.take("reserved", int, 0),
-    )
-    section.end()
-    return rule

@@ -13,8 +13,9 @@ from converter.errors import ConvertError, PlanError
 from converter.params import TensorEntry, Weights
 from converter.params.nonfinite import Nonfinite, Tally
 from converter.params.weights import PIECE
-from converter.plan import BESIDE, Plan, Step
+from converter.plan import BESIDE, Plan
 from converter.shards import MAX_SHARD_SIZE, parse_size, write_shards
+from converter.steps import Step
 from converter.stream import Pieces, Progress, Tensor, silent, write_safetensors
 from converter.verbs import VERBS
 

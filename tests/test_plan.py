@@ -9,7 +9,8 @@ import pytest
 
 from converter.errors import PlanError
 from converter.params import Index, read_index
-from converter.plan import DTYPES, Plan, make_plan
+from converter.plan import Plan, make_plan
+from converter.steps import DTYPES
 from converter.table_toml import load_family, parse_table
 from tests.indexes import bort_shapes, classifier_shapes, decoder_shapes, make_index
 

@@ -19,7 +19,8 @@ from converter.convert import plan_file
 from converter.disk import NO_ROOM
 from converter.errors import ConvertError, PlanError, WriteError
 from converter.params.weights import PIECE
-from converter.plan import DTYPES, Plan
+from converter.plan import Plan
+from converter.steps import DTYPES
 from converter.stream import header_of
 from converter.write import write_model
 from tests.borts import source

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import PlanError
-from converter.table import TokenizerRule
 from converter.tokenizer.sentencepiece import (
     SentencePieces,
     is_recut,
@@ -16,6 +15,7 @@ from converter.tokenizer.sentencepiece import (
     vocabulary_of,
 )
 from converter.tokenizer.vocabulary import Vocabulary, read_merges, read_vocabulary
+from converter.tokenizer_rule import TokenizerRule
 
 LISTED = 5  # examples in a message
 UNMADE = 0.1  # of the entries may be made by no merge; RoBERTa has 8 such in 50,265

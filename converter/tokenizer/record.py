@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import ConvertError
-from converter.table import ROLES, TokenizerRule
 from converter.tokenizer.prepared import Files, Prepared, prepare
+from converter.tokenizer_rule import ROLES, TokenizerRule
 
 
 def tokenizer_json(prepared: Prepared) -> dict[str, Any]:

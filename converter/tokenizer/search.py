@@ -17,9 +17,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from converter.errors import VocabularyError
-from converter.table import TokenizerRule
 from converter.tokenizer.prepared import Files
 from converter.tokenizer.vocabulary import read_bytes
+from converter.tokenizer_rule import TokenizerRule
 
 HASHED = re.compile(r"(?P<name>.+)-(?P<hash>[0-9a-f]{8})\.(?P<kind>\w+)")
 # GluonNLP 1.x has a directory for each model, and no data set in its names

@@ -17,8 +17,9 @@ from safetensors import SafetensorError
 
 from converter.params import Weights
 from converter.params.weights import PIECE
-from converter.plan import BESIDE, Plan, Step
+from converter.plan import BESIDE, Plan
 from converter.shards import INDEX, WEIGHTS, stored_in
+from converter.steps import Step
 from converter.stream import CODES
 from converter.verbs import VERBS
 from converter.verify.bytes import same_bytes

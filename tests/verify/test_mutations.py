@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from converter.plan import Plan, Step
+from converter.plan import Plan
+from converter.steps import Step
 from converter.verify import prove
 from converter.write import write_model
 from tests import borts, zoo, zoo_1x, zoo_master
