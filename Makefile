@@ -21,7 +21,7 @@ run: .venv/.done  ## convert the fixture Bort with its decoder, prove it, show t
 	  --family bort --config num_attention_heads=4 --force
 
 test: .venv/.done $(LIVE) .venv-fuzz/.done  ## every test, parity against real MXNet and Transformers 4 included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -m "live or not live"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "live or not live"
 	.venv-fuzz/bin/python -m fuzz.run --seconds 20
 
 unit: .venv/.done  ## the tests that need nothing but .venv
