@@ -5,7 +5,8 @@ Source: alexa/bort at 05adebf, finetune_bort.py and bort/bort.py, and its README
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ class TextStudent(TorchStudent):
     def __init__(self, model: Any, tokenizer: Any, *more: Any, max_length: int) -> None:
         super().__init__(model, *more)
         self.tokenizer, self.max_length = tokenizer, max_length
+        self._seen: dict[str, list[int]] = {}  # a text is read once, not once an epoch
 
     def logits(self, model: torch.nn.Module, points: Sequence[Point]) -> torch.Tensor:
         device = next(model.parameters()).device
@@ -78,12 +80,15 @@ class TextStudent(TorchStudent):
 
     def save(self, directory: Path) -> None:
         model: Any = self.model
-        model.save_pretrained(directory)
+        with quiet():
+            model.save_pretrained(directory)
         self.tokenizer.save_pretrained(directory)
 
     def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        return ids
+        if text not in self._seen:
+            said = self.tokenizer(text, add_special_tokens=False, verbose=False)
+            self._seen[text] = said["input_ids"]
+        return [*self._seen[text]]
 
     def _special(self, *names: str) -> int:
         for name in names:
@@ -125,20 +130,27 @@ class Borts:
         config.id2label = dict(enumerate(self.labels)) or {0: "value"}
         config.label2id = {name: i for i, name in config.id2label.items()}
         config.problem_type = None if self.labels else "regression"
-        talk: Any = logging
-        level = talk.get_verbosity()
-        talk.set_verbosity(talk.ERROR)  # that the head is new is what we want
-        talk.disable_progress_bar()  # of a local file
-        try:
+        with quiet():  # that the head is new is what we want
             model = AutoModelForSequenceClassification.from_pretrained(
                 directory, config=config, local_files_only=True, ignore_mismatched_sizes=True
             ).float()
-        finally:
-            talk.set_verbosity(level)
-            talk.enable_progress_bar()
         tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
         length = min(self.max_length, getattr(config, "max_position_embeddings", self.max_length))
         return TextStudent(model, tokenizer, len(self.labels), theta, seed, max_length=length)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Transformers says nothing but errors, and shows no bars for files that are here."""
+    talk: Any = logging
+    level = talk.get_verbosity()
+    talk.set_verbosity(talk.ERROR)
+    talk.disable_progress_bar()
+    try:
+        yield
+    finally:
+        talk.set_verbosity(level)
+        talk.enable_progress_bar()
 
 
 def _head(model: Any) -> list[torch.nn.Linear]:
