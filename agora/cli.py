@@ -77,7 +77,10 @@ def _values(context: click.Context, option: click.Parameter, text: str) -> list[
 def command(**options: Any) -> None:
     """Run, and print."""
     from agora.job import Job, finish
+    from agora.together import follow
 
+    if follow():
+        return
     job = Job(**options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

@@ -27,6 +27,7 @@ from agora.report import plot, summary
 from agora.task import Classification, Regression, Task
 from agora.tau_text import Drop, Either, Filler, FromTable, OneSide, Refill, Swap
 from agora.teachers import Table, Trained
+from agora.together import Together, processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,6 +247,11 @@ def _readable(directory: Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def _executor(job: Job) -> Iterator[Executor | None]:
+    if processes() > 1 and (job.dask or job.workers > 1):
+        raise OptionError(
+            "--workers and --dask train many students at once, accelerate launch one by many "
+            "processes: use one or the other"
+        )
     if job.dask:
         from distributed import Client
 
@@ -254,6 +260,9 @@ def _executor(job: Job) -> Iterator[Executor | None]:
             yield client.get_executor()
         finally:
             client.close()
+    elif processes() > 1:
+        with Together() as together:
+            yield together
     elif job.workers > 1:
         with ProcessPoolExecutor(job.workers, mp_context=get_context("spawn")) as pool:
             yield pool
