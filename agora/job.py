@@ -255,7 +255,13 @@ def _executor(job: Job) -> Iterator[Executor | None]:
     if job.dask:
         from distributed import Client
 
-        client: Any = Client(job.dask)  # type: ignore[no-untyped-call,unused-ignore]
+        try:
+            client: Any = Client(job.dask)  # type: ignore[no-untyped-call,unused-ignore]
+        except (OSError, ValueError) as error:
+            raise OptionError(
+                f"--dask {job.dask}: no scheduler answers there ({error}): "
+                "give the address that `dask scheduler` prints, as tcp://HOST:8786"
+            ) from None
         try:
             yield client.get_executor()
         finally:
