@@ -5,19 +5,18 @@ Source: alexa/bort at 05adebf, finetune_bort.py and bort/bort.py, and its README
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-from transformers.utils import logging
 
 from agora.errors import DataError
 from agora.grid import grid
 from agora.points import Point
+from agora.quiet import quiet
 from agora.torch_student import TorchStudent
 
 # The initial Theta of the paper's README: 480 sets, too many to drop one at a time.
@@ -39,6 +38,10 @@ class TextStudent(TorchStudent):
         super().__init__(model, *more)
         self.tokenizer, self.max_length = tokenizer, max_length
         self._seen: dict[str, list[int]] = {}  # a text is read once, not once an epoch
+
+    def __repr__(self) -> str:
+        model: Any = self.model
+        return f"TextStudent({model.name_or_path!r})"
 
     def logits(self, model: torch.nn.Module, points: Sequence[Point]) -> torch.Tensor:
         device = next(model.parameters()).device
@@ -137,20 +140,6 @@ class Borts:
         tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
         length = min(self.max_length, getattr(config, "max_position_embeddings", self.max_length))
         return TextStudent(model, tokenizer, len(self.labels), theta, seed, max_length=length)
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Transformers says nothing but errors, and shows no bars for files that are here."""
-    talk: Any = logging
-    level = talk.get_verbosity()
-    talk.set_verbosity(talk.ERROR)
-    talk.disable_progress_bar()
-    try:
-        yield
-    finally:
-        talk.set_verbosity(level)
-        talk.enable_progress_bar()
 
 
 def _head(model: Any) -> list[torch.nn.Linear]:

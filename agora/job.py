@@ -16,6 +16,7 @@ from typing import Any
 
 from agora.data import check_splits, numbered, read_split
 from agora.draw import Tau, Teacher
+from agora.embedding import read_vectors
 from agora.errors import AgoraError, DataError, OptionError
 from agora.grid import Theta, grid
 from agora.ledger import Ledger
@@ -25,8 +26,8 @@ from agora.options import GATE
 from agora.points import Split
 from agora.report import plot, summary
 from agora.task import Classification, Regression, Task
-from agora.tau_text import Drop, Either, Filler, FromTable, OneSide, Refill, Swap
-from agora.teachers import Table, Trained
+from agora.tau_text import Drop, Either, Filler, FromTable, OneSide, Refill, Swap, Synonym
+from agora.teachers import Renumbered, Table, Trained
 from agora.together import Together, processes
 
 
@@ -58,6 +59,7 @@ class Job:
     no_gate: bool
     tau: str
     mlm: Path | None
+    embedding: Path | None
     side: int | None
     budget: float | None
     teacher_price: float
@@ -209,15 +211,7 @@ def _teacher(job: Job) -> Teacher:
     trained = Trained(student, job.soft)
     if job.number or own == job.names:
         return trained
-    order = [own.index(name) for name in job.names]
-
-    def renumbered(points: Any) -> Any:
-        return [
-            tuple(said[i] for i in order) if isinstance(said, tuple) else order.index(said)
-            for said in trained(points)
-        ]
-
-    return renumbered
+    return Renumbered(trained, tuple(own.index(name) for name in job.names))
 
 
 def _tau(job: Job) -> Tau:
@@ -232,6 +226,10 @@ def _tau(job: Job) -> Tau:
             raise OptionError("--tau refill needs --mlm, a directory with a masked language model")
         with _readable(job.mlm, "a masked language model and its tokenizer"):
             return Refill(Filler(str(job.mlm)))
+    if job.tau == "synonym" or (job.tau == "auto" and job.embedding):
+        source = job.embedding or job.model
+        with _readable(source, "vectors of words"):
+            return Synonym(read_vectors(source), source=str(source.resolve()))
     return Either((Drop(), Swap()))
 
 

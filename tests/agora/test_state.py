@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from agora.bort import Borts
 from agora.errors import AgoraError, StateError
 from agora.points import Label, Point
+from agora.teachers import Table, Trained
+from tests.agora.commands import LABELS
 from tests.agora.toys import run, split, truth
 
 
@@ -33,7 +37,7 @@ def test_killed_and_resumed_is_the_same(tmp_path: Path, more: dict[str, Any]) ->
     for calls in (0, 1):
         with pytest.raises(KeyboardInterrupt):
             run(teacher=Stopper(calls), state=tmp_path, **more)
-    assert run(state=tmp_path, **more).trace() == whole.trace()
+    assert run(teacher=Stopper(99), state=tmp_path, **more).trace() == whole.trace()
     weights = list(tmp_path.glob("*/*/student"))
     assert len(weights) <= 2  # the best's, and the last round's
     assert run(teacher=Stopper(0), state=tmp_path, **more).trace() == whole.trace()
@@ -45,6 +49,21 @@ def test_state_of_another_run_is_refused(tmp_path: Path) -> None:
         run(state=tmp_path, seed=1)
     with pytest.raises(StateError, match="data"):
         run(state=tmp_path, dev=split(31, 2))
+    with pytest.raises(StateError, match=r"teacher: was tests\.agora\.toys\.truth, is .*Stopper"):
+        run(state=tmp_path, teacher=Stopper(99))
+    with pytest.raises(StateError, match="avoid"):
+        run(state=tmp_path, avoid=[0.5])
+
+
+def test_teachers_of_another_directory_or_table_are_others(place: Path, tmp_path: Path) -> None:
+    """By what the state remembers of them: the command's teachers are told apart."""
+    shutil.copytree(place / "teacher", tmp_path / "teacher")
+    one, other = (
+        repr(Trained(Borts("", LABELS).load(folder / "teacher"))) for folder in (place, tmp_path)
+    )
+    assert str(place / "teacher") in one != other
+    assert " object" not in one
+    assert repr(Table(split(5, 1))) == repr(Table(split(5, 1))) != repr(Table(split(5, 2)))
 
 
 def test_state_that_is_damaged(tmp_path: Path) -> None:
