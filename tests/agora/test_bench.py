@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 from agora import Ledger
-from benchmarks.agora.page import AGORA, GRID_SEARCH, column, done_when, interval, verdict
+from benchmarks.agora.compare import (
+    AGORA,
+    GRID_SEARCH,
+    column,
+    done_when,
+    in_short,
+    interval,
+    verdict,
+    with_table,
+)
+from benchmarks.agora.page import page
 from benchmarks.agora.tasks import TASKS, Noisy, sines
 from benchmarks.agora.ways import ways
 
@@ -46,6 +56,23 @@ def test_what_was_to_be_reached_on_sines() -> None:
     assert gain > 0.02
     assert wins >= 9
     assert low > 0
+
+
+def test_the_pages_are_made_of_the_figures() -> None:
+    """Both as `make agora-bench` writes them; every task, and every way at equal cost."""
+    assert (ROOT / "benchmarks/agora.md").read_text("utf-8") == "\n".join(page(RECORDED))
+    readme = (ROOT / "benchmarks/README.md").read_text("utf-8")
+    assert with_table(readme, RECORDED) == readme
+    table = "\n".join(in_short(RECORDED))
+    for name in [
+        *RECORDED,
+        "plain, early stopping",
+        "successive halving",
+        "+0.041 [+0.031, +0.052]",
+    ]:
+        assert name in table
+    changed = {**RECORDED, "sines": RECORDED["rings"]}
+    assert with_table(readme, changed) != readme
 
 
 def test_interval() -> None:
