@@ -221,6 +221,8 @@ def _tau(job: Job) -> Tau:
         return FromTable(job.table.points)
     if job.table is not None:
         raise OptionError(f"--tau {job.tau}: a table of labels knows nothing that tau makes up")
+    if job.embedding and (job.tau not in ("auto", "synonym") or job.mlm):
+        raise OptionError("--embedding is for --tau synonym: leave out one of the two, or --mlm")
     if job.tau == "refill" or (job.tau == "auto" and job.mlm):
         if job.mlm is None:
             raise OptionError("--tau refill needs --mlm, a directory with a masked language model")

@@ -125,6 +125,8 @@ def test_options_that_cannot_be(place: Path, tmp_path: Path) -> None:
         (dict(task="regression"), "needs --tolerance"),
         (dict(tau="table"), "needs a --teacher that is a file"),
         (dict(tau="refill"), "needs --mlm"),
+        (dict(tau="words", embedding=place), "--embedding is for --tau synonym"),
+        (dict(mlm=place / "bort", embedding=place), "or --mlm"),
         (dict(model=place), "has no config.json"),
         (dict(out=place), "exists"),
     ):
