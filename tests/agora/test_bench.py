@@ -81,6 +81,8 @@ def test_the_pages_are_made_of_the_figures() -> None:
     readme = (ROOT / "benchmarks/README.md").read_text("utf-8")
     assert with_table(readme, RECORDED) == readme
     table = "\n".join(in_short(RECORDED))
+    assert [*RECORDED] == [*TASKS]
+    assert all(len(seeds) >= 12 for seeds in RECORDED.values())
     for name in [
         *RECORDED,
         "plain, early stopping",
