@@ -85,7 +85,7 @@ bench: .venv/.done .venv-mxnet-original/.done .venv-mxnet-benchmark/.done  ## me
 	  .venv-mxnet-benchmark/bin/python build/bench
 	$(BIN)/python tools/generate.py
 
-agora-bench: .venv/.done  ## Agora against other ways to spend the same compute, 12 seeds a task; rewrite benchmarks/agora.md
+agora-bench: .venv/.done  ## Agora against other ways to spend the same compute, 12 seeds a task; rewrite benchmarks/agora.md and its table in benchmarks/README.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.agora.run benchmarks
 
 clean:  ## remove what the targets above made

@@ -12,11 +12,11 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
-from transformers.utils import logging
 
 from agora.errors import DataError
 from agora.grid import grid
 from agora.points import Point
+from agora.quiet import quiet
 from agora.torch_student import TorchStudent
 
 # The initial Theta of the paper's README: 480 sets, too many to drop one at a time.
@@ -37,6 +37,11 @@ class TextStudent(TorchStudent):
     def __init__(self, model: Any, tokenizer: Any, *more: Any, max_length: int) -> None:
         super().__init__(model, *more)
         self.tokenizer, self.max_length = tokenizer, max_length
+        self._seen: dict[str, list[int]] = {}  # a text is read once, not once an epoch
+
+    def __repr__(self) -> str:
+        model: Any = self.model
+        return f"TextStudent({model.name_or_path!r})"
 
     def logits(self, model: torch.nn.Module, points: Sequence[Point]) -> torch.Tensor:
         device = next(model.parameters()).device
@@ -78,12 +83,15 @@ class TextStudent(TorchStudent):
 
     def save(self, directory: Path) -> None:
         model: Any = self.model
-        model.save_pretrained(directory)
+        with quiet():
+            model.save_pretrained(directory)
         self.tokenizer.save_pretrained(directory)
 
     def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        return ids
+        if text not in self._seen:
+            said = self.tokenizer(text, add_special_tokens=False, verbose=False)
+            self._seen[text] = said["input_ids"]
+        return [*self._seen[text]]
 
     def _special(self, *names: str) -> int:
         for name in names:
@@ -125,17 +133,10 @@ class Borts:
         config.id2label = dict(enumerate(self.labels)) or {0: "value"}
         config.label2id = {name: i for i, name in config.id2label.items()}
         config.problem_type = None if self.labels else "regression"
-        talk: Any = logging
-        level = talk.get_verbosity()
-        talk.set_verbosity(talk.ERROR)  # that the head is new is what we want
-        talk.disable_progress_bar()  # of a local file
-        try:
+        with quiet():  # that the head is new is what we want
             model = AutoModelForSequenceClassification.from_pretrained(
                 directory, config=config, local_files_only=True, ignore_mismatched_sizes=True
             ).float()
-        finally:
-            talk.set_verbosity(level)
-            talk.enable_progress_bar()
         tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
         length = min(self.max_length, getattr(config, "max_position_embeddings", self.max_length))
         return TextStudent(model, tokenizer, len(self.labels), theta, seed, max_length=length)

@@ -23,6 +23,7 @@ when the same command is given again.
 
 Exit codes: 0 done, 1 cannot be done, 2 wrong usage.
 """
+TAUS = ["auto", "words", "synonym", "refill", "table"]
 FILE = click.Path(exists=True, path_type=Path)
 
 
@@ -63,8 +64,9 @@ def _values(context: click.Context, option: click.Parameter, text: str) -> list[
 @click.option("--keep", type=click.Choice(["best", "last"]), default="best")
 @click.option("--soft", is_flag=True, help="train on the teacher's probabilities")
 @click.option("--no-gate", is_flag=True, help="take a teacher that is right on 2/3 of dev or less")
-@click.option("--tau", type=click.Choice(["auto", "words", "refill", "table"]), default="auto")
+@click.option("--tau", type=click.Choice(TAUS), default="auto")
 @click.option("--mlm", type=FILE, help="for refill: a directory with a masked language model")
+@click.option("--embedding", type=FILE, help="for synonym: a model, or vectors; else --model's own")
 @click.option("--side", type=click.IntRange(0, 1), help="perturb only this text of a pair")
 @click.option("--budget", type=float, help="forward passes; no round starts that exceeds it")
 @click.option("--teacher-price", type=float, default=1.0, help="of one call, in forward passes")
@@ -77,7 +79,10 @@ def _values(context: click.Context, option: click.Parameter, text: str) -> list[
 def command(**options: Any) -> None:
     """Run, and print."""
     from agora.job import Job, finish
+    from agora.together import follow
 
+    if follow():
+        return
     job = Job(**options)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)

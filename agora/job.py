@@ -16,6 +16,7 @@ from typing import Any
 
 from agora.data import check_splits, numbered, read_split
 from agora.draw import Tau, Teacher
+from agora.embedding import read_vectors
 from agora.errors import AgoraError, DataError, OptionError
 from agora.grid import Theta, grid
 from agora.ledger import Ledger
@@ -25,8 +26,9 @@ from agora.options import GATE
 from agora.points import Split
 from agora.report import plot, summary
 from agora.task import Classification, Regression, Task
-from agora.tau_text import Drop, Either, Filler, FromTable, OneSide, Refill, Swap
-from agora.teachers import Table, Trained
+from agora.tau_text import Drop, Either, Filler, FromTable, OneSide, Refill, Swap, Synonym
+from agora.teachers import Renumbered, Table, Trained
+from agora.together import Together, processes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,7 @@ class Job:
     no_gate: bool
     tau: str
     mlm: Path | None
+    embedding: Path | None
     side: int | None
     budget: float | None
     teacher_price: float
@@ -208,15 +211,7 @@ def _teacher(job: Job) -> Teacher:
     trained = Trained(student, job.soft)
     if job.number or own == job.names:
         return trained
-    order = [own.index(name) for name in job.names]
-
-    def renumbered(points: Any) -> Any:
-        return [
-            tuple(said[i] for i in order) if isinstance(said, tuple) else order.index(said)
-            for said in trained(points)
-        ]
-
-    return renumbered
+    return Renumbered(trained, tuple(own.index(name) for name in job.names))
 
 
 def _tau(job: Job) -> Tau:
@@ -226,11 +221,17 @@ def _tau(job: Job) -> Tau:
         return FromTable(job.table.points)
     if job.table is not None:
         raise OptionError(f"--tau {job.tau}: a table of labels knows nothing that tau makes up")
+    if job.embedding and (job.tau not in ("auto", "synonym") or job.mlm):
+        raise OptionError("--embedding is for --tau synonym: leave out one of the two, or --mlm")
     if job.tau == "refill" or (job.tau == "auto" and job.mlm):
         if job.mlm is None:
             raise OptionError("--tau refill needs --mlm, a directory with a masked language model")
         with _readable(job.mlm, "a masked language model and its tokenizer"):
             return Refill(Filler(str(job.mlm)))
+    if job.tau == "synonym" or (job.tau == "auto" and job.embedding):
+        source = job.embedding or job.model
+        with _readable(source, "vectors of words"):
+            return Synonym(read_vectors(source), source=str(source.resolve()))
     return Either((Drop(), Swap()))
 
 
@@ -246,14 +247,28 @@ def _readable(directory: Path, what: str) -> Iterator[None]:
 
 @contextmanager
 def _executor(job: Job) -> Iterator[Executor | None]:
+    if processes() > 1 and (job.dask or job.workers > 1):
+        raise OptionError(
+            "--workers and --dask train many students at once, accelerate launch one by many "
+            "processes: use one or the other"
+        )
     if job.dask:
         from distributed import Client
 
-        client: Any = Client(job.dask)  # type: ignore[no-untyped-call,unused-ignore]
+        try:
+            client: Any = Client(job.dask)  # type: ignore[no-untyped-call,unused-ignore]
+        except (OSError, ValueError) as error:
+            raise OptionError(
+                f"--dask {job.dask}: no scheduler answers there ({error}): "
+                "give the address that `dask scheduler` prints, as tcp://HOST:8786"
+            ) from None
         try:
             yield client.get_executor()
         finally:
             client.close()
+    elif processes() > 1:
+        with Together() as together:
+            yield together
     elif job.workers > 1:
         with ProcessPoolExecutor(job.workers, mp_context=get_context("spawn")) as pool:
             yield pool

@@ -94,12 +94,15 @@ def agora(
         raise OptionError("theta_grid must have at least one set, and no set twice")
     if not (train and dev) or (selection is not None and not selection):
         raise OptionError("train, dev and selection must not be empty")
+    avoid = [*avoid]
     about = {
         **{name: _shown(value) for name, value in asdict(options).items()},
         "grid": [encode(theta) for theta in theta_grid],
         "data": [split.digest() if split else "" for split in (train, dev, selection)],
+        "avoid": Split.of(avoid, [0] * len(avoid)).digest(),
         "seed": seed,
         "task": _shown(task or Classification()),
+        "teacher": _shown(teacher),
         "tau": _shown(tau),
         "students": _shown(student_factory),
     }

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from agora.draw import Tau
 from agora.errors import OptionError
 from agora.points import Point
+from agora.quiet import quiet
 
 Fill = Callable[[str, np.random.Generator], str]  # a text with one hole, HOLE → the text filled
 HOLE = "\x00"
@@ -65,10 +68,12 @@ class Synonym(_Words):
     """Replaces one word by one of its `nearest` neighbours in an embedding.
 
     vectors: word → vector; words without one are left alone. Neighbours are by cosine.
+    source: where the vectors are from, for the run's record.
     """
 
-    vectors: Mapping[str, Sequence[float]] = field(repr=False)
+    vectors: Mapping[str, Any] = field(repr=False)
     nearest: int = 5
+    source: str = ""
 
     def __call__(self, point: Point, rng: np.random.Generator) -> Point:
         words = point.split()
@@ -79,15 +84,18 @@ class Synonym(_Words):
         return " ".join(words)
 
     def neighbours(self, word: str) -> list[str]:
-        """The nearest other words, nearest first."""
-        names = [name for name in self.vectors if name != word]
-        if not names:
-            return [word]
-        rows = np.array([self.vectors[name] for name in names], float)
-        own = np.array(self.vectors[word], float)
-        lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(own)
-        close = rows @ own / np.where(lengths > 0, lengths, 1)
-        return [names[i] for i in np.argsort(-close, kind="stable")[: self.nearest]]
+        """The nearest other words, nearest first; the word itself if there is no other."""
+        names, rows = self._rows
+        far = -(rows @ rows[names.index(word)])
+        close = np.argsort(far, kind="stable")[: self.nearest + 1]
+        return [names[i] for i in close if names[i] != word][: self.nearest] or [word]
+
+    @cached_property
+    def _rows(self) -> tuple[list[str], npt.NDArray[np.float64]]:
+        """The words, and their vectors at length 1."""
+        rows = np.stack([np.asarray(vector, float) for vector in self.vectors.values()])
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        return [*self.vectors], rows / np.where(lengths > 0, lengths, 1)
 
 
 @dataclass(frozen=True)
@@ -155,8 +163,9 @@ class Filler:
         from transformers import AutoModelForMaskedLM, AutoTokenizer
 
         self.directory, self.top = directory, top
-        self.tokenizer: Any = AutoTokenizer.from_pretrained(directory, local_files_only=True)
-        self.model: Any = AutoModelForMaskedLM.from_pretrained(directory, local_files_only=True)
+        with quiet():
+            self.tokenizer: Any = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+            self.model: Any = AutoModelForMaskedLM.from_pretrained(directory, local_files_only=True)
         self.model.eval()
         if self.tokenizer.mask_token_id is None:
             raise OptionError(f"the tokenizer in {directory} has no mask: use another tau")

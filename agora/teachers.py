@@ -26,10 +26,27 @@ class Trained:
         return self.student.predict(points)
 
 
+@dataclass(frozen=True)
+class Renumbered:
+    """A teacher whose classes have other numbers: `order` has its number for each of ours."""
+
+    teacher: Trained
+    order: tuple[int, ...]
+
+    def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
+        return [
+            tuple(said[i] for i in self.order)
+            if isinstance(said, tuple)
+            else self.order.index(said)
+            for said in self.teacher(points)
+        ]
+
+
 class Table:
     """Known labels; of other points it says None, and they are left out."""
 
     def __init__(self, split: Split) -> None:
+        self._digest = split.digest()
         self._labels: dict[Any, Label] = {}
         for point, label in zip(split.points, split.labels, strict=True):
             if self._labels.setdefault(key(point), label) != label:
@@ -37,3 +54,6 @@ class Table:
 
     def __call__(self, points: Sequence[Point]) -> Sequence[Label | None]:
         return [self._labels.get(key(point)) for point in points]
+
+    def __repr__(self) -> str:
+        return f"Table({self._digest})"

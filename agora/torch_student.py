@@ -42,7 +42,11 @@ class TorchStudent(ABC):
         """Write the model."""
 
     def fit(self, train: Split, dev: Split) -> Work:
-        """Train; of all epochs the one that is best on dev stays."""
+        """Train; of all epochs the one that is best on dev stays.
+
+        In several processes (`agora.together`) each takes its share of every batch. What is trained
+        is the same but for rounding, and for dropout, which every process draws for itself.
+        """
         theta, batch = self.theta, int(self.theta.get("batch", 8))
         steps = -(-len(train) // batch)
         epochs = int(theta.get("epochs", 10))
@@ -54,8 +58,9 @@ class TorchStudent(ABC):
         order = np.random.default_rng(self.seed)
         best, best_score, step = copy.deepcopy(self.model.state_dict()), -np.inf, 0
         devices = [accelerator.device] if accelerator.device.type == "cuda" else []
+        place, processes = accelerator.process_index, accelerator.num_processes
         with torch.random.fork_rng(devices):
-            torch.manual_seed(self.seed)
+            torch.manual_seed(self.seed + place)
             for _ in range(epochs):
                 model.train()
                 mixed = order.permutation(len(train))
@@ -64,15 +69,19 @@ class TorchStudent(ABC):
                     step += 1
                     for group in optimizer.param_groups:
                         group["lr"] = rate(step, theta["lr"], ramp, theta.get("warmup", 0.1))
-                    logits = self.logits(model, [train.points[i] for i in chosen])
-                    loss = self._loss(logits, [train.labels[i] for i in chosen])
-                    accelerator.backward(loss)
+                    own = chosen[place::processes]
+                    share = len(own) * processes / len(chosen)  # the processes' mean is taken
+                    some = own if share else chosen[:1]  # all take part in every step
+                    logits = self.logits(model, [train.points[i] for i in some])
+                    loss = self._loss(logits, [train.labels[i] for i in some])
+                    accelerator.backward(loss * share)
                     accelerator.clip_grad_norm_(model.parameters(), CLIP)
                     prepared.step()
                     prepared.zero_grad()
-                score = task.score(self.predict(dev.points), dev.labels)
-                if score > best_score:
-                    best, best_score = copy.deepcopy(self.model.state_dict()), score
+                if accelerator.is_main_process:  # it alone says what was trained
+                    score = task.score(self.predict(dev.points), dev.labels)
+                    if score > best_score:
+                        best, best_score = copy.deepcopy(self.model.state_dict()), score
         self.model.load_state_dict(best)
         return Work(epochs * len(train), epochs * len(dev))
 

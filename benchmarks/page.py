@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +15,11 @@ mpl.use("svg")
 mpl.rcParams["svg.hashsalt"] = "bort-convert"  # the same figures give the same file
 from matplotlib import pyplot as plt  # noqa: E402  (the backend is chosen first)
 
+from benchmarks.agora.compare import in_short as agora  # noqa: E402
 from benchmarks.targets import CP, FAST, UNFLUSHED, in_short, slope, targets, wall_ratio  # noqa: E402
 
 OURS = "bort-convert"
+AGORA = Path(__file__).with_name("agora.json")
 
 
 def write_page(figures: Mapping[str, Any], folder: Path) -> None:
@@ -31,7 +34,7 @@ def write_page(figures: Mapping[str, Any], folder: Path) -> None:
         "Made by `make bench`; do not edit. Compare ratios, not seconds: they are taken within a",
         f"round, medians of {figures['rounds']} rounds in turn after one that is not counted. What",
         "a command wrote is removed before the next one runs. figures.json has every round.",
-        "Agora has a page of its own: [agora.md](agora.md).",
+        "Agora's table stands at the end; it is made by `make agora-bench`.",
         "",
         f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['system']}, "
         f"Python {machine['python']}, warm page cache; {machine['date']}, load average "
@@ -91,6 +94,12 @@ def write_page(figures: Mapping[str, Any], folder: Path) -> None:
         "Slope: " + ", ".join(_slopes(growth)) + ".",
         "",
         "![cost against size](growth.svg)",
+        "",
+        "## Agora",
+        "",
+        "All columns, costs and pruning rules: [agora.md](agora.md).",
+        "",
+        *agora(json.loads(AGORA.read_text("utf-8"))),
     ]
     (folder / "README.md").write_text("\n".join(lines) + "\n", "utf-8")
 

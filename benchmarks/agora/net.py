@@ -10,19 +10,26 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from agora import Split, Work
+from agora import Split, Work, grid
+from agora.grid import Theta
+from agora.ledger import BACKWARD
 from agora.points import Label, Point
 
 Array = npt.NDArray[np.float64]
 UPDATES = 2400  # samples trained on in a run, whatever the batch: every run costs the same
+GRID = grid(lr=[0.003, 0.01, 0.03], wd=[0.0, 0.01, 0.1, 1.0], batch=[8, 16])
+PLAIN: Theta = (("lr", 0.01), ("wd", 0.01), ("batch", 16))  # the middle of the grid
 
 
 class Net:
-    """Two classes, 0 and 1. theta: lr, wd, batch, and optionally updates."""
+    """Two classes, 0 and 1. theta: lr, wd, batch, and optionally updates and patience.
+
+    patience: the best of many looks at dev stays, one every UPDATES samples.
+    """
 
     def __init__(self, theta: Mapping[str, Any], seed: int, nets: Nets) -> None:
         self.theta, self.seed, self.encode = theta, seed, nets.encode
-        self.units, self.patience = nets.units, nets.patience
+        self.units, self.patience = nets.units, theta.get("patience", False)
         self.weights: Array = np.zeros(0)
 
     def fit(self, train: Split, dev: Split) -> Work:
@@ -98,11 +105,11 @@ def stacked(points: Sequence[Point]) -> Array:
 
 @dataclass(frozen=True)
 class Nets:
-    """Makes `Net`s. patience: keep the best of many looks at dev, one every UPDATES samples."""
+    """Makes `Net`s."""
 
     units: int = 16
-    patience: bool = False
     encode: Callable[[Sequence[Point]], Array] = stacked
+    grid: tuple[Theta, ...] = GRID
 
     def make(self, theta: Mapping[str, Any], seed: int, start: Path | None) -> Net:
         net = Net(theta, seed, self)
@@ -114,3 +121,15 @@ class Nets:
         net = Net({}, 0, self)
         net.weights = np.load(directory / "weights.npy")
         return net
+
+    def part(self, theta: Theta, share: float) -> Theta:
+        return (*theta, ("updates", int(UPDATES * share)))
+
+    def fitted(self, theta: Theta, left: float, train: int, dev: int) -> Theta | None:
+        """Whole, as long as that brings the cost nearer to what there was."""
+        updates = int(dict(theta).get("updates", UPDATES))
+        return theta if (BACKWARD * updates + dev) / 2 <= left else None
+
+    def patient(self, left: float, train: int, dev: int) -> Theta:
+        looks = (left - dev) / (BACKWARD * UPDATES + dev)  # and one at the end
+        return (*self.part(PLAIN, looks), ("patience", True))

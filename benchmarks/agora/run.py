@@ -45,7 +45,7 @@ def main(folder: Path, workers: int) -> None:
                 seeds[str(seed)] = found
                 write_text(path, json.dumps(figures, indent=1) + "\n")
                 print(f"{task}, seed {seed}: {found['seconds']:.0f} s", flush=True)
-    write_page(figures, folder)
+    write_page({task: figures[task] for task in TASKS}, folder)
 
 
 if __name__ == "__main__":

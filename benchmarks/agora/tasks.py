@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +16,14 @@ from sklearn.ensemble import RandomForestClassifier
 from agora import Split
 from agora.data import numbered
 from agora.draw import Tau
+from agora.grid import Theta
 from agora.points import Label, Point
+from agora.student import StudentFactory
 from agora.tau_text import Drop, Either, Refill, Swap
 from agora.tau_vector import Ball
 from benchmarks.agora import grammar
 from benchmarks.agora.net import Nets
+from benchmarks.agora.texts import Texts
 
 Array = npt.NDArray[Any]
 Truth = Callable[[Any], Array]  # n points → n labels 0 or 1
@@ -47,6 +50,27 @@ class Noisy:
         return int.from_bytes(hashlib.sha256(text).digest()[:6], "little") / 2**48
 
 
+class Students(StudentFactory, Protocol):
+    """Students whose runs have a price that is known before, so that every way spends the same."""
+
+    @property
+    def grid(self) -> tuple[Theta, ...]:
+        """The hyperparameter sets."""
+        ...
+
+    def part(self, theta: Theta, share: float) -> Theta:
+        """The same run, `share` times as long."""
+        ...
+
+    def fitted(self, theta: Theta, left: float, train: int, dev: int) -> Theta | None:
+        """The run for which `left` forward passes suffice; None if that is none at all."""
+        ...
+
+    def patient(self, left: float, train: int, dev: int) -> Theta:
+        """One run of `left` forward passes, in the middle of the grid; its best look stays."""
+        ...
+
+
 @dataclass(frozen=True)
 class Problem:
     """What one seed of a task gives."""
@@ -56,7 +80,7 @@ class Problem:
     test: Split
     teacher: Callable[[Sequence[Point]], Sequence[Label]]
     tau: Tau
-    nets: Nets = field(default_factory=Nets)
+    students: Students = field(default_factory=Nets)
 
 
 def sines(
@@ -150,18 +174,19 @@ def _problem(
     return Problem(splits[0], splits[1], splits[2], Noisy(truth, teacher, seed), tau)
 
 
-def template(seed: int) -> Problem:
+def template(seed: int, dev: int = 100, bort: bool = False) -> Problem:
     """Sentences of a grammar: the mood of their words, turned round by negations. None in train.
 
-    The student sees which word stands at which place; tau drops, exchanges or replaces a word.
+    The small network sees which word stands at which place; tau drops, exchanges or replaces one.
     """
     train = grammar.sample(40, 3 * seed, rich=False)
-    dev = grammar.sample(100, 3 * seed + 1, [train])
-    test = grammar.sample(1000, 3 * seed + 2, [train, dev])
-    splits = [numbered(split, ("neg", "pos")) for split in (train, dev, test)]
+    looked = grammar.sample(dev, 3 * seed + 1, [train])
+    test = grammar.sample(1000, 3 * seed + 2, [train, looked])
+    splits = [numbered(split, ("neg", "pos")) for split in (train, looked, test)]
     tau = Either((Drop(), Swap(), Refill(grammar.any_word)))
     teacher = Noisy(grammar.positive, 0.9, seed)
-    return Problem(splits[0], splits[1], splits[2], teacher, tau, Nets(encode=grammar.places))
+    students: Students = Texts() if bort else Nets(encode=grammar.places)
+    return Problem(splits[0], splits[1], splits[2], teacher, tau, students)
 
 
 def cancer(seed: int) -> Problem:
@@ -202,6 +227,7 @@ def _real(
 TASKS: dict[str, Callable[[int], Problem]] = {
     "sines": sines,
     "template": template,
+    "template, Bort": partial(template, dev=60, bort=True),
     "rings": rings,
     "bag": bag,
     "breast cancer": cancer,

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
 
-from agora import Classification, Ledger, Split, Work, agora, grid
+from agora import Classification, Ledger, Split, Work, agora
 from agora.draw import draw
 from agora.grid import Theta
 from agora.points import key
 from agora.student import Student
-from benchmarks.agora.net import UPDATES, Net, Nets
-from benchmarks.agora.tasks import Problem
-
-GRID = grid(lr=[0.003, 0.01, 0.03], wd=[0.0, 0.01, 0.1, 1.0], batch=[8, 16])
-PLAIN: Theta = (("lr", 0.01), ("wd", 0.01), ("batch", 16))  # the middle of the grid
+from benchmarks.agora.tasks import Problem, Students
 
 
 @dataclass(frozen=True)
@@ -38,29 +34,25 @@ class Search:
     chooser: Split
     target: float
     ledger: Ledger
-    nets: Nets
+    students: Students
     runs: int = 0
-    best: Net | None = None
+    best: Student | None = None
     best_score: float = -1.0
 
-    def fits(self, price: float) -> bool:
-        """Whether another student brings the cost nearer to the target."""
-        return self.ledger.cost + price / 2 <= self.target
-
-    def run(self, theta: Theta, seed: int, choose: bool = True, patience: bool = False) -> float:
-        """Train one student; its score."""
-        net = replace(self.nets, patience=patience).make(dict(theta), seed, None)
-        work = net.fit(self.train, self.chooser) + Work(forwards=len(self.chooser))
-        score = Classification().score(net.predict(self.chooser.points), self.chooser.labels)
+    def run(self, theta: Theta, seed: int, choose: bool = True) -> float | None:
+        """Train one student, if what is left pays for it: its score, or None."""
+        left = (self.target - self.ledger.cost) / self.ledger.student
+        fitted = self.students.fitted(theta, left, len(self.train), len(self.chooser))
+        if fitted is None:
+            return None
+        student = self.students.make(dict(fitted), seed, None)
+        work = student.fit(self.train, self.chooser) + Work(forwards=len(self.chooser))
+        score = Classification().score(student.predict(self.chooser.points), self.chooser.labels)
         self.ledger = self.ledger.spent(work)
         self.runs += 1
         if choose and score > self.best_score:
-            self.best, self.best_score = net, score
+            self.best, self.best_score = student, score
         return score
-
-    def price(self, updates: int = UPDATES) -> float:
-        """Of one student."""
-        return self.ledger.price(Work(updates, len(self.chooser)))
 
     def measured(self, problem: Problem) -> Measured:
         if self.best is None:
@@ -70,18 +62,17 @@ class Search:
 
 def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Measured]]:
     """Every way and what it reached; all at the cost of the first. Name, figures."""
-    train, dev = problem.train, problem.dev
+    train, dev, students = problem.train, problem.dev, problem.students
     first = _agora(problem, seed, ledger, "worst")
     yield "Agora (worst)", first[0]
     target, added = first[0].cost, first[1]
 
     def search(data: Split, chooser: Split, calls: int = 0) -> Measured:
-        found = Search(data, chooser, target, ledger.spent(Work(), calls), problem.nets)
+        found = Search(data, chooser, target, ledger.spent(Work(), calls), students)
         for i in count():
-            if not found.fits(found.price()):
-                return found.measured(problem)
-            found.run(GRID[i % len(GRID)], _seed(seed, i))
-        raise AssertionError
+            if found.run(students.grid[i % len(students.grid)], _seed(seed, i)) is None:
+                break
+        return found.measured(problem)
 
     yield "grid search", search(train, dev)
     moved = np.random.default_rng([seed, 2]).permutation(len(dev))
@@ -106,10 +97,9 @@ def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Mea
         yield f"one-shot tau({name}) and grid", search(train + split, dev, len(split))
     yield "Agora on random dev points", _agora(problem, seed, ledger, "worst", mistakes="random")[0]
     yield "successive halving", _halving(problem, seed, ledger, target)
-    plain = Search(train, dev, target, ledger, problem.nets)
-    looks = (target - len(dev)) / (plain.price())  # one every UPDATES samples, and one at the end
-    updates = int(looks * UPDATES)
-    plain.run((*PLAIN, ("updates", updates)), _seed(seed, 0), patience=True)
+    plain = Search(train, dev, target, ledger, students)
+    left = target / ledger.student
+    plain.run(students.patient(left, len(train), len(dev)), _seed(seed, 0))
     yield "plain, early stopping", plain.measured(problem)
     for rule in ("run", "lcs", "half"):
         yield f"Agora ({rule}), as much as it takes", _agora(problem, seed, ledger, rule)[0]
@@ -119,11 +109,11 @@ def _agora(
     problem: Problem, seed: int, ledger: Ledger, prune: str, mistakes: str = "leader"
 ) -> tuple[Measured, int]:
     result = agora(
-        problem.nets,
+        problem.students,
         problem.teacher,
         problem.train,
         problem.dev,
-        GRID,
+        problem.students.grid,
         problem.tau,
         prune=prune,
         seed=seed,
@@ -140,21 +130,22 @@ def _agora(
 
 
 def _halving(problem: Problem, seed: int, ledger: Ledger, target: float) -> Measured:
-    """Brackets of four rungs, 24 → 12 → 6 → 3 thetas, 600 → 4800 samples, until all is spent."""
-    found = Search(problem.train, problem.dev, target, ledger, problem.nets)
+    """Brackets of four rungs, half the thetas each and twice the samples, until all is spent."""
+    students = problem.students
+    found = Search(problem.train, problem.dev, target, ledger, students)
     for bracket in count():
-        thetas: Sequence[Theta] = GRID
+        thetas: Sequence[Theta] = students.grid
         for rung in range(4):
-            updates = UPDATES // 4 * 2**rung
             scores = []
             for i, theta in enumerate(thetas):
-                if not found.fits(found.price(updates)):
-                    return found.measured(problem)
                 name = _seed(seed, bracket * 1000 + rung * 100 + i)
-                theta = (*theta, ("updates", updates))
-                scores.append(found.run(theta, name, choose=rung == 3 or found.best is None))
+                choose = rung == 3 or found.best is None
+                score = found.run(students.part(theta, 2**rung / 4), name, choose)
+                if score is None:
+                    return found.measured(problem)
+                scores.append(score)
             rising = sorted(range(len(thetas)), key=lambda i: -scores[i])
-            thetas = [thetas[i] for i in rising[: len(thetas) // 2]]
+            thetas = [thetas[i] for i in rising[: max(1, len(thetas) // 2)]]
     raise AssertionError
 
 
@@ -162,5 +153,5 @@ def _seed(seed: int, place: int) -> int:
     return int(np.random.SeedSequence([seed, 4, place]).generate_state(1)[0])
 
 
-def _test(net: Student, problem: Problem) -> float:
-    return Classification().score(net.predict(problem.test.points), problem.test.labels)
+def _test(student: Student, problem: Problem) -> float:
+    return Classification().score(student.predict(problem.test.points), problem.test.labels)

@@ -9,9 +9,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agora import Ledger
-from benchmarks.agora.page import AGORA, GRID_SEARCH, column, done_when, interval, verdict
+from agora import Ledger, Work
+from benchmarks.agora.compare import (
+    AGORA,
+    GRID_SEARCH,
+    column,
+    done_when,
+    in_short,
+    interval,
+    verdict,
+    with_table,
+)
+from benchmarks.agora.page import page
 from benchmarks.agora.tasks import TASKS, Noisy, sines
+from benchmarks.agora.texts import COST
 from benchmarks.agora.ways import ways
 
 ROOT = Path(__file__).parents[2]
@@ -40,12 +51,47 @@ def test_costs_are_equal_within_one_per_cent() -> None:
                 assert np.abs(share - 1).max() < 0.01, (task, way)
 
 
+def test_costs_of_borts_add_up_to_what_was_ordered() -> None:
+    """Whole epochs each: what one run leaves over, the next one gets."""
+    problem = TASKS["template, Bort"](1)
+    texts, train, dev = problem.students, problem.train, problem.dev
+    theta, ledger, epochs = texts.part(texts.grid[0], 0.21), Ledger(), []
+    for i in range(3):
+        student = texts.make(dict(theta), i, None)
+        work = student.fit(train, dev)
+        ledger = ledger.spent(work + Work(forwards=len(dev)))
+        epochs.append(work.updates / len(train))
+        assert abs(ledger.cost - (i + 1) * 0.21 * COST) <= (3 * len(train) + len(dev)) / 2
+    assert epochs == [6, 7, 6]  # 6.39 are paid for
+    assert texts.fitted(texts.grid[0], 100, 40, 60) is None
+    assert dict(texts.fitted(texts.grid[0], 1000, 40, 60) or ())["cost"] == 1000
+
+
 def test_what_was_to_be_reached_on_sines() -> None:
     assert len(RECORDED["sines"]) >= 12
     gain, wins, low = done_when(RECORDED["sines"])
     assert gain > 0.02
     assert wins >= 9
     assert low > 0
+
+
+def test_the_pages_are_made_of_the_figures() -> None:
+    """Both as `make agora-bench` writes them; every task, and every way at equal cost."""
+    assert (ROOT / "benchmarks/agora.md").read_text("utf-8") == "\n".join(page(RECORDED))
+    readme = (ROOT / "benchmarks/README.md").read_text("utf-8")
+    assert with_table(readme, RECORDED) == readme
+    table = "\n".join(in_short(RECORDED))
+    assert [*RECORDED] == [*TASKS]
+    assert all(len(seeds) >= 12 for seeds in RECORDED.values())
+    for name in [
+        *RECORDED,
+        "plain, early stopping",
+        "successive halving",
+        "+0.041 [+0.031, +0.052]",
+    ]:
+        assert name in table
+    changed = {**RECORDED, "sines": RECORDED["rings"]}
+    assert with_table(readme, changed) != readme
 
 
 def test_interval() -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -14,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 
 from agora import Split
 from agora.bort import Borts
@@ -23,63 +20,7 @@ from agora.data import numbered
 from agora.errors import AgoraError
 from agora.job import Job
 from benchmarks.agora import grammar
-from converter import convert
-
-ROOT = Path(__file__).parents[2]
-LABELS = ("neg", "pos")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory, fixtures: Path) -> Path:
-    """A converted Bort, a teacher trained from it, and three splits; train has no negation."""
-    place = tmp_path_factory.mktemp("agora")
-    source = fixtures / "bort_decoder.params"
-    convert(source, place / "bort", family="bort", config={"num_attention_heads": 4})
-    grammar.save_tokenizer(place / "bort")
-    train = grammar.sample(30, 1, rich=False)
-    dev = grammar.sample(30, 2, [train])
-    test = grammar.sample(80, 3, [train, dev])
-    many = grammar.sample(600, 4, [train, dev, test])
-    for name, split in (("train", train), ("dev", dev), ("test", test), ("many", many)):
-        grammar.write(split, place / f"{name}.jsonl")
-    theta = {"lr": 1e-3, "batch": 16, "epochs": 10}
-    teacher = Borts(str(place / "bort"), LABELS, preset=False).make(theta, 0, None)
-    teacher.fit(numbered(many, LABELS), numbered(dev, LABELS))
-    assert score(teacher, test) > 0.9
-    teacher.save(place / "teacher")
-    return place
-
-
-def score(student: Any, split: Split) -> float:
-    return float(np.mean(np.array(student.predict(split.points)) == numbered(split, LABELS).labels))
-
-
-def arguments(place: Path, out: Path, **more: object) -> list[str]:
-    options: dict[str, object] = {
-        "model": place / "bort",
-        **{name: place / f"{name}.jsonl" for name in ("train", "dev", "test")},
-        "teacher": place / "teacher",
-        "out": out,
-        "lr": "1e-3,2e-3",
-        "wd": "0",
-        "warmup": "0.1,0.2",
-        "epochs": 4,
-        **more,
-    }
-    return [
-        str(part)
-        for name, value in options.items()
-        if value is not None
-        for part in ([f"--{name}"] if value is True else [f"--{name}", value])
-    ]
-
-
-def start(*args: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-W", "error::UserWarning:agora", "-m", "agora", *args],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+from tests.agora.commands import LABELS, arguments, invoke, start
 
 
 def test_from_a_converted_bort_to_a_directory_that_predicts(place: Path, tmp_path: Path) -> None:
@@ -121,10 +62,6 @@ def test_from_a_converted_bort_to_a_directory_that_predicts(place: Path, tmp_pat
         logits.softmax(-1)[0].tolist()
     )
     assert tokenizer.decode(ids[0]) == f"<s> {test.points[0]} </s>"
-
-
-def invoke(*args: str) -> Any:
-    return CliRunner().invoke(command, args)
 
 
 def test_without_test_there_is_no_score(place: Path, tmp_path: Path) -> None:
@@ -188,6 +125,8 @@ def test_options_that_cannot_be(place: Path, tmp_path: Path) -> None:
         (dict(task="regression"), "needs --tolerance"),
         (dict(tau="table"), "needs a --teacher that is a file"),
         (dict(tau="refill"), "needs --mlm"),
+        (dict(tau="words", embedding=place), "--embedding is for --tau synonym"),
+        (dict(mlm=place / "bort", embedding=place), "or --mlm"),
         (dict(model=place), "has no config.json"),
         (dict(out=place), "exists"),
     ):

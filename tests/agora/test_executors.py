@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from agora import agora, grid
-from agora.errors import StudentError
+from agora.errors import OptionError, StudentError
+from tests.agora.commands import arguments, invoke, start
 from tests.agora.toys import Neighbours, Shift, split, truth
 
 GRID = grid(forget=[0.0, 0.3, 0.6], name=["a", "b"])
@@ -40,6 +41,36 @@ def test_processes_and_dask_on_loopback_give_the_same_trace() -> None:
     client_class: Any = Client
     with cluster_class(n_workers=2, **options) as cluster, client_class(cluster) as client:
         assert trace(client.get_executor()) == alone
+
+
+def test_the_command_with_dask_gives_what_processes_give(place: Path, tmp_path: Path) -> None:
+    """A cluster of two worker processes on loopback, by its address: the same trace and weights."""
+    from distributed import LocalCluster
+
+    few = dict(warmup="0.1", epochs=2)
+    pool = invoke(*arguments(place, tmp_path / "pool", workers=2, **few))
+    assert pool.exit_code == 0, pool.output
+    cluster_class: Any = LocalCluster
+    options: dict[str, Any] = dict(host="127.0.0.1", dashboard_address=None, threads_per_worker=1)
+    with cluster_class(n_workers=2, **options) as cluster:
+        dask = start(*arguments(place, tmp_path / "dask", dask=cluster.scheduler_address, **few))
+        err = dask.communicate(timeout=170)[1]
+        assert dask.returncode == 0, err
+        tasks = cluster.scheduler.cumulative_worker_metrics
+    assert any("execute" in str(name) for name in tasks)  # the students did train there
+    for name in ("agora.json", "model.safetensors"):
+        ours, theirs = ((tmp_path / way / name).read_bytes() for way in ("pool", "dask"))
+        assert ours == theirs, name
+
+
+def test_a_scheduler_that_does_not_answer(place: Path, tmp_path: Path) -> None:
+    import dask
+
+    with dask.config.set({"distributed.comm.timeouts.connect": "1s"}):
+        for address in ("tcp://127.0.0.1:9", "nowhere://"):
+            result = invoke(*arguments(place, tmp_path / "out", dask=address))
+            assert isinstance(result.exception, OptionError), result.exception
+            assert f"--dask {address}: no scheduler answers there" in str(result.exception)
 
 
 def test_a_student_that_fails_in_another_process_is_named() -> None:

@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,59 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agora import Ledger, Regression, Result, Split, agora, grid, table
+from agora import Ledger, Regression, Split, grid, table
 from agora.errors import (
-    AgoraError,
-    GateWarning,
-    LeakageWarning,
     OptionError,
-    StateError,
     StudentError,
-    TeacherError,
 )
 from agora.grid import RULES
-from agora.points import Label, Point
-from tests.agora.toys import Neighbours, Shift, split, truth
-
-GRID = grid(forget=[0.0, 0.3, 0.6], name=["a", "b"])
-
-
-class Recorder:
-    """A teacher that remembers what it was asked."""
-
-    def __init__(self, flip: bool = False) -> None:
-        self.asked: list[Point] = []
-        self.flip = flip
-
-    def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
-        self.asked += points
-        return [label ^ self.flip for label in truth(points)]
-
-
-class Marker(Shift):
-    """tau that remembers what it gave."""
-
-    given: list[Point]
-
-    def __init__(self) -> None:
-        super().__init__()
-        object.__setattr__(self, "given", [])
-
-    def __call__(self, point: Point, rng: np.random.Generator) -> Point:
-        self.given.append(super().__call__(point, rng))
-        return self.given[-1]
-
-
-def run(
-    train: Split | None = None, dev: Split | None = None, teacher: Any = truth, **more: Any
-) -> Result:
-    more = {"gate": None, **more}
-    tau = more.pop("tau", Shift())
-    return agora(
-        Neighbours(), teacher, train or split(6, 1), dev or split(30, 2),
-        more.pop("theta_grid", GRID), tau, **more,
-    )  # fmt: skip
-
+from tests.agora.toys import GRID, Marker, Neighbours, Recorder, run, split, truth
 
 options = st.fixed_dictionaries(
     {
@@ -194,69 +145,6 @@ def test_selection_split_is_scored_and_never_perturbed() -> None:
     assert result.ledger.forwards == sum(len(r.thetas) for r in result.rounds) * 55
 
 
-class Back(Shift):
-    """tau that gives back what it got."""
-
-    def __call__(self, point: Point, rng: np.random.Generator) -> Point:
-        return point
-
-
-def test_identity_is_leakage_and_enters_nothing() -> None:
-    with pytest.warns(LeakageWarning, match="identity is leakage"):
-        result = run(tau=Back())
-    assert result.train == split(6, 1)
-    assert sum(r.leaked for r in result.rounds) > 0
-    assert all(r.added == 0 for r in result.rounds)
-    assert result.ledger.teacher_calls == 0
-
-
-def test_points_to_avoid_are_never_emitted() -> None:
-    class ToTest(Shift):
-        def __call__(self, point: Point, rng: np.random.Generator) -> Point:
-            return 0.5 if rng.random() < 0.5 else super().__call__(point, rng)
-
-    with pytest.warns(LeakageWarning):
-        result = run(tau=ToTest(), avoid=[0.5])
-    assert 0.5 not in result.train.points
-    assert 0.5 in run(tau=ToTest()).train.points
-
-
-def test_gate() -> None:
-    with pytest.raises(TeacherError, match=r"right on 0\.000 of dev, and must be above 0\.667"):
-        run(teacher=Recorder(flip=True), gate=2 / 3)
-    teacher = Recorder()
-    result = run(teacher=teacher, gate=2 / 3)
-    assert tuple(teacher.asked[:30]) == split(30, 2).points
-    assert result.ledger.teacher_calls == len(teacher.asked)
-
-
-def test_gate_warns_for_more_than_two_classes() -> None:
-    dev = Split.of(split(30, 2).points, [i % 3 for i in range(30)])
-    with pytest.warns(GateWarning, match="two classes"):
-        run(dev=dev, gate=0.1, teacher=lambda points: [i % 3 for i in range(len(points))])
-
-
-def test_teacher_that_knows_nothing() -> None:
-    with pytest.warns(GateWarning, match="knows no dev point"):
-        result = run(gate=2 / 3, teacher=lambda points: [None] * len(points))
-    assert result.train == split(6, 1)
-
-
-@pytest.mark.parametrize("labels", [[1], [float("nan")] * 100])
-def test_teacher_that_answers_nonsense(labels: list[float]) -> None:
-    with pytest.raises(TeacherError):
-        run(teacher=lambda points: labels[: max(1, len(points))] if len(points) > 1 else [])
-
-
-def test_soft_labels() -> None:
-    def soft(points: Sequence[Point]) -> Sequence[Label]:
-        return [(0.2, 0.8) if label else (0.9, 0.1) for label in truth(points)]
-
-    assert set(run(teacher=soft).train.labels) <= {0, 1}
-    assert (0.2, 0.8) in run(teacher=soft, soft=True).train.labels
-    assert run(teacher=soft).trace()["rounds"] == run(teacher=truth).trace()["rounds"]
-
-
 def test_regression() -> None:
     points = np.linspace(0, 2, 9).tolist()
     train = Split.of(points[::3], [p * p for p in points[::3]])
@@ -297,60 +185,3 @@ def test_table_names_every_round() -> None:
     assert len(lines) == len(result.rounds) + 1
     assert "no result" in lines[0]
     assert not any(f"{r.score:.3f}" in line for r in result.rounds for line in lines)
-
-
-# ---- state on disk
-
-
-class Stopper:
-    """A teacher that is killed after some calls."""
-
-    def __init__(self, calls: int) -> None:
-        self.calls = calls
-
-    def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
-        self.calls -= 1
-        if self.calls < 0:
-            raise KeyboardInterrupt
-        return truth(points)
-
-
-@pytest.mark.parametrize("more", [{}, {"start": "best"}, {"replay": 2, "keep": "last"}])
-def test_killed_and_resumed_is_the_same(tmp_path: Path, more: dict[str, Any]) -> None:
-    whole = run(**more)
-    for calls in (0, 1):
-        with pytest.raises(KeyboardInterrupt):
-            run(teacher=Stopper(calls), state=tmp_path, **more)
-    assert run(state=tmp_path, **more).trace() == whole.trace()
-    weights = list(tmp_path.glob("*/*/student"))
-    assert len(weights) <= 2  # the best's, and the last round's
-    assert run(teacher=Stopper(0), state=tmp_path, **more).trace() == whole.trace()
-
-
-def test_state_of_another_run_is_refused(tmp_path: Path) -> None:
-    run(state=tmp_path)
-    with pytest.raises(StateError, match="seed: was 0, is 1"):
-        run(state=tmp_path, seed=1)
-    with pytest.raises(StateError, match="data"):
-        run(state=tmp_path, dev=split(31, 2))
-
-
-def test_state_that_is_damaged(tmp_path: Path) -> None:
-    run(state=tmp_path)
-    (tmp_path / "round-001.0" / "points.json").write_text("{")
-    with pytest.raises(StateError, match="no JSON"):
-        run(state=tmp_path)
-    (tmp_path / "round-000.0" / "002" / "outcome.json").write_text("[1")
-    with pytest.raises(StateError, match="damaged"):
-        run(state=tmp_path)
-
-
-def test_a_changed_outcome_changes_the_result(tmp_path: Path) -> None:
-    """Negative control: the resumed run does read what is on disk."""
-    whole = run(state=tmp_path)
-    path = tmp_path / "round-000.0" / "000" / "outcome.json"
-    values = json.loads(path.read_text())
-    values[0]["tuple"] = [1 - value for value in values[0]["tuple"]]
-    path.write_text(json.dumps(values))
-    with pytest.raises((AssertionError, AgoraError, FileNotFoundError)):
-        assert run(state=tmp_path).trace() == whole.trace()

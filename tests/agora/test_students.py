@@ -17,7 +17,7 @@ from agora.errors import DataError, OptionError
 from agora.optimizer import REST, BertAdam, groups, rate
 from agora.sklearn_student import Estimators
 from agora.tau_vector import Ball
-from agora.teachers import Table, Trained
+from agora.teachers import Renumbered, Table, Trained
 from agora.torch_student import Modules
 
 
@@ -148,6 +148,10 @@ def test_teachers() -> None:
     student.fit(data, data)
     assert Trained(student)(data.points) == student.predict(data.points)
     assert Trained(student, soft=True)(data.points) == student.probabilities(data.points)
+    turned = Renumbered(Trained(student), (1, 0))(data.points)
+    assert turned == [1 - label for label in student.predict(data.points)]
+    soft = Renumbered(Trained(student, soft=True), (1, 0))(data.points)
+    assert soft == [row[::-1] for row in student.probabilities(data.points)]
     table = Table(Split.of(["a", "b"], [1, 0]))
     assert table(["b", "c", "a"]) == [0, None, 1]
     with pytest.raises(DataError, match="two labels"):

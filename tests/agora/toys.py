@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from agora import Split, Work
+from agora import Result, Split, Work, agora, grid
 from agora.points import Label, Point
 
 
@@ -74,3 +74,43 @@ def truth(points: Sequence[Point]) -> list[int]:
 def split(n: int, seed: int) -> Split:
     points = np.random.default_rng(seed).uniform(0, 2, n).tolist()
     return Split.of(points, truth(points))
+
+
+GRID = grid(forget=[0.0, 0.3, 0.6], name=["a", "b"])
+
+
+class Recorder:
+    """A teacher that remembers what it was asked."""
+
+    def __init__(self, flip: bool = False) -> None:
+        self.asked: list[Point] = []
+        self.flip = flip
+
+    def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
+        self.asked += points
+        return [label ^ self.flip for label in truth(points)]
+
+
+class Marker(Shift):
+    """tau that remembers what it gave."""
+
+    given: list[Point]
+
+    def __init__(self) -> None:
+        super().__init__()
+        object.__setattr__(self, "given", [])
+
+    def __call__(self, point: Point, rng: np.random.Generator) -> Point:
+        self.given.append(super().__call__(point, rng))
+        return self.given[-1]
+
+
+def run(
+    train: Split | None = None, dev: Split | None = None, teacher: Any = truth, **more: Any
+) -> Result:
+    more = {"gate": None, **more}
+    tau = more.pop("tau", Shift())
+    return agora(
+        Neighbours(), teacher, train or split(6, 1), dev or split(30, 2),
+        more.pop("theta_grid", GRID), tau, **more,
+    )  # fmt: skip

@@ -1,0 +1,87 @@
+"""A run's directory: what was killed goes on, and what does not fit is refused."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agora.bort import Borts
+from agora.errors import AgoraError, StateError
+from agora.points import Label, Point
+from agora.teachers import Table, Trained
+from tests.agora.commands import LABELS
+from tests.agora.toys import run, split, truth
+
+
+class Stopper:
+    """A teacher that is killed after some calls."""
+
+    def __init__(self, calls: int) -> None:
+        self.calls = calls
+
+    def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
+        self.calls -= 1
+        if self.calls < 0:
+            raise KeyboardInterrupt
+        return truth(points)
+
+
+@pytest.mark.parametrize("more", [{}, {"start": "best"}, {"replay": 2, "keep": "last"}])
+def test_killed_and_resumed_is_the_same(tmp_path: Path, more: dict[str, Any]) -> None:
+    whole = run(**more)
+    for calls in (0, 1):
+        with pytest.raises(KeyboardInterrupt):
+            run(teacher=Stopper(calls), state=tmp_path, **more)
+    assert run(teacher=Stopper(99), state=tmp_path, **more).trace() == whole.trace()
+    weights = list(tmp_path.glob("*/*/student"))
+    assert len(weights) <= 2  # the best's, and the last round's
+    assert run(teacher=Stopper(0), state=tmp_path, **more).trace() == whole.trace()
+
+
+def test_state_of_another_run_is_refused(tmp_path: Path) -> None:
+    run(state=tmp_path)
+    with pytest.raises(StateError, match="seed: was 0, is 1"):
+        run(state=tmp_path, seed=1)
+    with pytest.raises(StateError, match="data"):
+        run(state=tmp_path, dev=split(31, 2))
+    with pytest.raises(StateError, match=r"teacher: was tests\.agora\.toys\.truth, is .*Stopper"):
+        run(state=tmp_path, teacher=Stopper(99))
+    with pytest.raises(StateError, match="avoid"):
+        run(state=tmp_path, avoid=[0.5])
+
+
+def test_teachers_of_another_directory_or_table_are_others(place: Path, tmp_path: Path) -> None:
+    """By what the state remembers of them: the command's teachers are told apart."""
+    shutil.copytree(place / "teacher", tmp_path / "teacher")
+    one, other = (
+        repr(Trained(Borts("", LABELS).load(folder / "teacher"))) for folder in (place, tmp_path)
+    )
+    assert str(place / "teacher") in one != other
+    assert " object" not in one
+    assert repr(Table(split(5, 1))) == repr(Table(split(5, 1))) != repr(Table(split(5, 2)))
+
+
+def test_state_that_is_damaged(tmp_path: Path) -> None:
+    run(state=tmp_path)
+    (tmp_path / "round-001.0" / "points.json").write_text("{")
+    with pytest.raises(StateError, match="no JSON"):
+        run(state=tmp_path)
+    (tmp_path / "round-000.0" / "002" / "outcome.json").write_text("[1")
+    with pytest.raises(StateError, match="damaged"):
+        run(state=tmp_path)
+
+
+def test_a_changed_outcome_changes_the_result(tmp_path: Path) -> None:
+    """Negative control: the resumed run does read what is on disk."""
+    whole = run(state=tmp_path)
+    path = tmp_path / "round-000.0" / "000" / "outcome.json"
+    values = json.loads(path.read_text())
+    values[0]["tuple"] = [1 - value for value in values[0]["tuple"]]
+    path.write_text(json.dumps(values))
+    with pytest.raises((AssertionError, AgoraError, FileNotFoundError)):
+        assert run(state=tmp_path).trace() == whole.trace()
