@@ -55,6 +55,8 @@ def _lacking(chosen: Fit, name: str) -> str:
     table = chosen.table
     known = ", ".join(k.name for k in table.known)
     where = f", and these are not the sizes of a known model ({known})" if known else ""
+    if chosen.known:
+        where = f", and {chosen.known.name}, whose sizes these are, can have several"
     if any(statement.config == name for statement in table.model_config.values()):
         return (
             f"{name} stands in no tensor{where}; GluonNLP wrote it into model.yml: give that file "
