@@ -109,9 +109,9 @@ def targets(figures: Mapping[str, Any]) -> list[Target]:
     ]
 
 
-def slope(growth: Mapping[str, Any], small: str, large: str) -> float:
-    """Seconds that `export` takes for each GB more."""
-    times: list[float] = [median(growth[size]["export"]["wall_s"]) for size in (small, large)]
+def slope(growth: Mapping[str, Any], small: str, large: str, name: str = "export") -> float:
+    """Seconds that `export`, or `cp`, takes for each GB more."""
+    times: list[float] = [median(growth[size][name]["wall_s"]) for size in (small, large)]
     return (times[1] - times[0]) / (float(large) - float(small))
 
 
