@@ -7,17 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from converter.gluon.encoder_1x import domain as domain
 from converter.gluon.encoder_1x import embed, encoder_layer, heads_of, mlm_logits, project
-from converter.gluon.layers import Array, Domain, Inputs, Outputs, Weights, dense, layer_norm
+from converter.gluon.layers import Array, Inputs, Outputs, Weights, dense, layer_norm
 from converter.gluon.layers import activation as gluon_activation
-
-
-def domain(params: Mapping[str, Array], prefix: str) -> Domain:
-    """The inputs that the model in `params` takes."""
-    return Domain(
-        max_length=len(params[f"{prefix}token_pos_embed._embed.weight"]),
-        token_types=len(params[f"{prefix}token_type_embed.weight"]),
-    )
 
 
 def forward(

@@ -8,10 +8,13 @@ norm; dmlc/gluon-nlp master 14553a0 has the same), `models/bert.py`
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from converter.gluon.layers import (
     Array,
+    Domain,
     Inputs,
     Weights,
     activation,
@@ -20,6 +23,14 @@ from converter.gluon.layers import (
     layer_norm,
     positionwise_ffn,
 )
+
+
+def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+    """The inputs that a model with positions and token types takes."""
+    return Domain(
+        max_length=len(params[f"{prefix}token_pos_embed._embed.weight"]),
+        token_types=len(params[f"{prefix}token_type_embed.weight"]),
+    )
 
 
 def heads_of(model: Weights) -> Weights:

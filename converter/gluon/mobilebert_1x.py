@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from converter.gluon.encoder_1x import domain as domain
 from converter.gluon.encoder_1x import heads_of
 from converter.gluon.layers import (
     Array,
-    Domain,
     Inputs,
     Outputs,
     Weights,
@@ -24,14 +24,6 @@ from converter.gluon.layers import (
 from converter.gluon.layers import activation as gluon_activation
 
 Norm = Callable[[Weights, Array], Array]
-
-
-def domain(params: Mapping[str, Array], prefix: str) -> Domain:
-    """The inputs that the model in `params` takes."""
-    return Domain(
-        max_length=len(params[f"{prefix}token_pos_embed._embed.weight"]),
-        token_types=len(params[f"{prefix}token_type_embed.weight"]),
-    )
 
 
 def forward(
