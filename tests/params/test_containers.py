@@ -3,78 +3,36 @@
 from __future__ import annotations
 
 import gzip
-import io
 import subprocess
 import sys
 import tarfile
 import zipfile
-import zlib
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from converter import inspect, load_params
-from converter.errors import ParamsError, safe
+from converter.errors import ParamsError
 from converter.params import Weights, read_index
 from converter.params.entries import BFLOAT16, DTYPES
 from tests.conftest import ROOT
-from tests.faults.test_memory import steps
-from tests.params.files import FLAGS, Array, File
-from tests.params.test_diagnosis import Explosive
+from tests.params.files import Array, File
+from tests.params.packed import (
+    ARRAYS,
+    CONTENT,
+    LONG,
+    MODEL,
+    RANDOM,
+    array_bytes,
+    header,
+    saved,
+    tar,
+    zipped,
+)
 
-RANDOM = np.random.default_rng(5)
-ARRAYS: dict[str, np.ndarray] = {
-    "small": np.arange(6, dtype="<f4").reshape(2, 3),
-    "large": RANDOM.standard_normal((700, 1000)).astype("<f4"),  # several pieces, several marks
-    "half": np.array([1.5, -2], "<f2"),
-    "second": RANDOM.standard_normal((600, 1000)).astype("<f4"),
-}
-CONTENT = File(
-    [Array(a.shape, a.tobytes(), FLAGS[a.dtype.name]) for a in ARRAYS.values()], [*ARRAYS]
-).encode()
-
-
-def tar(mode: str, members: Mapping[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
-    target = io.BytesIO()
-    with tarfile.open(fileobj=target, mode=mode, format=form) as archive:  # type: ignore[call-overload]
-        link = tarfile.TarInfo("link.params")
-        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
-        archive.addfile(link)
-        hard = tarfile.TarInfo("hard.params")
-        hard.type, hard.linkname = tarfile.LNKTYPE, "../x.params"
-        archive.addfile(hard)
-        device = tarfile.TarInfo("device.params")
-        device.type = tarfile.CHRTYPE
-        archive.addfile(device)
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return target.getvalue()
-
-
-def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
-    target = io.BytesIO()
-    with zipfile.ZipFile(target, "w", method) as archive:
-        for name, content in members.items():
-            archive.writestr(name, content)
-    return target.getvalue()
-
-
-def saved(save: Callable[..., None], **arrays: np.ndarray) -> bytes:
-    target = io.BytesIO()
-    save(target, **arrays)
-    return target.getvalue()
-
-
-LONG = "../" * 60 + "etc/x.params"
-MODEL = {"a-symbol.json": b"{}", LONG: CONTENT, "notes.txt": bytes(2000)}
 WHOLE: dict[str, tuple[bytes, str]] = {
     "gzip": (gzip.compress(CONTENT), "gzip"),
     "gzip in parts": (gzip.compress(CONTENT[:999]) + gzip.compress(CONTENT[999:]), "gzip"),
@@ -163,152 +121,6 @@ def test_bfloat16_of_mxnet_2(path: Path) -> None:
     assert array.tolist() == values.tolist()
 
 
-def array_bytes(array: np.ndarray) -> bytes:
-    target = io.BytesIO()
-    np.save(target, array, allow_pickle=True)
-    return target.getvalue()
-
-
-def header(text: bytes, version: bytes = b"\x01\x00") -> bytes:
-    return b"\x93NUMPY" + version + len(text).to_bytes(2, "little") + text
-
-
-BOMB = zlib.compress(bytes(2**20), 9, wbits=31)
-REFUSED: dict[str, tuple[bytes, str]] = {
-    "objects": (
-        zipped({"a.npy": array_bytes(np.array([Explosive(), None], object))}),
-        "a: it holds Python objects .a pickle., which are never opened",
-    ),
-    "complex": (array_bytes(np.zeros(2, complex)), "0: its dtype complex128 is none that MXNet"),
-    "text": (array_bytes(np.array(["csr"])), "0: its dtype .*is none that MXNet"),
-    "negative": (
-        header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }\n"),
-        "0: damaged NumPy header: shape",
-    ),
-    "enormous": (
-        header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (%d,), }\n" % 2**62),
-        "too large for any tensor",
-    ),
-    "more than there is": (
-        header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (9,), }\n") + bytes(32),
-        "truncated: 4 bytes are missing",
-    ),
-    "less than there is": (array_bytes(np.zeros(2)) + b"\0", "1 bytes stand after the end"),
-    "nested": (header(b"(" * 3000), "damaged NumPy header"),
-    "no header": (b"\x93NUMPY", "damaged NumPy header"),
-    "cut npz": (saved(np.savez, **ARRAYS)[:-30], "directory, at its end, is missing"),
-    "a name twice": (zipped({"a.npy": array_bytes(np.zeros(1))}), ""),
-    "cut gzip": (gzip.compress(CONTENT)[:-1000], "truncated: the compressed stream ends after"),
-    "gzip header alone": (b"\x1f\x8b\x08" + bytes(40), "compressed stream is damaged"),
-    "gzip with another checksum": (gzip.compress(CONTENT)[:-8] + bytes(8), "incorrect data check"),
-    "gzip and more": (gzip.compress(CONTENT) + b"more", "bytes stand after the end"),
-    "cut list in gzip": (gzip.compress(CONTENT[:-1]), "name 4 of 4, .*truncated"),
-    "no file": (tar("w", {}), "tar archive that holds no .params file; in it: nothing"),
-    "others": (
-        tar("w:gz", {"a.json": b"{}", "b\x1b.txt": b""}),
-        r"holds no .params file; in it: a.json, b.x1b.txt",
-    ),
-    "two": (tar("w", {"a": CONTENT, "b": CONTENT}), "holds 2 .params files: a, b.\nUnpack"),
-    "two in a ZIP": (zipped({"a": CONTENT, "b": CONTENT}), "holds 2 .params files: a, b.\nUnpack"),
-    "no file in a ZIP": (zipped({"a.txt": b"a"}), "ZIP archive that holds no .params .*: a.txt"),
-    "an empty ZIP": (zipped({}), "ZIP archive that holds no .params file; in it: nothing"),
-    "cut tar": (tar("w", MODEL)[:3_000_000], "truncated: .* bytes of .* are missing"),
-    "a bomb": (BOMB * 64, "become more than .* bomb"),
-    "a bomb in a ZIP": (zipped({"a.npy": bytes(2**25)}), "a.npy: .* compressed bytes are said to"),
-}
-del REFUSED["a name twice"]
-
-
-@pytest.mark.parametrize(("content", "reason"), REFUSED.values(), ids=REFUSED.keys())
-def test_what_cannot_be_read_is_refused_with_the_reason(
-    content: bytes, reason: str, path: Path
-) -> None:
-    path.write_bytes(content)
-    with pytest.raises(ParamsError, match=rf"(?s)^{path}: .*{reason}"):
-        read_index(path)
-
-
-@pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_a_name_twice_in_an_npz_is_refused(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        for number in range(2):
-            archive.writestr("a.npy", array_bytes(np.full(1, number)))
-    with pytest.raises(ParamsError, match="'a' stands twice"):
-        read_index(path)
-
-
-def test_a_compressed_member_with_another_checksum_is_refused(path: Path) -> None:
-    values = RANDOM.standard_normal(10_000)
-    content = saved(np.savez_compressed, a=values)
-    crc = zlib.crc32(array_bytes(values)).to_bytes(4, "little")
-    assert crc in content
-    path.write_bytes(content.replace(crc, b"abcd"))
-    index = read_index(path)
-    with Weights(index) as weights, pytest.raises(ParamsError, match="a: damaged: the checksum"):
-        weights.whole(index.tensors["a"])
-
-
-def test_overlapping_members_are_refused(path: Path) -> None:
-    """Fifield's bomb: many entries of the directory share one run of compressed bytes."""
-    content = zipped({"a.npy": array_bytes(RANDOM.standard_normal(10_000))})
-    directory = content.rindex(b"PK\x01\x02")
-    end = content.rindex(b"PK\x05\x06")
-    entry = content[directory:end]
-    many = b"".join(entry.replace(b"a.npy", b"%05d" % n) for n in range(300))
-    tail = bytearray(content[end:])
-    tail[8:10] = tail[10:12] = (300).to_bytes(2, "little")
-    tail[12:16] = len(many).to_bytes(4, "little")
-    path.write_bytes(content[:directory] + many + bytes(tail))
-    with pytest.raises(ParamsError, match="members overlap"):
-        read_index(path)
-
-
-def test_thousands_of_empty_gzip_streams_take_linear_time(path: Path) -> None:
-    stream = gzip.compress(b"")
-    path.write_bytes(stream * 20_000)
-    with pytest.raises(ParamsError, match="gzip, and what is in it is empty"):
-        read_index(path)
-    assert steps(stream * 4_000, path) < 5 * steps(stream * 1_000, path)
-
-
-@settings(max_examples=300)
-@given(
-    kind=st.sampled_from(["gzip", "tar", "tar.gz", "zip", "npz", "npy"]),
-    flips=st.lists(st.tuples(st.integers(0, 3000), st.integers(0, 255)), min_size=1, max_size=4),
-    cut=st.integers(0, 3000),
-)
-def test_a_damaged_container_is_read_or_refused(
-    kind: str, flips: list[tuple[int, int]], cut: int, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    small = {"a": np.arange(6, dtype="<f4").reshape(2, 3), "b": np.zeros(3, "<i8")}
-    plain = File(
-        [Array(v.shape, v.tobytes(), 0 if k == "a" else 6) for k, v in small.items()], ["a", "b"]
-    ).encode()
-    content = bytearray(
-        {
-            "gzip": lambda: gzip.compress(plain),
-            "tar": lambda: tar("w", {"x": plain}),
-            "tar.gz": lambda: tar("w:gz", {"x": plain}),
-            "zip": lambda: zipped({"x": plain}),
-            "npz": lambda: saved(np.savez_compressed, **small),
-            "npy": lambda: array_bytes(small["a"]),
-        }[kind]()
-    )
-    for position, value in flips:
-        content[position % len(content)] = value
-    path = tmp_path_factory.getbasetemp() / "damaged.params"
-    path.write_bytes(content[: len(content) - cut % 50])
-    try:
-        arrays = load_params(path)
-        for name in arrays:
-            arrays[name].tobytes()
-    except ParamsError as error:
-        message = str(error)
-    else:
-        message = f"{path}: read"
-    assert message.startswith(f"{path}: ")
-
-
 def test_memory_stays_small(path: Path) -> None:
     """200 MB of weights in a gzip: indexed and streamed within little more than Python itself."""
     piece = RANDOM.bytes(2**20)
@@ -334,10 +146,6 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
         [sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert int(run.stdout) < 40_000  # kB
-
-
-def test_names_are_escaped_in_messages() -> None:
-    assert safe("a\nb\udcff") == "a\\nb\\udcff"
 
 
 BROKEN = header(b"{'descr': '|s3{'descr': '<i8', 'fortran_order': False, 'shape': (), }\n") + b"csr"
