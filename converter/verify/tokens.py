@@ -102,14 +102,16 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
 
 
 def _excused(prepared: Prepared, text: str, ours: Sequence[int], theirs: Sequence[int]) -> bool:
-    """Whether two cuts have the same pieces, so the same score, in another order; or a number and
-    a comma, which XLNet's script cuts once more (`Prepared.recut`).
+    """Whether two cuts have the same pieces, so the same score, in another order; or spell the same
+    text around a number and a comma, which XLNet's script cuts once more (`Prepared.recut`).
 
     SentencePiece adds scores up in float32 from the beginning of the text: of `0 00` and `00 0` it
     takes the one that rounding favours. The `tokenizers` library adds in float64, word by word.
     """
     if prepared.recut and NUMBER.search(text):
-        return True
+        tokens = prepared.vocabulary.tokens
+        one, other = ("".join(tokens[i] for i in ids).replace("▁", "") for ids in (ours, theirs))
+        return one == other
     return prepared.model is not None and sorted(ours) == sorted(theirs)
 
 

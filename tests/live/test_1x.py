@@ -71,6 +71,8 @@ def specs(draw: st.DrawFn) -> dict[str, Any]:
         "use_pooler": draw(st.booleans()),
         "use_mlm": draw(st.booleans()),
         "untie_weight": family == "roberta" and draw(st.booleans()),
+        # no_norm lets values grow to hundreds, where float32 itself is off by 1e-4 on both sides
+        "weight_std": 0.08 if family == "mobilebert" else 0.2,
         "deduplicated": draw(st.booleans()),
     }
 
@@ -100,7 +102,7 @@ def test_random_models(mxnet_1x: Path) -> None:
                 golden = source.with_suffix(".golden.npz")
                 recording = zoo.read_recording(golden)
                 family = spec["kind"].split("_")[0] + "_1x"
-                found = zoo.worst(recording, zoo_1x.run(source, family, recording), scaled=True)
+                found = zoo.worst(recording, zoo_1x.run(source, family, recording))
                 assert all(value <= ATOL for value in found.values()), (spec, found)
                 out = folder / f"out{number}"
                 told = {"tie_word_embeddings": False} if untied(spec) else {}

@@ -82,8 +82,8 @@ def test_a_predictor_of_real_size_needs_no_option(mxnet_1x: Path, tmp_path: Path
     """`google_electra_small` within AutoGluon's network, as its fastest preset has it."""
     sizes = {"embed_size": 128, "units": 256, "hidden_size": 1024, "num_heads": 4}
     sizes |= {"num_layers": 12, "vocab_size": 30522, "max_length": 512}
-    network = {"categories": [3, 40], "numerical": 5, "weight_std": 0.02}
-    spec = {"kind": "electra", **sizes, "network": network}
+    network = {"categories": [3, 40], "numerical": 5}
+    spec = {"kind": "electra", **sizes, "network": network, "weight_std": 0.02}
     (tmp_path / "specs.json").write_text(json.dumps([spec]))
     run(mxnet_1x, "tests/mxnet/random_1x.py", tmp_path, tmp_path / "specs.json")
     folder = tmp_path / "predictor"

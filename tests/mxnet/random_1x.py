@@ -4,7 +4,7 @@
 
 SPECS.json is a list of the fields of `Model` (fixtures/models_1x.py), or of `Bart` (bart_1x.py).
 Writes a model directory N for the Nth; AutoGluon's, where it has `network`: the fields of `Network`
-(make_autogluon.py), and perhaps `weight_std`.
+(make_autogluon.py). `weight_std` may say how large the weights are.
 """
 
 import json
@@ -24,6 +24,7 @@ def main() -> None:
         for number, spec in enumerate(json.load(file)):
             out, network = os.path.join(folder, str(number)), spec.pop("network", None)
             deduplicated = spec.pop("deduplicated", False)
+            weight_std = spec.pop("weight_std", WEIGHT_STD)
             if "kind" not in spec:
                 os.makedirs(out)
                 bart = bart_1x.Bart(**spec)
@@ -31,9 +32,8 @@ def main() -> None:
                 net.save_parameters(path, deduplicate=deduplicated)
                 bart_1x.record(net, bart, path, os.path.join(out, "model.golden.npz"))
             elif network is None:
-                make(Model(**spec), out, deduplicated)
+                make(Model(**spec), out, deduplicated, weight_std)
             else:
-                weight_std = network.pop("weight_std", WEIGHT_STD)
                 network = make_autogluon.Network(**network)
                 make_autogluon.make(Model(**spec), network, out, weight_std)
 
