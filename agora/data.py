@@ -106,7 +106,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             rows: list[dict[str, Any]] = read(
                 str(path), cache_dir=cache, keep_in_memory=True, **more
             ).to_list()
-        except Exception as error:
+        except Exception as error:  # what the readers of `datasets` raise is not stated
             cause = error.__cause__ or error
             raise DataError(f"{path} cannot be read: {' '.join(str(cause).split())}") from None
     return rows

@@ -27,7 +27,7 @@ class BertAdam(torch.optim.Optimizer):
         super().__init__(params, dict(lr=lr, wd=wd, betas=betas, eps=eps))
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]  # as torch's own
         for group in self.param_groups:
             first, second = group["betas"]
             for weight in group["params"]:

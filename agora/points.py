@@ -57,7 +57,7 @@ def key(point: Point) -> Hashable:
         return (point.shape, point.dtype.str, point.tobytes())
     if isinstance(point, tuple):
         return tuple(map(key, point))
-    return point  # type: ignore[no-any-return]
+    return point  # type: ignore[no-any-return]  # Point is Any
 
 
 def encode(value: Any) -> Any:

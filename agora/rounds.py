@@ -186,7 +186,7 @@ class Run:
             for i, order in left.items():
                 try:
                     yield i, train_one(self.factory, order)
-                except Exception as error:
+                except Exception as error:  # a student is anyone's code
                     raise self._failed(index, i, error) from error
             return
         futures = {
@@ -195,7 +195,7 @@ class Run:
         for future in as_completed(futures):
             try:
                 yield futures[future], future.result()
-            except Exception as error:
+            except Exception as error:  # the student's, or the executor's own
                 for other in futures:
                     other.cancel()
                 raise self._failed(index, futures[future], error) from error

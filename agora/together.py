@@ -50,7 +50,7 @@ def follow() -> bool:
         try:
             factory, order = order
             factory.make(order.theta, order.seed, order.start).fit(order.train, order.dev)
-        except Exception as error:
+        except Exception as error:  # a student is anyone's code
             raise StudentError(
                 f"process {place} could not train its share of a student: "
                 f"{type(error).__name__}: {error}"
@@ -64,14 +64,14 @@ class Together(Executor):
     Of train_one's orders alone; to be made in the first process, while the others are in `follow`.
     """
 
-    def submit(  # type: ignore[override]
+    def submit(  # type: ignore[override]  # one kind of order, by position
         self, train_one: Callable[..., Any], factory: StudentFactory, order: Order, /
     ) -> Future[Any]:
         _shared((factory, order))
         done: Future[Any] = Future()
         try:
             done.set_result(train_one(factory, order))
-        except Exception as error:
+        except Exception as error:  # as every executor: the future raises it
             done.set_exception(error)
         return done
 

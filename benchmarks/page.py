@@ -92,7 +92,6 @@ def write_page(figures: Mapping[str, Any], folder: Path) -> None:
         *_sizes(growth),
         "",
         "Slope: " + ", ".join(_slopes(growth)) + ".",
-        "Where `cp` bends too, what is written no longer fits into memory and waits for the disk.",
         "",
         "![cost against size](growth.svg)",
         "",
