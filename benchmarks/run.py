@@ -34,7 +34,7 @@ SIZES = (0.1, 0.5, 2.0, 8.0)  # GB, for cost against size, unless --sizes says o
 OURS = [sys.executable, "-m", "converter"]
 IMPORTS = "import torch; from transformers import BertForMaskedLM"
 OWN_IMPORTS = (
-    "import gc; from converter.verify.target import import_class; "
+    "import gc; from converter.proof.target import import_class; "
     "import_class('BertForMaskedLM'); gc.freeze()"
 )
 
@@ -134,7 +134,7 @@ def bort(mxnet: str, bench: str, folder: Path, rounds: int) -> Any:
     def ours(name: str, *options: str) -> tuple[list[str], Path]:
         return [*OURS, *options, *_from_to(source, folder / name)], folder / name
 
-    unflushed = "import os; os.fsync = lambda f: None; from converter.cli import main; main()"
+    unflushed = "import os; os.fsync = lambda f: None; from converter.cli.main import main; main()"
     commands: Commands = {
         "cp of the bytes written": (["cp", str(written), str(folder / "cp")], folder / "cp"),
         "python -c 'import numpy'": ([sys.executable, "-c", "import numpy"], None),

@@ -11,8 +11,8 @@ from pathlib import Path
 from time import perf_counter
 
 begin = perf_counter()
-import converter.cli  # noqa: E402  (what the command imports is timed)
-from converter.stream import Stages  # noqa: E402
+import converter.cli.main  # noqa: E402  (what the command imports is timed)
+from converter.writing.safetensors import Stages  # noqa: E402
 
 imported = perf_counter() - begin
 

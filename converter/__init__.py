@@ -14,7 +14,7 @@ Importing this package imports neither torch nor transformers.
 """
 
 from converter.add import add_tokenizer
-from converter.convert import Inspection, convert, inspect, verify
+from converter.api import Inspection, convert, inspect, verify
 from converter.errors import (
     ConvertError,
     NonfiniteError,
@@ -27,8 +27,8 @@ from converter.errors import (
 )
 from converter.export import export
 from converter.params import load_params, save_params
-from converter.plan import Plan
-from converter.report import ExportReport, Report
+from converter.planning.plan import Plan
+from converter.report.record import ExportReport, Report
 
 __all__ = [
     "ConvertError",

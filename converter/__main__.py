@@ -1,5 +1,5 @@
 """`python -m converter` is `bort-convert`."""
 
-from converter.cli import main
+from converter.cli.main import main
 
 main(prog_name="bort-convert")

@@ -8,16 +8,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.card import with_tokenizer_section
 from converter.errors import ConvertError, ParityError, PlanError, WriteError
-from converter.staging import OURS, staging
-from converter.table_toml import family_names, load_family, load_table
+from converter.files.staging import OURS, staging
+from converter.report.model_card import with_tokenizer_section
+from converter.report.told import told
+from converter.tables.load import family_names, load_family, load_table
 from converter.tokenizer import FILES, Files, Prepared, prepare, tokenizer_json, write_tokenizer
-from converter.told import told
-from converter.write import write_json, write_text
+from converter.writing.model import write_json, write_text
 
 if TYPE_CHECKING:
-    from converter.verify.tokens import Tokens
+    from converter.proof.tokens import Tokens
 
 PathLike = str | os.PathLike[str]
 
@@ -40,7 +40,7 @@ def add_tokenizer(
     Raises `VocabularyError`, `PlanError`, `WriteError`, and `ParityError` when the tokenizer does
     not give GluonNLP's ids. After any of them `dst` is as before.
     """
-    from converter.verify.tokens import check_tokens  # as in `prove`: slow to import
+    from converter.proof.tokens import check_tokens  # as in `prove`: slow to import
 
     destination = Path(os.path.realpath(dst))
     record = told(destination)

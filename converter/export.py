@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from converter.errors import ConvertError, ParityError, PlanError
+from converter.files.staging import staging
 from converter.params import Index, TensorEntry, Weights, check_unchanged, read_index, state_of
 from converter.params.nonfinite import Tally, refuse_nonfinite
-from converter.report import ExportReport
-from converter.staging import staging
-from converter.stream import CODES, Pieces, Progress, Tensor, silent, write_safetensors
+from converter.report.record import ExportReport
+from converter.writing.safetensors import CODES, Pieces, Progress, Tensor, silent, write_safetensors
 
 PathLike = str | os.PathLike[str]
 LONGEST = 65_531  # bytes of a name: a ZIP counts them in 16 bits, `.npy` included
@@ -63,7 +63,7 @@ def export(
     ):
         tensors = [_tensor(name, entry, weights, tally) for name, entry in names.items()]
         if npz:
-            from converter.npz import write_npz  # zipfile: half of the files do without
+            from converter.writing.npz import write_npz  # zipfile: half of the files do without
 
             write_npz(stage.path, tensors, progress)
         else:
@@ -71,7 +71,7 @@ def export(
         refuse_nonfinite(index.path, tally.found, allowed=allow_nonfinite)
         copies = None
         if verify:
-            from converter.verify.copies import check_copies  # nothing of it, when it is not asked
+            from converter.proof.copies import check_copies  # nothing of it, when it is not asked
 
             copies = check_copies(names, weights, stage.path, npz=npz, progress=progress)
         report = ExportReport(index, "npz" if npz else "safetensors", names, tally.found, copies)

@@ -19,19 +19,19 @@ from typing import Any
 
 import numpy as np
 
-from converter.convert import plan_file
+from converter.api import plan_file
 from converter.errors import ConvertError, ParamsError, TableError, VocabularyError
+from converter.files.staging import OURS
 from converter.params import Weights, load_params, read_index
-from converter.plan import Plan, make_plan
-from converter.staging import OURS
-from converter.table_toml import load_family, parse_table
+from converter.planning.plan import Plan, make_plan
+from converter.planning.words import with_recorded
+from converter.proof.bits import check_bits
+from converter.proof.golden import _inputs, _read
+from converter.proof.names import check_names
+from converter.report.told import told as read_told
+from converter.tables.load import load_family, parse_table
 from converter.tokenizer.vocabulary import read_merges, read_vocabulary
-from converter.told import told as read_told
-from converter.verify.bits import check_bits
-from converter.verify.golden import _inputs, _read
-from converter.verify.names import check_names
-from converter.words import with_recorded
-from converter.write import write_json, write_model
+from converter.writing.model import write_json, write_model
 from tests.borts import FIXTURES
 from tests.faults.making import BORT_TOML, CONFIG, bort_arrays, write_params
 

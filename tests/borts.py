@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from converter.params import read_index
-from converter.plan import Plan, make_plan
-from converter.table import Table
-from converter.table_toml import load_family
-from converter.write import write_model
+from converter.planning.plan import Plan, make_plan
+from converter.tables.load import load_family
+from converter.tables.table import Table
+from converter.writing.model import write_model
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 MANIFEST: Mapping[str, Mapping[str, Any]] = json.loads((FIXTURES / "manifest.json").read_text())

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from converter.params import Index
-from converter.table import Table
-from converter.table_toml import family_names, load_family
+from converter.tables.load import family_names, load_family
+from converter.tables.table import Table
 from tests.indexes import make_index
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "scopes"

@@ -15,12 +15,12 @@ import pytest
 from safetensors.numpy import load_file
 
 import converter
-from converter.convert import plan_file
+from converter.api import plan_file
 from converter.errors import ParamsError, ParityError, PlanError
 from converter.params import read_index
-from converter.plan import BESIDE, make_plan
-from converter.table_text import table_lines
-from converter.table_toml import load_family
+from converter.planning.plan import BESIDE, make_plan
+from converter.report.table_text import table_lines
+from converter.tables.load import load_family
 from tests.indexes import make_index
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "autogluon"

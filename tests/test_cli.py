@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from converter.cli import main
-from converter.table_toml import family_names
+from converter.cli.main import main
+from converter.tables.load import family_names
 from tests.borts import MANIFEST, source
 from tests.faults.making import (
     arguments,

@@ -20,7 +20,7 @@ import converter
 from converter.errors import (
     PlanError,
 )
-from converter.text import export_summary
+from converter.report.terminal import export_summary
 from tests.borts import NAMES, source
 from tests.conftest import ROOT
 from tests.exported import SUFFIXES, assert_equal, loaded, write_params_of

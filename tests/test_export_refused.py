@@ -124,7 +124,7 @@ def test_nonfinite_is_refused_by_name_unless_allowed(suffix: str, tmp_path: Path
 def test_proof_sees_what_was_written_wrongly(
     damage: str, suffix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module: Any = import_module("converter.npz") if suffix == "npz" else sys.modules[EXPORT]
+    module: Any = import_module("converter.writing.npz") if suffix == "npz" else sys.modules[EXPORT]
     kind = "write_npz" if suffix == "npz" else "write_safetensors"
     write = getattr(module, kind)
 

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.fit import LISTED, fit
 from converter.params import read_index
-from converter.table_toml import load_family, parse_table
-from converter.text import fit_lines
+from converter.planning.match import LISTED, fit
+from converter.report.terminal import fit_lines
+from converter.tables.load import load_family, parse_table
 from tests.indexes import Shapes, bort_shapes, classifier_shapes, decoder_shapes, make_index
 
 BORT = load_family("bort")

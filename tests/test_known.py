@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from converter.errors import PlanError
-from converter.numbering import expand, numbers_of
-from converter.plan import make_plan
-from converter.table import Known, Table, size_of
-from converter.table_toml import family_names, load_family
-from converter.verbs import VERBS
+from converter.operations import VERBS
+from converter.planning.numbering import expand, numbers_of
+from converter.planning.plan import make_plan
+from converter.tables.load import family_names, load_family
+from converter.tables.table import Known, Table, size_of
 from tests.indexes import Shapes, make_index
 
 TABLES = {name: load_family(name) for name in family_names()}

@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import converter
-from converter.convert import plan_file
+from converter.api import plan_file
 from converter.errors import ConvertError, ParamsError, ParityError, PlanError
-from converter.model_config import MAX_BYTES, read_model_config
-from converter.plan import Plan
-from converter.verify import prove
-from converter.verify.sides import source_settings
-from converter.write import write_model
+from converter.planning.model_yml import MAX_BYTES, read_model_config
+from converter.planning.plan import Plan
+from converter.proof.proof import prove
+from converter.proof.sides import source_settings
+from converter.writing.model import write_model
 from tests import zoo_1x
 
 NAME = "bert_pretrain_sigmoid/model"  # gelu(sigmoid), epsilon 1e-5
@@ -53,7 +53,7 @@ def test_a_model_directory_needs_no_option(model: Path, tmp_path: Path) -> None:
 
 
 def test_a_wrong_mapping_of_an_activation_fails_parity(model: Path, tmp_path: Path) -> None:
-    table = (Path(converter.__file__).parent / "families" / "bert_1x.toml").read_text()
+    table = (Path(converter.__file__).parent / "tables" / "families" / "bert_1x.toml").read_text()
     assert table.count('= "quick_gelu"') == 1
     own = tmp_path / "own.toml"
     own.write_text(table.replace('= "quick_gelu"', '= "gelu_pytorch_tanh"'))

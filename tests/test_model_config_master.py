@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from converter.convert import plan_file
+from converter.api import plan_file
 from converter.errors import PlanError
 from tests import zoo_master
 

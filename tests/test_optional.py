@@ -13,11 +13,11 @@ from safetensors.numpy import load_file, save_file
 import converter
 from converter.errors import PlanError, TableError
 from converter.params import read_index
-from converter.plan import Plan, make_plan
-from converter.table_text import table_lines
-from converter.table_toml import load_family, parse_table
-from converter.verify.bits import check_bits
-from converter.write import write_model
+from converter.planning.plan import Plan, make_plan
+from converter.proof.bits import check_bits
+from converter.report.table_text import table_lines
+from converter.tables.load import load_family, parse_table
+from converter.writing.model import write_model
 
 TABLE = """
 title = "T"

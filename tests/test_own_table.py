@@ -9,9 +9,9 @@ from click.testing import CliRunner
 from safetensors.numpy import load_file
 
 import converter
-from converter.cli import main
+from converter.cli.main import main
 from converter.params import load_params
-from converter.plan import BESIDE
+from converter.planning.plan import BESIDE
 from tests import zoo
 
 README = Path(__file__).parents[1] / "README.md"

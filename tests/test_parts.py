@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import converter
-from converter.convert import plan_file
+from converter.api import plan_file
 from converter.errors import PlanError
 from tests import zoo_1x
 

@@ -9,9 +9,9 @@ import pytest
 
 from converter.errors import PlanError
 from converter.params import Index, read_index
-from converter.plan import Plan, make_plan
-from converter.steps import DTYPES
-from converter.table_toml import load_family, parse_table
+from converter.planning.plan import Plan, make_plan
+from converter.planning.steps import DTYPES
+from converter.tables.load import load_family, parse_table
 from tests.indexes import bort_shapes, classifier_shapes, decoder_shapes, make_index
 
 BORT = load_family("bort")

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 import converter
 from converter.errors import PlanError
 from converter.params import load_params, read_index
-from converter.refused import refused
+from converter.tables.unsupported import refused
 from tests import zoo, zoo_master
 from tests.test_cli import invoke
 

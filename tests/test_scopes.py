@@ -9,11 +9,11 @@ from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from converter.errors import PlanError
-from converter.fit import fit
-from converter.plan import make_plan
-from converter.scopes import Renamed, may_be, structural
-from converter.table import Table
-from converter.text import inspection_lines
+from converter.planning.match import fit
+from converter.planning.plan import make_plan
+from converter.planning.scopes import Renamed, may_be, structural
+from converter.report.terminal import inspection_lines
+from converter.tables.table import Table
 from tests import scopes
 from tests.scopes import MODELS, TABLES, index_of, names_of, table_of
 

@@ -9,10 +9,10 @@ import pytest
 from safetensors.numpy import load_file
 
 import converter
-from converter.convert import inspect, plan_file
+from converter.api import inspect, plan_file
 from converter.params import read_index
-from converter.plan import make_plan
-from converter.text import inspection_lines
+from converter.planning.plan import make_plan
+from converter.report.terminal import inspection_lines
 from tests import borts, scopes, zoo
 from tests.indexes import make_index
 

@@ -18,7 +18,7 @@ from safetensors.numpy import load_file, save_file
 
 import converter
 from converter.errors import ConvertError, ParityError, WriteError
-from converter.shards import INDEX, WEIGHTS, parse_size, stored_in, weight_files
+from converter.writing.shards import INDEX, WEIGHTS, parse_size, stored_in, weight_files
 from tests import borts
 from tests.faults.making import CONFIG, bort_arrays, write_params
 from tests.test_cli import invoke

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter import gluon
 from converter.errors import TableError
-from converter.table import Table
-from converter.table_check import ARITHMETICS
-from converter.table_toml import MAX_BYTES, family_names, load_family, load_table, parse_table
-from converter.verbs import ROW_VERBS
+from converter.operations import ROW_VERBS
+from converter.proof import reference
+from converter.tables.check import ARITHMETICS
+from converter.tables.load import MAX_BYTES, family_names, load_family, load_table, parse_table
+from converter.tables.table import Table
 
 SMALL = """
 title = "T"
@@ -291,11 +291,11 @@ def test_every_verb_has_its_section() -> None:
 
 
 def test_the_program_has_what_tables_may_name() -> None:
-    folder = Path(gluon.__file__).parent
+    folder = Path(reference.__file__).parent
     shared = {"__init__", "encoder_1x", "heads", "layers", "tokens", "transformer_1x"}
     found = {path.stem for path in folder.glob("*.py")} - shared
     assert found == ARITHMETICS.keys()
     for name, settings in ARITHMETICS.items():
-        forward = importlib.import_module(f"converter.gluon.{name}").forward
+        forward = importlib.import_module(f"converter.proof.reference.{name}").forward
         parameters = inspect.signature(forward).parameters.values()
         assert {p.name for p in parameters if p.kind is p.KEYWORD_ONLY} == settings

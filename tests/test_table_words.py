@@ -13,10 +13,10 @@ from safetensors.numpy import load_file, save_file
 import converter
 from converter.errors import PlanError
 from converter.params import read_index
-from converter.plan import Plan, make_plan
-from converter.table_toml import parse_table
-from converter.verify.bits import check_bits
-from converter.write import write_model
+from converter.planning.plan import Plan, make_plan
+from converter.proof.bits import check_bits
+from converter.tables.load import parse_table
+from converter.writing.model import write_model
 
 TABLE = """
 title = "More"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.verbs import (
+from converter.operations import (
     PAD,
     SPLIT,
     SPLIT_HEADS,

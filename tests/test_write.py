@@ -15,14 +15,14 @@ import pytest
 from safetensors.numpy import load_file
 
 import converter
-from converter.convert import plan_file
-from converter.disk import NO_ROOM
+from converter.api import plan_file
 from converter.errors import ConvertError, PlanError, WriteError
+from converter.files.disk import NO_ROOM
 from converter.params.weights import PIECE
-from converter.plan import Plan
-from converter.steps import DTYPES
-from converter.stream import header_of
-from converter.write import write_model
+from converter.planning.plan import Plan
+from converter.planning.steps import DTYPES
+from converter.writing.model import write_model
+from converter.writing.safetensors import header_of
 from tests.borts import source
 from tests.faults.making import (
     BORT_TOML,

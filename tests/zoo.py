@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from converter.gluon.layers import Inputs, Outputs
 from converter.params import load_params, read_index
-from converter.plan import Plan, make_plan
-from converter.table_check import OUTPUTS
-from converter.table_toml import family_names, load_family
+from converter.planning.plan import Plan, make_plan
+from converter.proof.reference.layers import Inputs, Outputs
+from converter.tables.check import OUTPUTS
+from converter.tables.load import family_names, load_family
 from tools.figures import choice_of
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "zoo"
@@ -85,7 +85,7 @@ def run(path: Path, recording: Recording, **changed: Any) -> Outputs:
     arithmetic = arithmetic_of(params)
     settings = {key: recording.about[key] for key in SETTINGS[arithmetic]} | changed
     inputs = settings.pop("inputs", recording.inputs)
-    forward = importlib.import_module(f"converter.gluon.{arithmetic}").forward
+    forward = importlib.import_module(f"converter.proof.reference.{arithmetic}").forward
     outputs: Outputs = forward(params, prefix_of(params), inputs, **settings)
     return outputs
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from converter.convert import plan_file
-from converter.gluon.layers import Outputs
+from converter.api import plan_file
 from converter.params import load_params
-from converter.plan import Plan
-from converter.table_check import ARITHMETICS, OPTIONAL
+from converter.planning.plan import Plan
+from converter.proof.reference.layers import Outputs
+from converter.tables.check import ARITHMETICS, OPTIONAL
 from tests.zoo import Recording, read_recording
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "zoo_1x"
@@ -42,7 +42,7 @@ def run(path: Path, family: str, recording: Recording, **changed: Any) -> Output
     params = load_params(path)
     settings = {key: recording.about[key] for key in ARITHMETICS[family] - OPTIONAL} | changed
     inputs = settings.pop("inputs", recording.inputs)
-    forward = importlib.import_module(f"converter.gluon.{family}").forward
+    forward = importlib.import_module(f"converter.proof.reference.{family}").forward
     outputs: Outputs = forward(params, prefix_of(params), inputs, **settings)
     return outputs
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from converter.gluon.layers import Outputs
 from converter.params import load_params, read_index
-from converter.plan import Plan, make_plan
-from converter.table_check import ARITHMETICS
-from converter.table_toml import load_family
+from converter.planning.plan import Plan, make_plan
+from converter.proof.reference.layers import Outputs
+from converter.tables.check import ARITHMETICS
+from converter.tables.load import load_family
 from tests import zoo
 
 ROOT = zoo.ROOT.parent / "zoo_1x_master"
@@ -48,7 +48,7 @@ def run(name: str, **changed: Any) -> Outputs:
     settings = {key: about[key] for key in ARITHMETICS[arithmetic] & about.keys()} | changed
     inputs = settings.pop("inputs", recording.inputs)
     params = settings.pop("params", load_params(source(name)))
-    forward = importlib.import_module(f"converter.gluon.{arithmetic}").forward
+    forward = importlib.import_module(f"converter.proof.reference.{arithmetic}").forward
     outputs: Outputs = forward(params, plan.prefix, inputs, **settings)
     return outputs
 

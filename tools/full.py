@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import converter
-from converter.text import summary
+from converter.report.terminal import summary
 
 ROOT = Path(__file__).parents[1]
 ATOL = 1e-5

@@ -13,11 +13,11 @@ from typing import Any
 
 from click.testing import CliRunner
 
-from converter.cli import main as command
+from converter.cli.main import main as command
 from converter.params.entries import BFLOAT16, DTYPES
-from converter.table import Target
-from converter.table_text import table_lines
-from converter.table_toml import family_names, load_family
+from converter.report.table_text import table_lines
+from converter.tables.load import family_names, load_family
+from converter.tables.table import Target
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"

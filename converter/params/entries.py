@@ -70,7 +70,8 @@ class TensorEntry:
 class Index:
     """What is in a parameters file. `tensors` keeps the order of the file; no weight was read.
 
-    Its keys are the entries' own names, or the structural names that `converter.scopes` found.
+    Its keys are the entries' own names, or the structural names that
+    `converter.planning.scopes` found.
 
     container: `params`, `npz`, `npy`, `gzip`, `tar`, `tar.gz` or `zip`
     member: what an archive calls the parameters file in it; a text to show, never a path

@@ -1,9 +1,9 @@
 """GluonNLP vocabularies become Transformers tokenizers, id by id."""
 
+from converter.tokenizer.discover import find, places
 from converter.tokenizer.lines import tokenizer_line, vocabulary_lines
-from converter.tokenizer.prepared import Files, Prepared, prepare
 from converter.tokenizer.record import recorded, tokenizer_json
-from converter.tokenizer.search import find, places
+from converter.tokenizer.spec import Files, Prepared, prepare
 from converter.tokenizer.write import FILES, write_tokenizer
 
 __all__ = [

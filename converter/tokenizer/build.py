@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from converter.errors import VocabularyError
 from converter.tokenizer.combining import PATTERN as COMBINING
-from converter.tokenizer.prepared import Prepared
 from converter.tokenizer.sentencepiece import BYTE, NORMAL, USER_DEFINED, SentencePieces
+from converter.tokenizer.spec import Prepared
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

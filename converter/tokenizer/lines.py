@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from converter.errors import safe
-from converter.tokenizer.prepared import Prepared
-from converter.tokenizer_rule import TokenizerRule
+from converter.tables.tokenizer_rule import TokenizerRule
+from converter.tokenizer.spec import Prepared
 
 OPTIONS = {
     "wordpiece": "--vocab FILE",

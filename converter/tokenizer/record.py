@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import ConvertError
-from converter.tokenizer.prepared import Files, Prepared, prepare
-from converter.tokenizer_rule import ROLES, TokenizerRule
+from converter.tables.tokenizer_rule import ROLES, TokenizerRule
+from converter.tokenizer.spec import Files, Prepared, prepare
 
 
 def tokenizer_json(prepared: Prepared) -> dict[str, Any]:

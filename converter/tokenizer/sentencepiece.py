@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import VocabularyError
+from converter.tables.tokenizer_rule import TokenizerRule
 from converter.tokenizer.vocabulary import MAX_TOKENS, Vocabulary, read_bytes
-from converter.tokenizer_rule import TokenizerRule
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # SentencePiece.Type
 UNIGRAM = 1  # TrainerSpec.ModelType

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import VocabularyError, safe
-from converter.tokenizer_rule import ROLES
+from converter.tables.tokenizer_rule import ROLES
 
 MAX_BYTES = 2**26  # the largest published one, of 250,000 tokens, has 5 MB
 MAX_TOKENS = 2**22

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.tokenizer.build import build
-from converter.tokenizer.prepared import Prepared
+from converter.tokenizer.spec import Prepared
 
 # What may be written; a directory that lacks the first has no tokenizer
 FILES = (

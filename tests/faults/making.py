@@ -16,7 +16,7 @@ from tests.borts import MANIFEST, source
 from tests.params.files import encode_arrays
 
 ROOT = Path(__file__).parents[2]
-BORT_TOML = (ROOT / "converter" / "families" / "bort.toml").read_text("utf-8")
+BORT_TOML = (ROOT / "converter" / "tables" / "families" / "bort.toml").read_text("utf-8")
 CONFIG = {"num_attention_heads": 4}
 
 Arrays = dict[str, np.ndarray[Any, Any]]

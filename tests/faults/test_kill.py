@@ -32,8 +32,8 @@ from tests.faults.making import (
 # after some seconds if they are not null; then its exit code.
 DRIVER = """
 import json, os, signal, sys, time
-import converter.staging
-from converter.cli import main
+import converter.files.staging
+from converter.cli.main import main
 
 def kill_at(step, folder):
     def look(event, args):
@@ -51,7 +51,7 @@ for line in sys.stdin:
     child = os.fork()
     if child == 0:
         if not exchange:
-            converter.staging._exchange = lambda *_: False
+            converter.files.staging._exchange = lambda *_: False
         kill_at(step, folder)
         try:
             main(arguments)

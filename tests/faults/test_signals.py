@@ -16,8 +16,8 @@ from tests.faults.making import arguments, environment, names_in, run
 # The command, stopping after the weights are written until a line comes on stdin.
 STOPPING = """
 import sys
-from converter.cli import main
-convert = sys.modules["converter.convert"]
+from converter.cli.main import main
+convert = sys.modules["converter.api"]
 write = convert.write_model
 def stop(*args):
     found = write(*args)

@@ -20,9 +20,9 @@ OLDER = "an older conversion"
 WAITING = """
 import sys
 from importlib import import_module
-from converter.cli import main
+from converter.cli.main import main
 module, name = sys.argv.pop(1).split(":")
-module = import_module(module) if module != "converter.convert" else sys.modules[module]
+module = import_module(module)
 call = getattr(module, name)
 def wait(*args, **more):
     print("waits", flush=True)
@@ -61,10 +61,10 @@ def remove(path: Path) -> None:
 
 
 PLACES = {
-    "before the weights are read": ("converter.disk:_reserve", ("--no-verify",)),
-    "after they are written": ("converter.convert:Report", ("--no-verify",)),
-    "before the proof": ("converter.convert:prove", ()),
-    "before parity": ("converter.verify.parity:run_source_side", ()),
+    "before the weights are read": ("converter.files.disk:_reserve", ("--no-verify",)),
+    "after they are written": ("converter.api:Report", ("--no-verify",)),
+    "before the proof": ("converter.api:prove", ()),
+    "before parity": ("converter.proof.parity:run_source_side", ()),
 }
 CHANGES = [shrink, grow, overwrite, replace, remove]
 CASES = [(place, change) for place in [*PLACES][:2] for change in CHANGES]

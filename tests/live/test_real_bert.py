@@ -16,7 +16,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import converter
-from converter.table_toml import load_family
+from converter.tables.load import load_family
 from tests.tokenizer import cases
 
 pytestmark = pytest.mark.live

@@ -107,7 +107,7 @@ def test_what_needs_no_model_imports_no_model_library(
     code = f"""
 import json, sys
 import converter
-from converter.cli import main
+from converter.cli.main import main
 arguments = json.loads(sys.argv[1])
 if arguments is not None:
     main(arguments, standalone_mode=False)
@@ -128,10 +128,11 @@ def test_run_without_proof_imports_nothing_of_the_proof(fixtures: Path, tmp_path
     """Each costs 5 to 5,000 ms to import, and half of a run without proof is imports."""
     code = """
 import sys
-from converter.cli import main
+from converter.cli.main import main
 main(sys.argv[1:], standalone_mode=False)
 slow = "torch transformers scipy safetensors email importlib.metadata"
-own = "converter.gluon converter.verify.bits converter.params.containers converter.npz"
+own = "converter.proof.reference converter.proof.bits converter.params.containers"
+own += " converter.writing.npz"
 print([name for name in f"{slow} {own}".split() if name in sys.modules])
 """
     arguments = ["--no-verify", "--src", str(fixtures / "bort_decoder.params")]

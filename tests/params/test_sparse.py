@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converter import load_params
-from converter.convert import plan_file
+from converter.api import plan_file
 from converter.errors import ParamsError, PlanError
 from converter.params import Weights, read_index
 from tests.params.files import VERSIONS, Array, File, csr, nothing, row_sparse

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import converter.staging
+import converter.files.staging
 from tests.faults.making import contents
 from tests.staging.making import fill
 
@@ -31,5 +31,5 @@ def older(destination: Path) -> dict[str, bytes]:
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """How an older directory is replaced: in one step, or as on systems that have none."""
     if request.param == "two renames":
-        monkeypatch.setattr(converter.staging, "_exchange", lambda *_: False)
+        monkeypatch.setattr(converter.files.staging, "_exchange", lambda *_: False)
     return str(request.param)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converter.staging import OURS, staging
+from converter.files.staging import OURS, staging
 from tests.faults.making import names_in
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import converter.staging
+import converter.files.staging
 from converter.errors import WriteError
-from converter.staging import OURS, staging
+from converter.files.staging import OURS, staging
 from tests.faults.making import contents, names_in
 from tests.staging.making import assert_only, fill, publish
 
@@ -182,13 +182,15 @@ def test_linux_and_macos_exchange_in_one_step(destination: Path, tmp_path: Path)
     for directory, text in ((destination, "first"), (other, "second")):
         directory.mkdir()
         fill(directory, text)
-    assert converter.staging._exchange(destination, other) == (sys.platform in ("linux", "darwin"))
+    assert converter.files.staging._exchange(destination, other) == (
+        sys.platform in ("linux", "darwin")
+    )
     found = [(directory / OURS).read_text() for directory in (destination, other)]
     assert found == (["second", "first"] if sys.platform in ("linux", "darwin") else found)
 
 
 def test_exchange_says_no_where_it_cannot(tmp_path: Path) -> None:
-    assert not converter.staging._exchange(tmp_path / "absent", tmp_path)
+    assert not converter.files.staging._exchange(tmp_path / "absent", tmp_path)
 
 
 def test_second_run_at_once_says_so_and_the_first_finishes(destination: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-import converter.staging
+import converter.files.staging
 from converter.errors import WriteError
 from tests.faults.making import contents, names_in
 from tests.staging.making import assert_only, fill, publish
@@ -27,7 +27,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseException) 
             raise error
         rename(first, second)
 
-    monkeypatch.setattr(converter.staging, "_exchange", lambda *_: False)
+    monkeypatch.setattr(converter.files.staging, "_exchange", lambda *_: False)
     monkeypatch.setattr(os, "rename", counted)
     yield
     monkeypatch.undo()
@@ -59,7 +59,7 @@ def test_older_one_survives_a_put_back_that_fails_too(
             raise OSError(5, "Input/output error")
         rename(first, second)
 
-    monkeypatch.setattr(converter.staging, "_exchange", lambda *_: False)
+    monkeypatch.setattr(converter.files.staging, "_exchange", lambda *_: False)
     monkeypatch.setattr(os, "rename", only_away)
     with pytest.raises(WriteError):
         publish(destination, force=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from converter.errors import WriteError
-from converter.staging import staging
+from converter.files.staging import staging
 from tests.faults.making import names_in
 from tests.staging.making import publish_file
 

@@ -11,7 +11,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 import converter
-from converter.cli import main
+from converter.cli.main import main
 from tests.tokenizer import cases
 
 ROWS = 605

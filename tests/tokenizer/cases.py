@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from converter.table_toml import load_family
+from converter.tables.load import load_family
+from converter.tables.tokenizer_rule import TokenizerRule
 from converter.tokenizer import Files, Prepared, prepare
-from converter.tokenizer_rule import TokenizerRule
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "tokenizers"
 CASES: Mapping[str, Mapping[str, Any]] = {

@@ -90,7 +90,7 @@ def test_a_tokenizer_needs_a_directory_of_ours(tmp_path: Path) -> None:
 
 
 def test_a_table_without_a_tokenizer_has_none(source: Path, bare: Path, tmp_path: Path) -> None:
-    from converter.table_toml import load_family
+    from converter.tables.load import load_family
 
     text = load_family("bort").text
     start, end = text.index("[tokenizer]"), text.index("[golden]")

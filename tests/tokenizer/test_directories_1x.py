@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 import converter
-from converter.convert import plan_file
-from converter.table_toml import family_names, load_family
+from converter.api import plan_file
+from converter.tables.load import family_names, load_family
 from tests.tokenizer import directories_1x as directories
 from tests.tokenizer.bort import invoke
 
@@ -152,7 +152,7 @@ def test_the_zoos_vocabularies_tell_their_case(
     plan = plan_file(folder)
     assert plan.tokenizer is None
     assert plan.no_tokenizer.startswith("no vocabulary with GluonNLP's name")
-    monkeypatch.setattr("converter.tokenizer.search._is_named", lambda path: path == vocab)
+    monkeypatch.setattr("converter.tokenizer.discover._is_named", lambda path: path == vocab)
     found = plan_file(folder).tokenizer
     assert found is not None
     assert found.lower is False

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import converter
-from converter.table_toml import family_names, load_family
+from converter.tables.load import family_names, load_family
 from tests.tokenizer import cases
 from tests.tokenizer.enlarged import enlarged
 

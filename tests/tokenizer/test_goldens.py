@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from converter.proof.tokens import source_ids
 from converter.tokenizer.build import build
-from converter.verify.tokens import source_ids
 from tests.tokenizer import cases
 
 # SentencePiece joins combining marks in the order they stand, `tokenizers` in canonical order

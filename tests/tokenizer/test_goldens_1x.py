@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from converter.errors import PlanError, VocabularyError
+from converter.proof.tokens import source_ids
 from converter.tokenizer import Files, Prepared, prepare, write_tokenizer
 from converter.tokenizer.build import build
 from converter.tokenizer.sentencepiece import BYTE, NORMAL
-from converter.verify.tokens import source_ids
 from tests.tokenizer import cases, cases_1x
 
 # SentencePiece joins combining marks in the order they stand, `tokenizers` in canonical order
@@ -154,7 +154,7 @@ def test_two_cuts_of_equal_score_are_no_fault(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SentencePiece cuts 1,000.50 otherwise behind some words; the proof allows for that."""
-    tokens = importlib.import_module("converter.verify.tokens")
+    tokens = importlib.import_module("converter.proof.tokens")
     made = prepared("fairseq_xlmr")
     text = "2,000"  # ▁2 , 0 00 or ▁2 , 00 0
     ours, theirs = source_ids(made)(text), build(made).encode(text, add_special_tokens=False).ids

@@ -176,7 +176,7 @@ def test_what_was_found_and_does_not_suit_is_left(
         shutil.copy(file, models / f"{file.stem}-{digits}{file.suffix}")
         if file.suffix == ".merges":
             name = f"{file.stem}-{digits}{file.suffix}"
-            monkeypatch.setattr("converter.tokenizer.search.MERGES", (name,))
+            monkeypatch.setattr("converter.tokenizer.discover.MERGES", (name,))
     monkeypatch.setenv("MXNET_HOME", str(models.parent))
     report = convert(borts.source("bort_decoder"), tmp_path / "out")
     assert report.plan.tokenizer is None

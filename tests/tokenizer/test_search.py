@@ -39,7 +39,7 @@ def put(folder: Path, case: str, option: str, name: str, ending: str) -> Path:
 
 def put_merges(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = put(folder, "bort", "merges", "openai_webtext_bpe_ranks", ".json")
-    monkeypatch.setattr("converter.tokenizer.search.MERGES", (path.name,))
+    monkeypatch.setattr("converter.tokenizer.discover.MERGES", (path.name,))
     return path
 
 

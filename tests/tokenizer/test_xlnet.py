@@ -14,14 +14,14 @@ import numpy as np
 import pytest
 
 import converter
-from converter.card import tokenizer_section
+from converter.proof import tokens as verify_tokens
+from converter.proof.tokens import check_tokens, source_ids
+from converter.report.model_card import tokenizer_section
 from converter.tokenizer import Files, Prepared, prepare
 from converter.tokenizer.build import build
 from converter.tokenizer.combining import PATTERN
-from converter.tokenizer.search import find
+from converter.tokenizer.discover import find
 from converter.tokenizer.write import write_tokenizer
-from converter.verify import tokens as verify_tokens
-from converter.verify.tokens import check_tokens, source_ids
 from tests.tokenizer import cases
 from tests.tokenizer.enlarged import enlarged
 

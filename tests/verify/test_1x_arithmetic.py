@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converter.table_check import ARITHMETICS, OPTIONAL
+from converter.tables.check import ARITHMETICS, OPTIONAL
 from tests import zoo, zoo_1x
 
 ATOL = 1e-5  # measured: at most 3e-6

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from converter.errors import ConvertError
-from converter.gluon import bert
-from converter.gluon.layers import Inputs, Outputs
 from converter.params import load_params
+from converter.proof.reference import bert
+from converter.proof.reference.layers import Inputs, Outputs
 from tests import borts
 
 ATOL = 1e-5  # MXNet 1.5.0 and 1.9.1 differ from each other by 3e-6 on these models

@@ -12,11 +12,11 @@ from safetensors.numpy import load_file
 
 from converter.errors import PlanError
 from converter.params import load_params, read_index
-from converter.plan import BESIDE, Plan, make_plan
-from converter.table_toml import load_family
-from converter.verify import Proof, prove
-from converter.verify.sides import source_settings
-from converter.write import write_model
+from converter.planning.plan import BESIDE, Plan, make_plan
+from converter.proof.proof import Proof, prove
+from converter.proof.sides import source_settings
+from converter.tables.load import load_family
+from converter.writing.model import write_model
 from tests import zoo
 from tests.indexes import make_index
 from tools.figures import FIGURES, FIXTURES, manifests

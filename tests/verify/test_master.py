@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from converter.table_toml import load_family
-from converter.verify import prove
+from converter.proof.proof import prove
+from converter.tables.load import load_family
 from tests import borts, zoo_master
 from tests.zoo_master import worst
 

@@ -13,11 +13,11 @@ from safetensors.numpy import load_file, save_file
 import converter
 from converter.errors import PlanError
 from converter.params import load_params, read_index
-from converter.plan import Plan, make_plan
-from converter.table_toml import family_names, load_family
-from converter.verify import prove
-from converter.verify.parity import Parity
-from converter.write import write_model
+from converter.planning.plan import Plan, make_plan
+from converter.proof.parity import Parity
+from converter.proof.proof import prove
+from converter.tables.load import family_names, load_family
+from converter.writing.model import write_model
 from tests import borts, zoo_master
 
 Arrays = dict[str, np.ndarray]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from converter.plan import Plan
-from converter.steps import Step
-from converter.verify import prove
-from converter.write import write_model
+from converter.planning.plan import Plan
+from converter.planning.steps import Step
+from converter.proof.proof import prove
+from converter.writing.model import write_model
 from tests import borts, zoo, zoo_1x, zoo_master
 
 # Whole: every pair. bort_ffn_equals_positions has FFN = positions, as the real bort_2_16_512_1024

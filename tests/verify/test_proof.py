@@ -14,10 +14,10 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from converter.errors import ConvertError
-from converter.plan import Plan
-from converter.table import Setting
-from converter.verify import Proof, prove
-from converter.verify.parity import difference
+from converter.planning.plan import Plan
+from converter.proof.parity import difference
+from converter.proof.proof import Proof, prove
+from converter.tables.table import Setting
 from tests import borts
 
 Tensors = dict[str, np.ndarray]
@@ -226,9 +226,9 @@ def recognised(plan: Plan, directory: Path) -> bool | None:
 def test_the_published_model_is_recognised(right: tuple[Plan, Path]) -> None:
     """By hidden states of the weights rounded to float16, as the published port was."""
     plan, directory = right
-    from converter.gluon import bert
-    from converter.gluon.layers import Inputs
     from converter.params import load_params
+    from converter.proof.reference import bert
+    from converter.proof.reference.layers import Inputs
 
     params = {n: a.astype("f2") for n, a in load_params(plan.index.path).items()}
     states = bert.forward(

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converter.gluon.layers import Inputs
-from converter.table_check import OUTPUTS
+from converter.proof.reference.layers import Inputs
+from converter.tables.check import OUTPUTS
 from tests import zoo, zoo_1x
 
 ATOL = 1e-5  # measured: at most 3e-6

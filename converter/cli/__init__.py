@@ -1,0 +1,1 @@
+"""Options → calls: the only package that prints or exits."""

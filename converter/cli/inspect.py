@@ -1,0 +1,63 @@
+"""The commands that only look: what is in a file, and what the tables say."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from converter.api import inspect
+from converter.cli.options import FILE, common, shown_progress
+from converter.errors import safe
+from converter.report.record import inspection_json
+from converter.report.table_text import table_lines
+from converter.report.terminal import columns, inspection_lines
+from converter.tables.load import family_names, load_family
+
+
+@click.command("inspect")
+@click.argument("src", type=FILE)
+@click.option(
+    "--content",
+    is_flag=True,
+    help="Read the weights too: which tensors are equal, which values are NaN or infinite.",
+)
+@common("json")
+def inspect_command(src: Path, content: bool, as_json: bool) -> None:
+    """List the tensors of SRC, the family it fits, and what would be missing.
+
+    SRC is a .params, .npz or .npy file, or an archive with one .params file in it.
+    """
+    with shown_progress(as_json or not content) as progress:
+        found = inspect(src, content=content, progress=progress)
+    parts = found.index, found.fits, found.content
+    printed(inspection_json(*parts) if as_json else [*inspection_lines(*parts)])
+
+
+@click.command("families")
+@click.argument("name", required=False)
+@click.option("--toml", is_flag=True, help="Print the table's own text: a start for --table.")
+def families_command(name: str | None, toml: bool) -> None:
+    """List the families there are tables for, or print the table NAME as two columns."""
+    if toml and name is None:
+        raise click.UsageError("--toml prints one table: name it")
+    if name is None:
+        tables = [load_family(n) for n in family_names()]
+        rows = [("family", "what", "Transformers classes")]
+        for table in tables:
+            classes = dict.fromkeys(t.transformers_class for t in table.targets)
+            rows.append((table.name, table.title, ", ".join(classes)))
+        printed(list(columns(rows)))
+        return
+    found = load_family(name)
+    printed(found.text.rstrip("\n").split("\n") if toml else [*table_lines(found)])
+
+
+def printed(content: list[str] | dict[str, Any]) -> None:
+    """Lines or JSON on stdout; names from a file are made safe for a terminal."""
+    if isinstance(content, dict):
+        click.echo(json.dumps(content, indent=2))
+    else:
+        click.echo("\n".join(map(safe, content)))

@@ -1,0 +1,1 @@
+"""What will happen to one file: complete before any weight is read."""

@@ -1,0 +1,88 @@
+"""An index of name-scope names → the same index under a table's structural names."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from converter.errors import PlanError
+from converter.params import Index
+from converter.planning.scopes.rules import layer_numbers
+from converter.planning.scopes.search import Search, UndecidedError
+from converter.tables.table import Head, Table, placeholders
+
+KINDS = ("arg:", "aux:")  # MXNet 1.9.1 python/mxnet/gluon/block.py, HybridBlock.export
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """An index whose keys are structural names; each entry keeps the name that the file has.
+
+    A tensor that no structural name gives stands under its own name. `version` is a key of
+    `VERSIONS`, or None when the names do not tell; `expected` says what a structural name that the
+    file lacks would be in it.
+    """
+
+    index: Index
+    version: str | None
+    expected: Mapping[str, str]
+
+
+def structural(index: Index, table: Table) -> Renamed | None:
+    """`index` under the structural names of `table`; None when there is nothing to translate.
+
+    Raises `PlanError`, with the candidates, when the names can be read in more than one way.
+    """
+    own = {_without_kind(name): name for name in index.tensors}
+    if len(own) < len(index.tensors):
+        count = Counter(map(_without_kind, index.tensors))
+        twice = [name for name, times in count.items() if times > 1]
+        raise PlanError(f"{index.path}: names that are one without arg: and aux::", twice)
+    if _is_structural(own, table):
+        if own.keys() == index.tensors.keys():
+            return None
+        return Renamed(_under(index, {}, own), None, {})
+    try:
+        found = Search(own.keys(), table).findings()
+    except UndecidedError as error:
+        headline = f"{index.path}: its names can be read in more than one way:"
+        raise PlanError(headline, error.problems) from error
+    if found is None:
+        return None
+    kind = KINDS[0] if all(name.startswith(KINDS) for name in index.tensors) else ""
+    expected = {key: kind + name for key, name in found.expected.items()}
+    return Renamed(_under(index, found.keys, own), found.version, expected)
+
+
+def _without_kind(name: str) -> str:
+    kind = next((kind for kind in KINDS if name.startswith(kind)), "")
+    return name.removeprefix(kind)
+
+
+def _under(index: Index, keys: Mapping[str, str], own: Mapping[str, str]) -> Index:
+    """The index with other keys: `own` is bare name → name in the file, `keys` bare name → key."""
+    tensors = {keys.get(bare, bare): index.tensors[name] for bare, name in own.items()}
+    return dataclasses.replace(index, tensors=tensors)
+
+
+def _is_structural(own: Iterable[str], table: Table) -> bool:
+    """Whether one of the names is the table's as it stands."""
+    for prefix in table.prefixes:
+        for pattern, head in _patterns(table):
+            name = pattern if head and head.outer else prefix + pattern
+            if not placeholders(name):
+                if name in own:
+                    return True
+                continue
+            before, _, after = name.partition("{")
+            if any(True for _ in layer_numbers(own, before, after.partition("}")[2])):
+                return True
+    return False
+
+
+def _patterns(table: Table) -> Iterator[tuple[str, Head | None]]:
+    yield from ((row.source, None) for row in table.rows)
+    for head in table.heads:
+        yield from ((source, head) for source in head.sources())

@@ -1,0 +1,135 @@
+"""The sizes of a model, read off the shapes of its tensors, which must agree with one another."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from converter.operations import VERBS
+from converter.params import TensorEntry
+from converter.tables.table import Head, Known, More, Size, Table, fields_of, size_of
+
+
+@dataclass(frozen=True)
+class Match:
+    """One target of a row met in the file: `pattern` as the table has it, `target` expanded.
+
+    `part`: which of the row's targets it is; `number`: the row's argument.
+    """
+
+    verb: str
+    source: TensorEntry
+    pattern: str
+    target: str
+    part: int
+    number: int
+
+
+def read_sizes(
+    table: Table, matches: list[Match], layers: Mapping[str, int]
+) -> tuple[dict[str, int], list[str]]:
+    """Config fields by majority of the shapes, and a line for each tensor that disagrees."""
+    votes: dict[str, Counter[int]] = defaultdict(Counter)
+    fitting: list[Match] = []
+    wrong = []
+    for match in matches:
+        verb, pattern = VERBS[match.verb], table.sizes[match.pattern]
+        try:
+            shape = verb.target_shape(match.source.shape, match.number)
+        except ValueError as error:
+            wrong.append(f"wrong shape: {match.source.name} is {match.source.shape}: {error}")
+            continue
+        if len(shape) != len(pattern):
+            dimensions = len(match.source.shape) + len(pattern) - len(shape)
+            wrong.append(
+                f"wrong shape: {match.source.name} is {match.source.shape}, "
+                f"expected {dimensions} dimensions"
+            )
+            continue
+        fitting.append(match)
+        for field, size in zip(pattern, shape, strict=True):
+            if isinstance(field, str) and size is not None:
+                votes[field][size] += 1
+            elif isinstance(field, More) and size is not None:
+                votes[field.of][size - field.plus] += 1
+    sizes = _most(votes)
+    sizes |= _most(_divided(fitting, table, sizes))
+    sizes |= {table.layers[letter]: n for letter, n in layers.items()}
+    return sizes, wrong + [line for match in fitting for line in _disagrees(match, table, sizes)]
+
+
+def _most(votes: Mapping[str, Counter[int]]) -> dict[str, int]:
+    return {field: counts.most_common(1)[0][0] for field, counts in votes.items()}
+
+
+def _divided(
+    matches: list[Match], table: Table, sizes: Mapping[str, int]
+) -> Mapping[str, Counter[int]]:
+    """Votes for fields that stand in products alone: what the other factors leave of them."""
+    votes: dict[str, Counter[int]] = defaultdict(Counter)
+    for match in matches:
+        shape = VERBS[match.verb].target_shape(match.source.shape, match.number)
+        for product, size in zip(table.sizes[match.pattern], shape, strict=True):
+            unknown = [field for field in fields_of(product) if field not in sizes]
+            if isinstance(product, tuple) and len(unknown) == 1 and size:
+                known = [size_of(f, sizes) or 0 for f in product if f != unknown[0]]
+                if (rest := math.prod(known)) and size % rest == 0:
+                    votes[unknown[0]][size // rest] += 1
+    return votes
+
+
+def _disagrees(match: Match, table: Table, sizes: Mapping[str, int]) -> Iterator[str]:
+    """A line when the source's shape is not the one that makes the target the sizes ask for."""
+    verb, name, pattern = VERBS[match.verb], match.source.name, table.sizes[match.pattern]
+    if 0 in match.source.shape:
+        yield f"wrong shape: {name} is empty: {match.source.shape}"
+        return
+    wanted = [size_of(size, sizes) for size in pattern]
+    if None in wanted:
+        untold = [_spelt(s) for s, told in zip(pattern, wanted, strict=True) if told is None]
+        yield f"wrong shape: {name} is {match.source.shape}: no tensor tells {', '.join(untold)}"
+        return
+    expected = tuple(size for size in wanted if size is not None)
+    if verb.source_shape(expected, match.number) != match.source.shape:
+        made = tuple(
+            "?" if s is None else s for s in verb.target_shape(match.source.shape, match.number)
+        )
+        why = ", ".join(f"{_spelt(f)} = {e}" for f, e in zip(pattern, expected, strict=True))
+        yield f"wrong shape: {name} makes {made}, expected {expected} ({why})"
+
+
+def unequal_sizes(
+    heads: Iterable[Head], absent: Iterable[Head], sizes: Mapping[str, int]
+) -> Iterator[str]:
+    """A line for each pair of sizes that must agree, since an optional head is there or is not."""
+    for head in heads:
+        for one, other in head.equal:
+            if sizes.get(one) != sizes.get(other):
+                names = ", ".join(head.sources())
+                yield f"extra: {names}: {_differ(one, other, sizes)}"
+    for head in absent:
+        for one, other in head.absent.equal if head.absent else ():
+            if sizes.get(one) != sizes.get(other):
+                names = ", ".join(head.sources())
+                yield f"missing: {names}: {_differ(one, other, sizes)}"
+
+
+def known_model(table: Table, sizes: Mapping[str, int]) -> Known | None:
+    """The published model whose sizes these are: every size it states must agree."""
+    for known in table.known:
+        stated = known.config.keys() & sizes.keys()
+        if stated and all(known.config[name] == sizes[name] for name in stated):
+            return known
+    return None
+
+
+def _differ(one: str, other: str, sizes: Mapping[str, int]) -> str:
+    return f"{one} = {sizes.get(one)} and {other} = {sizes.get(other)} differ"
+
+
+def _spelt(size: Size) -> str:
+    if isinstance(size, More):
+        return f"{size.of} + {size.plus}"
+    return " × ".join(map(_spelt, size)) if isinstance(size, tuple) else str(size)

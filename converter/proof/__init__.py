@@ -1,0 +1,1 @@
+"""Questions about a written directory, none of which replaces another."""

@@ -1,0 +1,155 @@
+"""Hidden states recorded in someone's old environment, against the converted model.
+
+The file is what `examples/record_golden.py` writes: an `.npz` with `input_ids` (batch, length),
+`valid_length` (batch,), `hidden_states` (layers, batch, length, units) and, where the model has
+them, `token_types` (batch, length) and its other outputs by their words (`OUTPUTS` in
+`converter/tables/check.py`). With a decoder: `decoder_ids`, `decoder_valid_length` and
+`decoder_states` too, of the same dimensions.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from converter.errors import ConvertError
+from converter.planning.plan import Plan
+from converter.proof.parity import Difference, compare
+from converter.proof.reference.layers import Domain, Inputs, Outputs
+from converter.proof.sides import run_source, run_target, source_domain, source_settings
+from converter.tables.check import DECODER_EMBEDDINGS, EMBEDDINGS, OUTPUTS
+
+
+@dataclass(frozen=True)
+class GoldenCheck:
+    """`differences` are judged against `atol`; `stated` are known limits, measured only.
+
+    `recorded` is what the file says about where it was made.
+    """
+
+    passed: bool
+    atol: float
+    recorded: dict[str, Any]
+    differences: tuple[Difference, ...]
+    stated: tuple[Difference, ...]
+    problems: tuple[str, ...]
+
+
+def check_golden(plan: Plan, model: Any, path: Path, atol: float) -> GoldenCheck:
+    """Run the converted model on the recorded ids. Raises `ConvertError` for a bad file.
+
+    An output with a known limit (GluonNLP's setting, which Transformers lacks) is judged on
+    GluonNLP's arithmetic with the recorded setting; its distance to Transformers is stated.
+    """
+    arrays, recorded = _read(path)
+    inputs = _inputs(plan, path, arrays)
+    target = run_target(plan, model, inputs)
+    golden = _outputs(path, arrays, target)
+    own = {EMBEDDINGS, DECODER_EMBEDDINGS}
+    raw = {d.output: d for d in compare(golden, target, inputs) if d.output not in own}
+    limited = {}
+    for limit in plan.table.limits:
+        if limit.output in raw:
+            setting = recorded.get(limit.setting) or source_settings(plan)[limit.setting]
+            source = run_source(plan, inputs, settings={limit.setting: setting})
+            found = {d.output: d for d in compare(golden, source, inputs)}
+            limited[limit.output] = found[limit.output]
+    differences = tuple(limited.get(name, d) for name, d in raw.items())
+    problems = [
+        f"{d.output} differs from the recorded one by {d.max_abs_diff:.3g}, "
+        f"more than {atol:g} allows"
+        for d in differences
+        if not d.scaled <= atol
+    ]
+    if problems and any(step.casts for step in plan.steps):
+        problems.append("this directory was cast with --dtype; --atol must allow for the rounding")
+    stated = tuple(raw[name] for name in limited)
+    return GoldenCheck(not problems, atol, recorded, differences, stated, tuple(problems))
+
+
+def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            if any(member.file_size > member.compress_size for member in archive.zip.infolist()):
+                raise ValueError("it is compressed, and might unpack to any size")
+            arrays = {name: archive[name] for name in archive.files}
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("something in it is not an array")
+        about = json.loads(str(arrays.pop("about", "{}")))
+    except Exception as error:  # NumPy, zipfile and json state no errors for hostile bytes
+        raise ConvertError(
+            f"{path}: not a recorded golden: {error}. Make one with examples/record_golden.py."
+        ) from error
+    return arrays, about if isinstance(about, dict) else {}
+
+
+def _inputs(plan: Plan, path: Path, arrays: dict[str, np.ndarray]) -> Inputs:
+    domain = source_domain(plan)
+    _need(path, arrays, input_ids=2, valid_length=1, hidden_states=4)
+    ids, lengths = _ids(plan, domain, path, arrays, "input_ids", "valid_length")
+    types = arrays["token_types"].astype(np.int64) if "token_types" in arrays else None
+    if (types is None) != (domain.token_types == 0):
+        raise ConvertError(f"{path}: the golden and this model differ in having token types")
+    if types is not None and not (
+        types.shape == ids.shape and types.min() >= 0 and types.max() < domain.token_types
+    ):
+        raise ConvertError(f"{path}: token_types are outside this model's ({domain.token_types})")
+    if not domain.decoder:
+        return Inputs(ids, lengths, types)
+    _need(path, arrays, decoder_ids=2, decoder_valid_length=1, decoder_states=4)
+    decoder = _ids(plan, domain, path, arrays, "decoder_ids", "decoder_valid_length")
+    if len(decoder[0]) != len(ids):
+        raise ConvertError(f"{path}: decoder_ids {decoder[0].shape} do not suit {ids.shape} ids")
+    return Inputs(ids, lengths, types, *decoder)
+
+
+def _need(path: Path, arrays: dict[str, np.ndarray], **dimensions: int) -> None:
+    for name, ndim in dimensions.items():
+        if name not in arrays or arrays[name].ndim != ndim:
+            raise ConvertError(f"{path}: the golden has no array {name!r} of {ndim} dimensions")
+
+
+def _ids(
+    plan: Plan,
+    domain: Domain,
+    path: Path,
+    arrays: dict[str, np.ndarray],
+    name: str,
+    lengths_name: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ids and valid lengths. Raises `ConvertError` for what the model cannot be given."""
+    ids, lengths = arrays[name].astype(np.int64), arrays[lengths_name].astype(np.int64)
+    vocabulary = plan.config["vocab_size"]
+    too_long = domain.max_length is not None and ids.shape[1] > domain.max_length
+    if ids.size == 0 or len(ids) != len(lengths) or too_long:
+        raise ConvertError(f"{path}: {name} {ids.shape} do not suit this model or {lengths_name}")
+    if (
+        ids.min() < 0
+        or ids.max() >= vocabulary
+        or lengths.min() < 1
+        or lengths.max() > ids.shape[1]
+    ):
+        raise ConvertError(f"{path}: ids or lengths are outside this model's ({vocabulary} words)")
+    return ids, lengths
+
+
+def _outputs(path: Path, arrays: dict[str, np.ndarray], target: Outputs) -> Outputs:
+    """The recorded outputs; GluonNLP records no embeddings, so the model's own stand first."""
+    states = (target.hidden_states[0], *arrays["hidden_states"])
+    named = {name: arrays[name] for name in OUTPUTS if name in arrays}
+    decoder_states: tuple[np.ndarray, ...] = ()
+    if target.decoder_states:
+        decoder_states = (target.decoder_states[0], *arrays["decoder_states"])
+    golden = Outputs(states, {}, named, decoder_states)
+    for name in ("hidden_states", "decoder_states"):
+        recorded, own = getattr(golden, name), getattr(target, name)
+        if [s.shape for s in recorded] != [s.shape for s in own]:
+            raise ConvertError(f"{path}: recorded {name} {arrays[name].shape} are another model's")
+    for name, value in named.items():
+        if name in target.named and value.shape != target.named[name].shape:
+            raise ConvertError(f"{path}: recorded {name} {value.shape} are another model's")
+    return golden

@@ -1,0 +1,62 @@
+"""GluonNLP 1.x BartModel in NumPy.
+
+Source: dmlc/gluon-nlp master (14553a0) `src/gluonnlp/models/bart.py` (BartModel),
+`src/gluonnlp/models/transformer.py` (TransformerModel, TransformerEncoder, TransformerDecoder) with
+`data_norm=True`, `scale_embed=False` and learned positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from converter.proof.reference.encoder_1x import encoder_layer
+from converter.proof.reference.layers import Array, Domain, Inputs, Outputs, Weights, layer_norm
+from converter.proof.reference.transformer_1x import decoder_layer
+
+
+def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+    """The inputs that the model in `params` takes."""
+    sides = (f"{prefix}{side}_pos_embed_layer._embed.weight" for side in ("src", "tgt"))
+    return Domain(max_length=min(len(params[s]) for s in sides), token_types=0, decoder=True)
+
+
+def forward(
+    params: Mapping[str, Array],
+    prefix: str,
+    inputs: Inputs,
+    *,
+    encoder_heads: int,
+    decoder_heads: int,
+    activation: str,
+    layer_norm_eps: float,
+) -> Outputs:
+    """Run the model whose `save_parameters` names are in `params`; `inputs` has decoder ids.
+
+    Positions of the encoder behind the valid length are not seen. Of names that share one
+    parameter, a file may have the last alone: the words', or the final layer's.
+    """
+    if inputs.decoder_ids is None:
+        raise ValueError("BartModel needs decoder_ids")
+    model, eps = Weights(params, prefix), layer_norm_eps
+    names = ("src_embed_layer.weight", "tgt_embed_layer.weight", "tgt_final_layer.weight")
+
+    def words(position: int) -> Array:
+        return model[next(name for name in names[position:] if name in model)]
+
+    def embed(side: Weights, table: Array, positions: str, ids: Array) -> Array:
+        data = table[ids] + model[f"{positions}._embed.weight"][: ids.shape[1]]
+        return layer_norm(side.child("ln_data"), data, eps)
+
+    mask = inputs.valid()[:, None, None, :]
+    encoder, decoder = model.child("encoder"), model.child("decoder")
+    states = [embed(encoder, words(0), "src_pos_embed_layer", inputs.input_ids)]
+    for layer in encoder.child("layers").numbered("layer_norm.gamma"):
+        states.append(encoder_layer(layer, states[-1], mask, encoder_heads, activation, eps))
+    seen = [embed(decoder, words(1), "tgt_pos_embed_layer", np.asarray(inputs.decoder_ids))]
+    for layer in decoder.child("layers").numbered("ln_in.gamma"):
+        data = decoder_layer(layer, seen[-1], states[-1], mask, decoder_heads, activation, eps)
+        seen.append(data)
+    named = {"lm_logits": seen[-1] @ model[names[-1]].T}
+    return Outputs(tuple(states), model.taps, named, tuple(seen))

@@ -1,0 +1,203 @@
+"""The blocks of GluonNLP 0.x in NumPy, float32, inference only (dropout does nothing).
+
+Sources: GluonNLP v0.8.3 `model/block.py`, `model/attention_cell.py`; MXNet 1.5 `gluon.nn`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from converter.errors import ConvertError
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a model is run on.
+
+    input_ids:    integers (batch, length)
+    valid_length: integers (batch,); what stands behind it is padding
+    token_types:  integers (batch, length); None: the model has none
+    decoder_ids:  integers (batch, decoder length); None: the model has no decoder
+    decoder_valid_length: integers (batch,)
+    """
+
+    input_ids: Array
+    valid_length: Array
+    token_types: Array | None = None
+    decoder_ids: Array | None = None
+    decoder_valid_length: Array | None = None
+
+    def valid(self) -> Array:
+        """True where a position is no padding, (batch, length)."""
+        return _valid(self.input_ids, self.valid_length)
+
+    def decoder_valid(self) -> Array | None:
+        """True where a position of the decoder is no padding, (batch, decoder length)."""
+        if self.decoder_ids is None or self.decoder_valid_length is None:
+            return None
+        return _valid(self.decoder_ids, self.decoder_valid_length)
+
+
+def _valid(ids: Array, lengths: Array) -> Array:
+    mask: Array = np.arange(ids.shape[1]) < np.asarray(lengths)[:, None]
+    return mask
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What inputs a model takes beside word ids: `token_types` 0: none, `max_length` None: any.
+
+    `decoder`: it takes ids for a decoder too. `length` and `batch` are what shows all of the model:
+    more than usual where it tells far positions apart.
+    """
+
+    max_length: int | None
+    token_types: int
+    decoder: bool = False
+    length: int = 24
+    batch: int = 4
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What a forward pass gives, float32.
+
+    hidden_states: embeddings' output, then each layer's, (batch, length, units); of the encoder,
+        where there is a decoder
+    taps:          the output of each Dense by the source name of its weight
+    named:         the others by their words: `OUTPUTS` in `converter/tables/check.py`; of the
+        decoder, where there is one
+    decoder_states: as hidden_states, of the decoder; empty without one
+    """
+
+    hidden_states: tuple[Array, ...]
+    taps: Mapping[str, Array]
+    named: Mapping[str, Array] = field(default_factory=dict)
+    decoder_states: tuple[Array, ...] = ()
+
+
+@dataclass
+class Weights:
+    """The parameters of a block and its children by their names below `prefix`, as float32.
+
+    `taps` collects what each Dense gives, by the full name of its weight.
+    """
+
+    params: Mapping[str, Array]
+    prefix: str = ""
+    taps: dict[str, Array] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Array:
+        return np.asarray(self.params[self.prefix + name], np.float32)
+
+    def __contains__(self, name: str) -> bool:
+        return self.prefix + name in self.params
+
+    def child(self, name: str) -> Weights:
+        """The block's child: the same parameters under a longer prefix."""
+        return Weights(self.params, f"{self.prefix}{name}.", self.taps)
+
+    def numbered(self, name: str) -> list[Weights]:
+        """The children called by a number that have a parameter `name`, in order.
+
+        Numbers may be left out: blocks without parameters, such as Dropout, have one too.
+        """
+        names = (n.removeprefix(self.prefix) for n in self.params if n.startswith(self.prefix))
+        split = (n.split(".", 1) for n in names)
+        numbers = {int(first) for first, *rest in split if rest == [name] and first.isdecimal()}
+        return [self.child(str(number)) for number in sorted(numbers)]
+
+
+def dense(block: Weights, data: Array, bias: Array | None = None) -> Array:
+    """`nn.Dense(flatten=False)`: (…, in) → (…, out); the weight is (out, in).
+
+    The bias is the block's own, or `bias` in its place; a block built without one has none.
+    """
+    result: Array = data @ block["weight"].T
+    if bias is not None or "bias" in block:
+        result = result + (block["bias"] if bias is None else bias)
+    block.taps[block.prefix + "weight"] = result
+    return result
+
+
+def layer_norm(block: Weights, data: Array, eps: float) -> Array:
+    """`nn.LayerNorm` over the last axis, the epsilon inside the square root."""
+    mean = data.mean(-1, keepdims=True, dtype=np.float32)
+    centred = data - mean
+    variance = np.square(centred).mean(-1, keepdims=True, dtype=np.float32)
+    normed: Array = centred / np.sqrt(variance + np.float32(eps))
+    return normed * block["gamma"] + block["beta"]
+
+
+def positionwise_ffn(block: Weights, data: Array, act: str, eps: float) -> Array:
+    """`PositionwiseFFN`: Dense, activation, Dense; it adds its input, then norms."""
+    inner = activation(act, dense(block.child("ffn_1"), data))
+    return layer_norm(block.child("layer_norm"), dense(block.child("ffn_2"), inner) + data, eps)
+
+
+def activation(name: str, data: Array) -> Array:
+    """GluonNLP's activations, and Transformers' names for the same.
+
+    `gelu` is the exact one, by erf; `gelu_tanh` is `GELU(approximate=True)`, v0.9.0
+    `model/block.py`, which Transformers calls `gelu_new` and `gelu_pytorch_tanh`. GluonNLP 1.x
+    (autogluon_contrib_nlp 0.0.1b20220208, `layers.py`, get_activation) calls it `gelu(tanh)`, and
+    has `gelu(sigmoid)`, which Transformers calls `quick_gelu`.
+    """
+    match name:
+        case "gelu":
+            from scipy.special import erf  # here: `import converter` must not cost scipy
+
+            return data * np.float32(0.5) * (1 + erf(data / np.float32(math.sqrt(2))))
+        case "gelu_tanh" | "gelu(tanh)" | "gelu_new" | "gelu_pytorch_tanh":
+            inner = np.float32(math.sqrt(2 / math.pi)) * (data + np.float32(0.044715) * data**3)
+            approximate: Array = np.float32(0.5) * data * (1 + np.tanh(inner))
+            return approximate
+        case "gelu(sigmoid)" | "quick_gelu":
+            from scipy.special import expit
+
+            by_sigmoid: Array = data * expit(np.float32(1.702) * data)
+            return by_sigmoid
+        case "relu":
+            return np.maximum(data, 0)
+        case "tanh":
+            return np.tanh(data)
+    raise ConvertError(
+        f"GluonNLP has no activation {name!r}; it has gelu, gelu_tanh, gelu(sigmoid), relu and tanh"
+    )
+
+
+def split_heads(data: Array, num_heads: int) -> Array:
+    """(batch, length, units) → (batch, heads, length, units of a head)."""
+    return data.reshape(*data.shape[:2], num_heads, -1).transpose(0, 2, 1, 3)
+
+
+def join_heads(data: Array) -> Array:
+    """(batch, heads, length, units of a head) → (batch, length, units)."""
+    data = data.transpose(0, 2, 1, 3)
+    return data.reshape(*data.shape[:2], -1)
+
+
+def attend(query: Array, key: Array, value: Array, mask: Array, num_heads: int) -> Array:
+    """`DotProductAttentionCell(scaled=True)`, by heads; all (batch, length, units).
+
+    mask, of a shape like (batch, heads, length, length), is True where a key may be seen.
+    """
+    query, key, value = (split_heads(data, num_heads) for data in (query, key, value))
+    scores = (query / np.float32(math.sqrt(query.shape[-1]))) @ key.swapaxes(-1, -2)
+    return join_heads(masked_softmax(scores, mask) @ value)
+
+
+def masked_softmax(scores: Array, mask: Array) -> Array:
+    """Softmax over the last axis; masked places weigh nothing (`_masked_softmax`)."""
+    scores = np.where(mask, scores, np.float32(-1e18))
+    powers = np.exp(scores - scores.max(-1, keepdims=True))
+    weights: Array = powers / powers.sum(-1, keepdims=True) * mask
+    return weights

@@ -1,0 +1,100 @@
+"""GluonNLP 0.x XLNet in NumPy, without memory: every position sees every other (`bi`).
+
+Source: GluonNLP v0.10.0 `scripts/language_model/transformer/transformer.py` (XLNet, _BaseXLNet,
+XLNetCell, PositionalEmbedding) and `attention_cell.py`
+(RelativeSegmentEmbeddingPositionalEmbeddingMultiHeadAttentionCell).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from converter.proof.reference.layers import (
+    Array,
+    Domain,
+    Inputs,
+    Outputs,
+    Weights,
+    dense,
+    join_heads,
+    layer_norm,
+    masked_softmax,
+    positionwise_ffn,
+    split_heads,
+)
+
+
+def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+    """Any length; two segments suffice, since the model asks only whether two are the same."""
+    return Domain(max_length=None, token_types=2)
+
+
+def forward(
+    params: Mapping[str, Array],
+    prefix: str,
+    inputs: Inputs,
+    *,
+    activation: str,
+    layer_norm_eps: float,
+) -> Outputs:
+    """Run the model whose `save_parameters` names, below `_net.`, are in `params`.
+
+    `prefix` ends in `_net.`. Keys behind the valid length are not seen (as `XLNetClassifier` masks
+    them); a decoder is run when its parameters are there.
+    """
+    model = Weights(params, prefix)
+    embedding = model["word_embed.weight" if "word_embed.weight" in model else "decoder.weight"]
+    states = [embedding[inputs.input_ids]]
+    distances = _distances(model, inputs.input_ids.shape[1])
+    types = np.zeros_like(inputs.input_ids) if inputs.token_types is None else inputs.token_types
+    elsewhere = (types[:, :, None] != types[:, None, :])[:, None]  # (batch, 1, query, key)
+    mask = inputs.valid()[:, None, None, :]
+    for cell in model.child("transformer_cells").numbered("proj.weight"):
+        data = states[-1]
+        context = _attention(cell.child("attention_cell"), data, distances, elsewhere, mask)
+        data = dense(cell.child("proj"), context) + data
+        data = layer_norm(cell.child("layer_norm"), data, layer_norm_eps)
+        states.append(positionwise_ffn(cell.child("ffn"), data, activation, layer_norm_eps))
+    named = {}
+    if "decoder.bias" in model:
+        named["lm_logits"] = states[-1] @ _decoder_weight(model).T + model["decoder.bias"]
+    return Outputs(tuple(states), model.taps, named)
+
+
+def _decoder_weight(model: Weights) -> Array:
+    """The decoder's weight; where it is tied, either name may hold both."""
+    return model["decoder.weight" if "decoder.weight" in model else "word_embed.weight"]
+
+
+def _distances(model: Weights, length: int) -> Array:
+    """PositionalEmbedding of the distances `length` to `1 - length`, (2 length, units)."""
+    angles = np.arange(length, -length, -1, dtype=np.float32)[:, None] * model["pos_embed.inv_freq"]
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
+
+
+def _attention(
+    cell: Weights, data: Array, distances: Array, elsewhere: Array, mask: Array
+) -> Array:
+    """Scores by content, by distance and by whether query and key are of one segment."""
+    num_heads, width = cell["query_key_bias"].shape
+    length = data.shape[1]
+
+    def project(name: str, data: Array) -> Array:
+        return split_heads(dense(cell.child(f"proj_{name}"), data), num_heads)
+
+    def query_with(bias: str) -> Array:
+        return query + cell[bias][:, None]
+
+    query, key, value = (project(name, data) for name in ("query", "key", "value"))
+    content = query_with("query_key_bias") @ key.swapaxes(-1, -2)
+    by_distance = query_with("query_emb_bias") @ project("emb", distances[None]).swapaxes(-1, -2)
+    steps = np.arange(length)
+    row_of_distance = length - (steps[:, None] - steps[None, :])  # of the query from the key
+    position = np.take_along_axis(by_distance, row_of_distance[None, None], axis=-1)
+    of_segments = query_with("query_seg_bias") @ cell["seg_emb"].transpose(1, 2, 0)
+    segment = np.where(elsewhere, of_segments[..., 1:], of_segments[..., :1])
+    scores = (content + position + segment) / np.float32(math.sqrt(width))
+    return join_heads(masked_softmax(scores, mask) @ value)

@@ -1,0 +1,195 @@
+"""The model card: `README.md` of the written directory, drawn from the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from converter.planning.plan import BESIDE, Plan
+from converter.report.record import Report
+from converter.report.terminal import summary, token_line
+from converter.tokenizer import Prepared
+from converter.version import VERSION
+
+if TYPE_CHECKING:
+    from converter.proof.tokens import Tokens
+
+TOKENIZER = "## Tokenizer\n"
+
+
+def model_card(report: Report, title: str | None = None) -> str:
+    """`README.md` of the written directory: what, from where, how proven, what it cannot do.
+
+    title: the model's name, where it is not that of the parameters file or of its sizes
+    """
+    plan, proof = report.plan, report.proof
+    lines = [
+        "---",
+        "library_name: transformers",
+        "tags:",
+        f"- {plan.table.name}",
+        "- mxnet",
+        "- gluonnlp",
+        "---",
+        f"# {title or plan.known or plan.index.path.stem}",
+        "",
+        f"{plan.table.title}: converted from `{plan.index.path.name}` (MXNet/GluonNLP) to "
+        f"`{plan.transformers_class}` by bort-convert "
+        f"{VERSION}, without MXNet.",
+        "",
+        "```python",
+        f"from transformers import {plan.transformers_class}",
+        "",
+        f"model = {plan.transformers_class}.from_pretrained({_arguments(plan.init)})",
+        "```",
+        "",
+        *_why_arguments(plan),
+        *_tokenizer(report),
+        "## How it was proven",
+        "",
+        *(_proof_lines(report) if proof else ["It was not: `--no-verify` was given.", ""]),
+        "## What it cannot do",
+        "",
+        *(f"- {limit.text}" for limit in plan.table.limits if _concerns(report, limit.output)),
+        *(f"- {note}" for note in plan.table.notes),
+        *(f"- {text}" for text in plan.warnings()),
+        *_exported(plan),
+        *(f"- Not finite in the source: `{n}` ({count})" for n, count in report.nonfinite.items()),
+        "",
+        "## Where it comes from",
+        "",
+        f"- Source: `{plan.index.path.name}`, {plan.index.size:,} bytes"
+        + (f", sha256 `{proof.bits.source_sha256}`" if proof else ""),
+        f"- Heads in the file: {', '.join(plan.heads) or 'none'}; dtype: {plan.dtype}",
+        f"- Given by hand: {_overrides(plan.overrides)}"
+        + (f"; trained under GluonNLP {plan.gluonnlp}" if plan.gluonnlp else "")
+        + (f"; stated by `{plan.model_config.file}`" if plan.model_config else ""),
+        f"- Weights: {', '.join(f'`{file}`' for file in report.files)}",
+        "- Every tensor, with its source name and what was done to it: `conversion.json`",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _tokenizer(report: Report) -> Iterator[str]:
+    plan, proof = report.plan, report.proof
+    if plan.tokenizer:
+        yield from tokenizer_section(plan.tokenizer, proof.tokens if proof else None)
+        return
+    yield from (TOKENIZER, "The tokenizer is not part of this directory.")
+    rule = plan.table.tokenizer
+    if rule and rule.public:
+        yield f"`{rule.public}` has the same vocabulary; the sequences the model was trained on are"
+        yield f"`{rule.single}` and `{rule.pair}`."
+    yield ""
+
+
+def tokenizer_section(prepared: Prepared, tokens: Tokens | None) -> Iterator[str]:
+    """What the tokenizer was made of, how it was proven, and where it differs by design."""
+    names = ", ".join(f"`{path.name}`" for path in prepared.files.given().values())
+    special = prepared.vocabulary.special
+    yield TOKENIZER
+    yield f"`AutoTokenizer.from_pretrained` gives the ids that GluonNLP gives. Made of {names}:"
+    yield f"{len(prepared.vocabulary.tokens):,} tokens, {prepared.kind}."
+    yield ""
+    for name, text in (("One text", prepared.single), ("A pair", prepared.pair)):
+        parts = [part.partition(":")[0] for part in text.split()]
+        yield f"- {name}: `{' '.join(special.get(part, part) for part in parts)}`, as in training."
+    yield (
+        "- Special tokens within a text are recognised, as everywhere in Transformers. GluonNLP "
+        + (
+            "1.x does so too."
+            if prepared.reads_special
+            else "takes them for text; `tokenizer(text, split_special_tokens=True)` does that too."
+        )
+    )
+    if prepared.kind in ("wordpiece", "bert-sentencepiece"):
+        cased = "lower-cased" if prepared.lower else "not lower-cased"
+        accents = "taken off" if prepared.strip else "kept"
+        yield f"- Text is {cased}, accents are {accents}{_other_accents(prepared)}."
+        yield (
+            "- Characters that Unicode did not have when GluonNLP's Python was made may be cut "
+            "otherwise."
+        )
+    if prepared.model:
+        yield (
+            "- Combining marks in an unusual order, or after a character such as ³, may be cut "
+            "otherwise; so may words with two cuts of equal score, such as `0 00` and `00 0`."
+        )
+    if prepared.recut:
+        yield (
+            f"- GluonNLP's script cuts {len(prepared.recut)} pieces such as `{prepared.recut[0]}` "
+            "once more, the number from the comma. They are never chosen here, which can cut the "
+            "text around them otherwise."
+        )
+    if prepared.kind in ("sentencepiece", "xlnet-sentencepiece"):
+        if prepared.lower:
+            yield "- Text is lower-cased."
+        yield "- A control piece such as `<s>` within a text is always taken for that piece."
+    if prepared.vocabulary.duplicates:
+        yield f"- Ids that no text gives: {', '.join(map(str, prepared.vocabulary.duplicates))}."
+    yield f"- {token_line(tokens)}" if tokens else "- Not proven: `--no-verify` was given."
+    yield ""
+
+
+def _other_accents(prepared: Prepared) -> str:
+    """What another version does with them, where nobody said which one trained the model."""
+    if prepared.told:
+        return ""
+    if prepared.stock:
+        master = (
+            "; GluonNLP master (1.0.0.dev) keeps them, AutoGluon's copy of it does not: a model "
+            "fine-tuned under the former is converted with `--gluonnlp-version 1.0`"
+        )
+        return master if prepared.strip else ""
+    older = (
+        "; GluonNLP 0.9 and 0.10 take them off in any case: "
+        "a model fine-tuned there is converted with `--gluonnlp-version 0.10`"
+    )
+    return "" if prepared.strip else older
+
+
+def with_tokenizer_section(card: str, prepared: Prepared, tokens: Tokens) -> str:
+    """A card that was written before, with its section on the tokenizer made anew."""
+    section = "\n".join(tokenizer_section(prepared, tokens)) + "\n"
+    before, found, rest = card.partition(TOKENIZER)
+    _, heading, after = rest.partition("\n## ")
+    if not found:
+        return f"{card.rstrip()}\n\n{section}".lstrip()
+    return f"{before}{section}{heading.lstrip()}{after}"
+
+
+def _exported(plan: Plan) -> Iterator[str]:
+    if plan.exported:
+        names = ", ".join(f"`{entry.name}`" for entry in plan.exported)
+        yield f"- {plan.export_reason} Not converted, in `{BESIDE}` under their own names: {names}."
+
+
+def _arguments(init: Mapping[str, Any]) -> str:
+    return ", ".join(['"path/to/this/directory"', *(f"{k}={v!r}" for k, v in init.items())])
+
+
+def _why_arguments(plan: Plan) -> Iterator[str]:
+    if plan.init.get("add_pooling_layer") is False:
+        yield "The source has no pooler. Without `add_pooling_layer=False`, Transformers adds a"
+        yield "random one and says so."
+        yield ""
+
+
+def _proof_lines(report: Report) -> Iterator[str]:
+    yield "```"
+    yield from summary(report)
+    yield "```"
+    yield ""
+    yield "Bits: the plan run backwards gives every source tensor back. Names: those of the"
+    yield "Transformers class, none missing, none more. Parity: GluonNLP's own arithmetic on the"
+    yield "source against Transformers on this directory, random ids over the whole vocabulary,"
+    yield "several lengths with padding, valid positions only."
+    yield ""
+
+
+def _concerns(report: Report, output: str) -> bool:
+    return output in report.plan.outputs.values()
+
+
+def _overrides(overrides: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value!r}" for name, value in overrides.items()) or "nothing"

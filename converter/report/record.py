@@ -1,0 +1,227 @@
+"""What did happen: the report, and its JSON (`conversion.json`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from converter.params import Index, TensorEntry, about
+from converter.params.nonfinite import Nonfinite
+from converter.planning.match import Fit
+from converter.planning.plan import Plan
+from converter.planning.scopes import VERSIONS
+from converter.planning.steps import Step
+from converter.tokenizer import tokenizer_json
+from converter.version import VERSION
+
+if TYPE_CHECKING:
+    from converter.params.content import Content
+    from converter.proof.copies import Copies
+    from converter.proof.proof import Proof
+
+PROVEN_BY = ("safetensors", "tokenizers", "torch", "transformers")
+
+
+@dataclass(frozen=True)
+class Report:
+    """A conversion or a verification: the plan that was carried out and its proof.
+
+    `proof` is None after `--no-verify`; then nothing is promised. `nonfinite`: the source tensors
+    with NaN or infinity (allowed by `--allow-nonfinite`), and how many. `files`: the names of the
+    files that hold the weights; more than one are shards.
+    """
+
+    plan: Plan
+    proof: Proof | None
+    nonfinite: Mapping[str, Nonfinite] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the proof was made and holds."""
+        return self.proof is not None and self.proof.passed
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, the same for the same input and versions: no date, no path."""
+        plan = self.plan
+        return {
+            "tool": _tool(*PROVEN_BY) if self.proof else _tool(),
+            "source": {
+                "file": plan.index.path.name,
+                "bytes": plan.index.size,
+                "sha256": self.proof.bits.source_sha256 if self.proof else None,
+                "format_versions": plan.index.versions,
+            },
+            **plan_json(plan),
+            "files": self.files,
+            "nonfinite": nonfinite_json(self.nonfinite),
+            "verified": self.passed,
+            "proof": _plain(dataclasses.asdict(self.proof)) if self.proof else None,
+        }
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """An export: `names` maps each name in the target to its source tensor.
+
+    `target`: `safetensors` or `npz`. `nonfinite`: the source tensors with NaN or infinity.
+    `copies` is None after `--no-verify`; then nothing is promised.
+    """
+
+    index: Index
+    target: str
+    names: Mapping[str, TensorEntry]
+    nonfinite: Mapping[str, Nonfinite]
+    copies: Copies | None
+
+    @property
+    def passed(self) -> bool:
+        """Whether every tensor was read back and is the source's."""
+        return self.copies is not None and self.copies.passed
+
+    @property
+    def left_out(self) -> list[str]:
+        """The source's names that hold no array."""
+        return [name for name, e in self.index.tensors.items() if e.storage == "none"]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, the same for the same input and versions: no date, no path."""
+        return {
+            "tool": _tool("safetensors") if self.copies else _tool(),
+            "source": {
+                "file": self.index.path.name,
+                "bytes": self.index.size,
+                "format_versions": self.index.versions,
+            },
+            "target": self.target,
+            "tensors": [
+                {
+                    "source": entry.name,
+                    "target": name,
+                    "dtype": entry.dtype.name,
+                    "shape": entry.shape,
+                }
+                for name, entry in self.names.items()
+            ],
+            "left_out": self.left_out,
+            "nonfinite": nonfinite_json(self.nonfinite),
+            "verified": self.passed,
+            "proof": dataclasses.asdict(self.copies) if self.copies else None,
+        }
+
+
+def nonfinite_json(found: Mapping[str, Nonfinite]) -> dict[str, Any]:
+    """Counts as plain data, in the same order whoever counted."""
+    return {name: dataclasses.asdict(found[name]) for name in sorted(found)}
+
+
+def _plain(value: Any) -> Any:
+    """The value without NaN and infinity, which JSON lacks: they become null."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def inspection_json(
+    index: Index, fits: Sequence[Fit], content: Content | None = None
+) -> dict[str, Any]:
+    """A file as plain data: what `inspect --json` prints."""
+    model = about.zoo_model(index, content.sha1 if content else None)
+    return {
+        "file": index.path.name,
+        "bytes": index.size,
+        "container": index.container,
+        "member": index.member,
+        "written_by": about.eras(index),
+        "naming": about.naming(index),
+        "named_by": next((VERSIONS[fit.version] for fit in fits if fit.version), None),
+        "dtypes": about.dtypes(index),
+        "zoo_model": {"name": model[0], "known_by": model[1]} if model else None,
+        "tensors": [
+            {
+                "name": entry.name,
+                "dtype": entry.dtype.name if entry.storage != "none" else None,
+                "shape": entry.shape,
+                "bytes": entry.nbytes,
+                "offset": entry.offset,
+                "version": entry.version,
+                "storage": entry.storage,
+            }
+            for entry in index.tensors.values()
+        ],
+        "families": {fit.table.name: {"problems": fit.problems} for fit in fits},
+        "content": _content_json(content) if content else None,
+    }
+
+
+def _content_json(content: Content) -> dict[str, Any]:
+    return {
+        "sha1": content.sha1,
+        "equal": content.equal,
+        "constant": content.constant,
+        "nonfinite": nonfinite_json(content.nonfinite),
+    }
+
+
+def plan_json(plan: Plan) -> dict[str, Any]:
+    """The plan as plain data: what `--dry-run --json` prints and the report repeats."""
+    return {
+        "family": plan.table.name,
+        "table_sha256": hashlib.sha256(plan.table.text.encode()).hexdigest(),
+        "known": plan.known,
+        "transformers_class": plan.transformers_class,
+        "init": dict(plan.init),
+        "heads": plan.heads,
+        "prefix": plan.prefix,
+        "naming": about.naming(plan.index),
+        "named_by": VERSIONS[plan.named_by] if plan.named_by else None,
+        "dtype": plan.dtype,
+        "gluonnlp_version": plan.gluonnlp,
+        "config_overrides": dict(plan.overrides),
+        "part": plan.part,
+        "model_config": dataclasses.asdict(plan.model_config) if plan.model_config else None,
+        "config": dict(plan.config),
+        "tokenizer": tokenizer_json(plan.tokenizer) if plan.tokenizer else None,
+        "tensors": [_step_json(step) for step in plan.steps],
+        "tied": [{"source": second.name, "equals": first.name} for second, first in plan.tied],
+        "exported": [entry.name for entry in plan.exported],
+        "dropped": dict(plan.dropped),
+    }
+
+
+def _step_json(step: Step) -> dict[str, Any]:
+    return {
+        "source": step.source.name if step.source else None,
+        **({"sources": [s.name for s in step.sources]} if len(step.sources) > 1 else {}),
+        "verb": step.verb,
+        "target": step.target,
+        "source_dtype": step.source.dtype.name if step.source else None,
+        "dtype": step.dtype.name,
+        "shape": step.shape,
+    }
+
+
+def _tool(*proven_by: str) -> dict[str, Any]:
+    """The program, and the versions of the libraries that the proof relies on."""
+    versions = {"numpy": np.__version__}
+    if proven_by:
+        from importlib.metadata import version  # slow to import, and the libraries did so already
+
+        versions |= {name: version(name) for name in proven_by}
+    return {
+        "name": "bort-convert",
+        "version": VERSION,
+        "python": platform.python_version(),
+        **versions,
+        "platform": f"{sys.platform} {platform.machine()}",
+    }

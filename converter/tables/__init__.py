@@ -1,0 +1,1 @@
+"""A family as data: names in the `.params` file → names in Transformers."""

@@ -1,0 +1,289 @@
+"""Everything about a table that can be wrong before any checkpoint is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from converter.tables.statements import statement_problems
+from converter.tables.table import Absent, Head, More, Table, is_pattern, placeholders
+from converter.tables.tokenizer_rule import tokenizer_problems
+
+# What proof/reference/ has, by file, with the settings of each `forward`; a test compares.
+ARITHMETICS = {
+    "bert": frozenset(
+        {
+            "num_heads",
+            "activation",
+            "layer_norm_eps",
+            "decoder_layer_norm_eps",
+            "embedding_layer_norm_eps",
+            "attention_biases",
+        }
+    ),
+    "albert_1x": frozenset({"num_heads", "num_layers", "activation", "layer_norm_eps"}),
+    "bert_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "electra_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "gpt2": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "bart_1x": frozenset({"encoder_heads", "decoder_heads", "activation", "layer_norm_eps"}),
+    "gpt2_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "t5_1x": frozenset({"activation", "layer_norm_eps", "max_distance"}),
+    "xlmr_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "mobilebert_1x": frozenset(
+        {"num_heads", "activation", "normalization", "layer_norm_eps", "outer_layer_norm_eps"}
+    ),
+    "roberta_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
+    "xlnet": frozenset({"activation", "layer_norm_eps"}),
+}
+OPTIONAL = frozenset(
+    {"embedding_layer_norm_eps", "attention_biases", "max_distance", "outer_layer_norm_eps"}
+)  # settings with a default
+# The words of `Outputs.named`, in the order of a report, each with its shape.
+OUTPUTS = {
+    "pooled": ("batch", "units"),
+    "logits": ("batch", "classes"),
+    "nsp_logits": ("batch", "two"),
+    "sop_logits": ("batch", "two"),
+    "rtd_logits": ("batch", "length"),
+    "mlm_logits": ("batch", "length", "vocabulary"),
+    "lm_logits": ("batch", "length", "vocabulary"),
+    "token_logits": ("batch", "length", "classes"),
+    "start_logits": ("batch", "length"),
+    "end_logits": ("batch", "length"),
+    "intent_logits": ("batch", "classes"),
+    "slot_logits": ("batch", "length", "classes"),
+}
+EMBEDDINGS = "embeddings"  # the first of the hidden states, as reports call it
+DECODER_EMBEDDINGS = "decoder embeddings"
+
+
+def problems_of(table: Table) -> Iterator[str]:
+    """A line for everything about a table that contradicts itself or the program."""
+    yield from _pattern_problems(table)
+    yield from _target_problems(table)
+    yield from _head_problems(table)
+    yield from _size_problems(table)
+    yield from _known_problems(table)
+    yield from _arithmetic_problems(table)
+    yield from _version_problems(table)
+    if table.tokenizer:
+        yield from tokenizer_problems(table.tokenizer, _fields(table))
+    yield from statement_problems(table, _fields(table))
+
+
+def _target_problems(table: Table) -> Iterator[str]:
+    heads = {head.name: head for head in table.heads}
+    yield from _repeated(
+        "set of heads of [[target]]", (sorted(t.heads | t.export) for t in table.targets)
+    )
+    if not table.targets:
+        yield "  - there is no [[target]]: which Transformers class is written?"
+    for target in table.targets:
+        place = f"  - [[target]] {target.transformers_class}"
+        for missing in sorted((target.heads | target.export) - heads.keys()):
+            yield f"{place}: there is no head {missing!r}"
+        for both in sorted(target.heads & target.export):
+            yield f"{place}: the head {both!r} is converted and exported"
+        if bool(target.export) != bool(target.reason):
+            yield f"{place}: export and reason go together"
+        converted = [heads[name] for name in sorted(target.heads & heads.keys())]
+        for head in converted:
+            if head.export:
+                yield f"{place}: the head {head.name!r} has names that are only exported"
+        used = [*table.rows, *(row for head in converted for row in head.rows)]
+        place = f"  - for {target.transformers_class}:"
+        made = (*(name for row in used for name in row.targets), *table.zeros)
+        yield from _repeated(f"{place} target", (name.removeprefix(target.strip) for name in made))
+        yield from _repeated(
+            f"{place} source", (*(r.source for r in used), *table.drop, *table.zero)
+        )
+
+
+def _head_problems(table: Table) -> Iterator[str]:
+    heads = {head.name: head for head in table.heads}
+    sources = {row.source for row in table.all_rows()}
+    for head in table.heads:
+        place = f"  - [head.{head.name}]"
+        if not [*head.sources()]:
+            yield f"{place} has no rows"
+        yield from _optional_problems(table, head)
+        if head.instead_of:
+            if head.instead_of not in heads or heads[head.instead_of].instead_of:
+                yield f"{place} instead_of: there is no head {head.instead_of!r} to stand for"
+            if not head.config:
+                yield f"{place} instead_of: its config must say when"
+    ties = [("[tied]", table.tied), *((f"[head.{h.name}.tied]", h.tied) for h in table.heads)]
+    claimed = sources - {row.source for h in table.heads if h.instead_of for row in h.rows}
+    for place, tied in ties:
+        for second, first in tied.items():
+            if first not in sources:
+                yield f"  - {place} {second!r}: there is no row for {first!r}"
+            if second in claimed or placeholders(second):
+                yield f"  - {place} {second!r} has a row, or counts layers"
+
+
+def _optional_problems(table: Table, head: Head) -> Iterator[str]:
+    place = f"  - [head.{head.name}]"
+    absent = head.absent or Absent()
+    for pair in (*head.equal, *absent.equal):
+        if len(pair) != 2:
+            yield f"{place} equal: a pair has two sizes, not {len(pair)}"
+        for name in sorted({*pair} - table.size_names()):
+            yield f"{place} equal: no shape tells {name!r}"
+    targets = {target for row in head.rows for target in row.targets}
+    made = [*absent.identity, *absent.zeros]
+    for name in sorted({*made} - targets):
+        yield f"{place} absent: {name!r} is no target of its rows"
+    yield from _repeated(f"{place} absent: target", made)
+    for name in absent.identity:
+        if len(table.sizes.get(name, ())) != 2:
+            yield f"{place} absent: {name!r} is no matrix"
+        elif table.sizes[name] not in absent.equal and table.sizes[name][::-1] not in absent.equal:
+            yield f"{place} absent: an identity {name!r} needs equal sizes"
+    optional = [t for t in table.targets if head.absent and head.name in t.heads | t.export]
+    for target in optional:
+        yield f"{place} is optional: [[target]] {target.transformers_class} must not name it"
+
+
+def _pattern_problems(table: Table) -> Iterator[str]:
+    if not table.prefixes:
+        yield '  - prefixes is empty: names without a prefix have the prefix ""'
+    yield from _repeated("prefix", table.prefixes)
+    yield from _part_problems(table)
+    for prefix in table.prefixes:
+        if not is_pattern(prefix) or placeholders(prefix):
+            yield f"  - prefix {prefix!r} has a brace"
+    rows = [*table.all_rows()]
+    exported = (name for head in table.heads for name in head.export)
+    names = (name for row in rows for name in (row.source, *row.targets))
+    for pattern in (*names, *exported, *table.zeros, *table.drop, *table.zero):
+        if not is_pattern(pattern):
+            yield f"  - {pattern!r}: a name has each {{letter}} once and no other brace"
+        for letter in sorted(placeholders(pattern) - table.layers.keys() - table.last.keys()):
+            yield f"  - {pattern!r}: [layers] does not say what {{{letter}}} counts"
+    for row in rows:
+        for target in row.targets:
+            if placeholders(row.source) - table.last.keys() != placeholders(target):
+                yield f"  - {row.source!r} and {target!r} count different layers"
+        if not row.targets:
+            yield f"  - [{row.verb}] {row.source!r}: needs a target"
+        if row.verb == "split" and row.number < 2:
+            yield f"  - [split] {row.source!r}: needs at least two targets"
+        if row.verb == "pad" and row.number < 1:
+            yield f"  - [pad] {row.source!r}: rows is at least 1"
+    for letter, of in table.last.items():
+        if letter in table.layers or of not in table.layers:
+            yield f"  - [last] {letter} = {of!r}: a new letter, for the last of one of [layers]"
+    counted = {letter for row in table.rows for letter in placeholders(row.source)}
+    for letter in sorted(table.layers.keys() - counted):
+        yield f"  - [layers] {letter}: no row outside the heads counts it"
+
+
+def _part_problems(table: Table) -> Iterator[str]:
+    yield from _repeated("[[part]] name", (part.name for part in table.parts))
+    for part in table.parts:
+        place = f"  - [[part]] {part.name}"
+        if bool(part.export) != bool(part.reason):
+            yield f"{place}: export and reason go together"
+        for beginning in part.export:
+            if beginning.startswith(part.prefix) or part.prefix.startswith(beginning):
+                yield f"{place}: export {beginning!r} are names of the model itself"
+
+
+def _size_problems(table: Table) -> Iterator[str]:
+    made = (target for row in table.all_rows() for target in row.targets)
+    targets = dict.fromkeys([*made, *table.zeros])
+    for pattern in targets:
+        if pattern not in table.sizes:
+            yield f"  - [sizes] has no entry for {pattern!r}"
+    for pattern, sizes in table.sizes.items():
+        if pattern not in targets:
+            yield f"  - [sizes] {pattern!r} is no target of any row"
+        factors = [f for size in sizes for f in (size if isinstance(size, tuple) else (size,))]
+        numbers = [f.plus if isinstance(f, More) else f for f in factors]
+        if () in sizes or any(isinstance(number, int) and number < 1 for number in numbers):
+            yield f"  - [sizes] {pattern!r}: a size is at least 1"
+    counts = table.size_names() | set(table.layers.values()) | {"num_labels"}
+    places = {"[config]": table.config}
+    places |= {f"[head.{head.name}.config]": head.config for head in table.heads}
+    places |= {f"[[known]] {known.name}": known.config for known in table.known}
+    places |= {f"[[version]] {', '.join(v.versions)}": v.config for v in table.versions}
+    for place, config in places.items():
+        for name in sorted(counts & config.keys()):
+            if type(config[name]) is not int or config[name] < 1:  # type: ignore[operator]
+                yield f"  - {place} {name} = {config[name]!r} is no size"
+
+
+def _known_problems(table: Table) -> Iterator[str]:
+    """A known model must be recognised by its sizes, and by them alone."""
+    yield from _repeated("[[known]] name", (known.name for known in table.known))
+    told = table.size_names() | set(table.layers.values())
+    sizes = [{k: v for k, v in known.config.items() if k in told} for known in table.known]
+    for number, (known, own) in enumerate(zip(table.known, sizes, strict=True)):
+        if not own:
+            yield f"  - [[known]] {known.name!r} states no size to recognise it by"
+        for other, theirs in zip(table.known[:number], sizes, strict=False):
+            if all(own[name] == theirs[name] for name in own.keys() & theirs.keys()):
+                yield f"  - [[known]] {other.name!r} and {known.name!r} can have the same sizes"
+
+
+def _arithmetic_problems(table: Table) -> Iterator[str]:
+    arithmetic = table.arithmetic
+    settings = ARITHMETICS.get(arithmetic.name)
+    if settings is None:
+        there = ", ".join(ARITHMETICS)
+        yield f"  - [arithmetic] there is no {arithmetic.name!r}; there are: {there}"
+    elif not settings - OPTIONAL <= arithmetic.settings.keys() <= settings:
+        yield f"  - [arithmetic] {arithmetic.name} has the settings {', '.join(sorted(settings))}"
+    fields = _fields(table)
+    for name, setting in arithmetic.settings.items():
+        if setting.value is None and setting.config is None:
+            yield f"  - [arithmetic] {name}: neither a value nor a config field tells it"
+        if setting.config is not None and setting.config not in fields:
+            yield f"  - [arithmetic] {name}: nothing tells {setting.config!r}"
+    for limit in table.limits:
+        if limit.setting not in arithmetic.settings:
+            yield f"  - [[limit]] {limit.setting!r} is no setting of [arithmetic]"
+        if limit.value is None and limit.config not in fields:
+            yield f"  - [[limit]] {limit.setting}: nothing tells {limit.config!r}"
+    for field in sorted(table.untested.keys() - fields):
+        yield f"  - [untested] nothing tells {field!r}"
+    outputs = [limit.output for limit in table.limits if limit.output != EMBEDDINGS]
+    outputs += [output for target in table.targets for output in target.outputs.values()]
+    for output in outputs:
+        if output not in OUTPUTS:
+            yield f"  - there is no output {output!r}; there are: {', '.join(OUTPUTS)}"
+
+
+def _fields(table: Table) -> set[str]:
+    """The config fields that shapes, the table or the user tell."""
+    told = {*table.size_names(), *table.layers.values()}
+    return told | table.config.keys() | table.needed.keys()
+
+
+def _version_problems(table: Table) -> Iterator[str]:
+    yield from _repeated("version", (v for version in table.versions for v in version.versions))
+    copied = {row.source for row in table.rows if row.verb == "copy"}
+    for version in table.versions:
+        place = f"  - [[version]] {', '.join(version.versions)}"
+        if not version.versions:
+            yield f"{place}: versions is empty"
+        for name in sorted(version.arithmetic.keys() - table.arithmetic.settings.keys()):
+            yield f"{place}: {name!r} is no setting of [arithmetic]"
+        for name in sorted(version.config.keys() - table.config.keys()):
+            yield f"{place}: {name!r} is no field of [config]"
+        if version.unscramble and version.heads not in _fields(table):
+            yield f"{place}: nothing tells {version.heads!r}"
+        for triple in version.unscramble:
+            if len(triple) != 3 or len({*triple}) != 3:
+                yield f"{place}: unscramble needs query, key and value, not {triple}"
+            for name in sorted({*triple} - copied):
+                yield f"{place}: unscramble {name!r}: no [copy] row has it"
+
+
+def _repeated(what: str, values: Iterable[Any]) -> Iterator[str]:
+    seen = set()
+    for value in values:
+        if repr(value) in seen:
+            yield f"  - {what} {value!r} stands twice"
+        seen.add(repr(value))

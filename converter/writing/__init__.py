@@ -1,0 +1,1 @@
+"""Plan → files: safetensors in one file or shards, and NPZ."""
