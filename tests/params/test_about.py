@@ -16,8 +16,8 @@ from converter.params import Index, about, read_index
 from converter.params.content import read_content
 from converter.params.nonfinite import Nonfinite
 from converter.params.weights import PIECE
+from tests.cli.test_main import invoke
 from tests.params.files import VERSIONS, Array, File, csr, nothing, row_sparse
-from tests.test_cli import invoke
 
 ONE = Array((2,), bytes(8))
 

@@ -17,7 +17,7 @@ import torch
 
 from converter.errors import ParamsError
 from converter.params import read_index
-from tests.test_cli import invoke
+from tests.cli.test_main import invoke
 
 # AWS S3's answer for an object that is not public
 DENIED = b"""<?xml version="1.0" encoding="UTF-8"?>

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from tests import zoo_1x, zoo_master
-from tests.test_model_config_master import MODELS
+from tests.planning.test_model_yml_master import MODELS
 from tests.tokenizer import cases_1x
 from tests.tokenizer.enlarged import enlarged
 

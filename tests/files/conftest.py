@@ -8,7 +8,7 @@ import pytest
 
 import converter.files.staging
 from tests.faults.making import contents
-from tests.staging.making import fill
+from tests.files.making import fill
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import converter.files.staging
 from converter.errors import WriteError
 from converter.files.staging import OURS, staging
 from tests.faults.making import contents, names_in
-from tests.staging.making import assert_only, fill, publish
+from tests.files.making import assert_only, fill, publish
 
 
 def test_destination_is_absent_until_commit(destination: Path) -> None:

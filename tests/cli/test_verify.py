@@ -13,8 +13,8 @@ import pytest
 from click.testing import Result
 
 from tests.borts import MANIFEST, golden, source
+from tests.cli.test_main import invoke
 from tests.faults.making import arguments, contents, swapped_table
-from tests.test_cli import invoke
 
 
 @pytest.fixture(scope="module")

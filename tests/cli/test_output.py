@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.borts import source
+from tests.cli.test_main import invoke
 from tests.faults.making import (
     Arrays,
     arguments,
@@ -22,7 +23,6 @@ from tests.faults.making import (
     run,
     write_params,
 )
-from tests.test_cli import invoke
 
 EVIL = "evil\x1b[31m\x07\u202e\nforged"  # colour, bell, right-to-left, line break
 

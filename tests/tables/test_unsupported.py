@@ -14,7 +14,7 @@ from converter.errors import PlanError
 from converter.params import load_params, read_index
 from converter.tables.unsupported import refused
 from tests import zoo, zoo_master
-from tests.test_cli import invoke
+from tests.cli.test_main import invoke
 
 REASONS = {
     "transformer_nmt": "Marian, which is nearest",

@@ -22,12 +22,12 @@ from converter.errors import (
 )
 from converter.report.terminal import export_summary
 from tests.borts import NAMES, source
+from tests.cli.test_main import invoke
 from tests.conftest import ROOT
 from tests.exported import SUFFIXES, assert_equal, loaded, write_params_of
 from tests.faults.making import environment, names_in
 from tests.params.files import Array, File
 from tests.params.strategies import FLAGS, arrays, dtype_of
-from tests.test_cli import invoke
 
 FORMATS = ROOT / "fixtures" / "formats"
 

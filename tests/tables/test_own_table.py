@@ -14,7 +14,7 @@ from converter.params import load_params
 from converter.planning.plan import BESIDE
 from tests import zoo
 
-README = Path(__file__).parents[1] / "README.md"
+README = Path(__file__).parents[2] / "README.md"
 
 
 def changes() -> str:

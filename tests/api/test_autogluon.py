@@ -23,7 +23,7 @@ from converter.report.table_text import table_lines
 from converter.tables.load import load_family
 from tests.indexes import make_index
 
-ROOT = Path(__file__).parents[1] / "fixtures" / "autogluon"
+ROOT = Path(__file__).parents[2] / "fixtures" / "autogluon"
 CFG = ROOT / "cfg.yml"
 MANIFEST: Mapping[str, Mapping[str, Any]] = json.loads((ROOT / "manifest.json").read_text())
 NAME = "electra_gated/net"  # with every layer that AutoGluon's class can have

@@ -12,7 +12,7 @@ import pytest
 import converter.files.staging
 from converter.errors import WriteError
 from tests.faults.making import contents, names_in
-from tests.staging.making import assert_only, fill, publish
+from tests.files.making import assert_only, fill, publish
 
 
 @contextmanager

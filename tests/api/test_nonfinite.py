@@ -9,8 +9,8 @@ import pytest
 
 import converter
 from converter.errors import NonfiniteError, ParityError
+from tests.cli.test_main import invoke
 from tests.faults.making import CONFIG, bort_arrays, names_in, swapped_table, write_params
-from tests.test_cli import invoke
 
 EMBEDDING = "word_embed.0.weight"
 QUERY = "encoder.transformer_cells.0.attention_cell.proj_query.weight"

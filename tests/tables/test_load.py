@@ -285,7 +285,7 @@ def test_a_table_without_one_of_its_lines_is_taken_or_refused(line: int) -> None
 
 
 def test_every_verb_has_its_section() -> None:
-    for verb in {*ROW_VERBS} - {"pad", "split"}:  # theirs: tests/test_rows.py
+    for verb in {*ROW_VERBS} - {"pad", "split"}:  # theirs: tests/tables/test_rows.py
         table = parse_table(changed(("[copy]", f"[{verb}]")), "my", "my.toml")
         assert {row.verb for row in table.rows} == {verb}
 

@@ -23,9 +23,9 @@ from converter.errors import (
     WriteError,
 )
 from tests.borts import source
+from tests.cli.test_main import invoke
 from tests.exported import SUFFIXES, assert_equal, write_params_of
 from tests.faults.making import Arrays, names_in, run, write_params
-from tests.test_cli import invoke
 
 EXPORT = "converter.export"  # the module; the package has the function of this name
 

@@ -13,7 +13,7 @@ import pytest
 import converter
 from tests import borts
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 NAMES = ("bort_backbone", "bort_classifier")
 
 

@@ -20,8 +20,8 @@ import converter
 from converter.errors import ConvertError, ParityError, WriteError
 from converter.writing.shards import INDEX, WEIGHTS, parse_size, stored_in, weight_files
 from tests import borts
+from tests.cli.test_main import invoke
 from tests.faults.making import CONFIG, bort_arrays, write_params
-from tests.test_cli import invoke
 
 NAME = "bort_decoder"
 LIMIT = 20_000  # bytes: the fixture becomes several shards, one of them a single large tensor

@@ -10,7 +10,7 @@ import pytest
 from converter.errors import WriteError
 from converter.files.staging import staging
 from tests.faults.making import names_in
-from tests.staging.making import publish_file
+from tests.files.making import publish_file
 
 
 def test_file_appears_and_is_replaced_by_force_alone(destination: Path) -> None:
