@@ -26,9 +26,7 @@ def manifests() -> Iterator[tuple[Path, dict[str, Any]]]:
     for folder in (FIXTURES, *zoos):
         for name, stated in json.loads((folder / "manifest.json").read_text("utf-8")).items():
             refused = stated.get("transformers_class", "") is None
-            several = name.startswith(
-                "electra_pretrain"
-            )  # test_parts.py
+            several = name.startswith("electra_pretrain")  # test_parts.py
             if not refused and not several:
                 yield folder / name, {"family": "bort", "gluonnlp": "0.8.3", **stated}
 

@@ -86,7 +86,9 @@ class Outputs:
 
 @dataclass
 class Weights:
-    """The parameters of a block and its children by their names below `prefix`, as float32.
+    """The parameters of a block and its children by their names below `prefix`.
+
+    They are float32, and so is all arithmetic; float64 ones stay so, as in MXNet.
 
     `taps` collects what each Dense gives, by the full name of its weight.
     """
@@ -96,7 +98,8 @@ class Weights:
     taps: dict[str, Array] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Array:
-        return np.asarray(self.params[self.prefix + name], np.float32)
+        values = np.asarray(self.params[self.prefix + name])
+        return values if values.dtype == np.float64 else values.astype(np.float32, copy=False)
 
     def __contains__(self, name: str) -> bool:
         return self.prefix + name in self.params
@@ -130,9 +133,9 @@ def dense(block: Weights, data: Array, bias: Array | None = None) -> Array:
 
 def layer_norm(block: Weights, data: Array, eps: float) -> Array:
     """`nn.LayerNorm` over the last axis, the epsilon inside the square root."""
-    mean = data.mean(-1, keepdims=True, dtype=np.float32)
+    mean = data.mean(-1, keepdims=True)
     centred = data - mean
-    variance = np.square(centred).mean(-1, keepdims=True, dtype=np.float32)
+    variance = np.square(centred).mean(-1, keepdims=True)
     normed: Array = centred / np.sqrt(variance + np.float32(eps))
     return normed * block["gamma"] + block["beta"]
 

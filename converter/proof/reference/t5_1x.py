@@ -82,7 +82,7 @@ def forward(
 
 def _rms_norm(block: Weights, data: Array, eps: float) -> Array:
     """RMSNorm: no mean is taken off, yet a `beta` is added, which `center=False` keeps at zero."""
-    variance = np.square(data).mean(-1, keepdims=True, dtype=np.float32)
+    variance = np.square(data).mean(-1, keepdims=True)
     normed: Array = data / np.sqrt(variance + np.float32(eps))
     return normed * block["gamma"] + block["beta"]
 
