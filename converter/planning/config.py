@@ -103,7 +103,7 @@ def read_statements(chosen: Fit, told: ModelConfig | None) -> tuple[dict[str, An
                 f"{place}{line}" for line in _disagreements(chosen, statement.config, value, raw)
             ]
             fields[statement.config] = value
-    return {name: fields[name] for name in fields.keys() - chosen.sizes.keys()}, problems
+    return {k: value for k, value in fields.items() if k not in chosen.sizes}, problems
 
 
 def _scaled(value: Any, scale: Any) -> Any:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +53,20 @@ def test_a_model_directory_needs_no_option(model: Path, tmp_path: Path) -> None:
     (model / "model.yml").unlink()
     again = converter.verify(model, tmp_path / "out")
     assert again.plan.model_config == plan.model_config, "conversion.json repeats what it said"
+
+
+def test_config_json_does_not_depend_on_the_process(model: Path, tmp_path: Path) -> None:
+    """Its fields stand in one order, whatever the seed of Python's hashes."""
+    written = set()
+    for seed in range(4):
+        out = tmp_path / str(seed)
+        subprocess.run(
+            [sys.executable, "-m", "converter", "--src", model, "--dst", out, "--no-verify"],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)},
+            check=True,
+        )
+        written.add((out / "config.json").read_bytes())
+    assert len(written) == 1
 
 
 def test_a_wrong_mapping_of_an_activation_fails_parity(model: Path, tmp_path: Path) -> None:
