@@ -13,6 +13,7 @@ from typing import Any
 
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
+from torch import distributed
 
 from agora.errors import OptionError, StudentError
 from agora.student import Order, StudentFactory
@@ -55,6 +56,7 @@ def follow() -> bool:
                 f"process {place} could not train its share of a student: "
                 f"{type(error).__name__}: {error}"
             ) from error
+    _leave()
     return True
 
 
@@ -78,6 +80,7 @@ class Together(Executor):
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
         if kind is None:  # after an error they may be within a step: their starter ends them
             _shared(None)
+            _leave()
 
 
 def _shared(order: tuple[StudentFactory, Order] | None) -> Any:
@@ -85,3 +88,9 @@ def _shared(order: tuple[StudentFactory, Order] | None) -> Any:
     box = [order]
     broadcast_object_list(box)
     return box[0]
+
+
+def _leave() -> None:
+    """End the group of processes: one that exits while its threads run is aborted at times."""
+    if distributed.is_available() and distributed.is_initialized():
+        distributed.destroy_process_group()

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,7 @@ from benchmarks.agora import grammar
 from converter import convert
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 1800  # seconds until a child counts as hanging, on however slow a machine
 LABELS = ("neg", "pos")
 
 
@@ -65,14 +69,36 @@ def arguments(place: Path, out: Path, **more: object) -> list[str]:
     ]
 
 
-def start(*args: str, by: tuple[str, ...] = (), **environment: str) -> subprocess.Popen[str]:
-    """The command in a process of its own; `by`: a module that starts it, and its options."""
+@contextmanager
+def started(
+    *args: str, by: tuple[str, ...] = (), **environment: str
+) -> Iterator[subprocess.Popen[str]]:
+    """The command in a process of its own, which ends, with its children, when the context does.
+
+    by: a module that starts it, and its options
+    """
     python = [sys.executable, "-W", "error::UserWarning:agora", *by]
-    return subprocess.Popen(
-        [*python, "-m", "agora", *args],
+    with running([*python, "-m", "agora", *args], **environment) as process:
+        yield process
+
+
+@contextmanager
+def running(command: list[Any], **environment: str) -> Iterator[subprocess.Popen[str]]:
+    """A process and its children, killed at the latest when the context ends."""
+    process = subprocess.Popen(
+        command,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
 
 
 def invoke(*args: str) -> Any:

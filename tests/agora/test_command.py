@@ -20,28 +20,28 @@ from agora.data import numbered
 from agora.errors import AgoraError
 from agora.job import Job
 from benchmarks.agora import grammar
-from tests.agora.commands import LABELS, arguments, invoke, start
+from tests.agora.commands import LABELS, PATIENCE, arguments, invoke, started
 
 
 def test_from_a_converted_bort_to_a_directory_that_predicts(place: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    whole = start(*arguments(place, tmp_path / "whole", workers=2, mlm=place / "bort"))
-    out, err = whole.communicate(timeout=170)
+    with started(*arguments(place, tmp_path / "whole", workers=2, mlm=place / "bort")) as whole:
+        out, err = whole.communicate(timeout=PATIENCE)
     assert whole.returncode == 0, err
     assert "test    0." in out or "test    1." in out
     assert err.count("lr=") == 4  # a line a round
 
-    killed = start(*arguments(place, tmp_path / "killed", mlm=place / "bort"))
     state = tmp_path / "killed.agora"
-    while len(list(state.glob("*/*/outcome.json"))) < 6:
-        assert killed.poll() is None, killed.communicate()[1]
-        time.sleep(0.02)
-    killed.send_signal(signal.SIGKILL)
-    killed.communicate()
+    with started(*arguments(place, tmp_path / "killed", mlm=place / "bort")) as killed:
+        while len(list(state.glob("*/*/outcome.json"))) < 6:
+            assert killed.poll() is None, killed.communicate()[1]
+            time.sleep(0.02)
+        killed.send_signal(signal.SIGKILL)
     assert not (tmp_path / "killed").exists()
-    again = start(*arguments(place, tmp_path / "killed", mlm=place / "bort"))
-    assert again.communicate(timeout=170)[0].splitlines()[:-1] == out.splitlines()[:-1]
+    with started(*arguments(place, tmp_path / "killed", mlm=place / "bort")) as again:
+        resumed = again.communicate(timeout=PATIENCE)[0]
+    assert resumed.splitlines()[:-1] == out.splitlines()[:-1]
     assert not state.exists()
 
     first, second = (

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import sys
 import time
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -16,7 +14,7 @@ import pytest
 
 from agora import agora, grid
 from agora.errors import OptionError, StudentError
-from tests.agora.commands import arguments, invoke, start
+from tests.agora.commands import PATIENCE, arguments, invoke, running, started
 from tests.agora.toys import Neighbours, Shift, split, truth
 
 GRID = grid(forget=[0.0, 0.3, 0.6], name=["a", "b"])
@@ -53,8 +51,9 @@ def test_the_command_with_dask_gives_what_processes_give(place: Path, tmp_path: 
     cluster_class: Any = LocalCluster
     options: dict[str, Any] = dict(host="127.0.0.1", dashboard_address=None, threads_per_worker=1)
     with cluster_class(n_workers=2, **options) as cluster:
-        dask = start(*arguments(place, tmp_path / "dask", dask=cluster.scheduler_address, **few))
-        err = dask.communicate(timeout=170)[1]
+        way = dict(dask=cluster.scheduler_address, **few)
+        with started(*arguments(place, tmp_path / "dask", **way)) as dask:
+            err = dask.communicate(timeout=PATIENCE)[1]
         assert dask.returncode == 0, err
         tasks = cluster.scheduler.cumulative_worker_metrics
     assert any("execute" in str(name) for name in tasks)  # the students did train there
@@ -101,19 +100,11 @@ trace(None, Path(sys.argv[1]))
 def test_kill_9_and_resume(tmp_path: Path) -> None:
     """A real process, killed at several moments: what is resumed gives the whole run's trace."""
     state = tmp_path / "state"
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     for finished in (2, 9, 15):
-        process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, state], env=environment, stderr=subprocess.PIPE
-        )
-        deadline = time.monotonic() + 60
-        while len(list(state.glob("*/*/outcome.json"))) < finished:
-            assert process.poll() is None, process.communicate()[1]
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
+        with running([sys.executable, "-c", SCRIPT, state]) as process:
+            while len(list(state.glob("*/*/outcome.json"))) < finished:
+                assert process.poll() is None, process.communicate()[1]
+                time.sleep(0.005)
+            process.send_signal(signal.SIGKILL)
         assert len(list(state.glob("*/*/outcome.json"))) < 21
     assert trace(None, state) == trace(None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from safetensors.numpy import load_file
 from agora.cli import command
 from agora.errors import OptionError
 from agora.together import follow
-from tests.agora.commands import ROOT, arguments, start
+from tests.agora.commands import PATIENCE, arguments, running, started
 from tests.agora.together_job import Counting, run
 
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
@@ -25,11 +24,10 @@ CPU = {"ACCELERATE_USE_CPU": "true"}
 
 
 def together(*args: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *TORCHRUN, "-m", "tests.agora.together_job", *map(str, args)],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", **environment},
-        capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
+    command = [sys.executable, *TORCHRUN, "-m", "tests.agora.together_job", *map(str, args)]
+    with running(command, **environment) as process:
+        out, err = process.communicate(timeout=PATIENCE)
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 
 def test_two_processes_share_every_batch_and_give_what_one_gives(tmp_path: Path) -> None:
@@ -68,8 +66,8 @@ def test_the_command_with_two_processes(place: Path, tmp_path: Path) -> None:
     config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
     (still / "config.json").write_text(json.dumps(config))
     options = dict(model=still, no_preset=True, warmup="0.1", teacher=place / "many.jsonl")
-    two = start(*arguments(place, tmp_path / "two", **options), by=TORCHRUN, **CPU)
-    out, err = two.communicate(timeout=170)
+    with started(*arguments(place, tmp_path / "two", **options), by=TORCHRUN, **CPU) as two:
+        out, err = two.communicate(timeout=PATIENCE)
     assert two.returncode == 0, err
     assert out.count("wrote") == 1
     one = CliRunner().invoke(command, arguments(place, tmp_path / "one", **options))
