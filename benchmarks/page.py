@@ -18,7 +18,7 @@ from matplotlib import pyplot as plt  # noqa: E402  (the backend is chosen first
 from benchmarks.agora.compare import in_short as agora  # noqa: E402
 from benchmarks.targets import CP, FAST, UNFLUSHED, in_short, slope, targets, wall_ratio  # noqa: E402
 
-OURS = "bort-convert"
+RECORD_FILE = "bort-convert"
 AGORA = Path(__file__).with_name("agora.json")
 
 
@@ -155,7 +155,7 @@ def _save(figure: Any, path: Path) -> None:
 def _bars(results: Mapping[str, Any], field: str, label: str, path: Path) -> None:
     names = [*results][::-1]
     figure, axes = plt.subplots(figsize=(8, 4))
-    colours = ["tab:orange" if name.startswith(OURS) else "tab:gray" for name in names]
+    colours = ["tab:orange" if name.startswith(RECORD_FILE) else "tab:gray" for name in names]
     values = [median(results[name][field]) for name in names]
     bars = axes.barh(names, values, color=colours)
     axes.bar_label(bars, fmt="{:,.3g}", padding=3)

@@ -31,7 +31,7 @@ from converter import save_params
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 SIZES = (0.1, 0.5, 2.0, 8.0)  # GB, for cost against size, unless --sizes says otherwise
-OURS = [sys.executable, "-m", "converter"]
+RECORD_FILE = [sys.executable, "-m", "converter"]
 IMPORTS = "import torch; from transformers import BertForMaskedLM"
 OWN_IMPORTS = (
     "import gc; from converter.proof.target import import_class; "
@@ -122,7 +122,7 @@ def bort(mxnet: str, bench: str, folder: Path, rounds: int) -> Any:
         subprocess.run(make, check=True)
     once = folder / "once"
     _remove(once)
-    _output([*OURS, "--no-verify", *_from_to(source, once)])
+    _output([*RECORD_FILE, "--no-verify", *_from_to(source, once)])
     shutil.move(once / "model.safetensors", written)
     shutil.move(once / "conversion.json", report)
     _remove(once)
@@ -132,7 +132,7 @@ def bort(mxnet: str, bench: str, folder: Path, rounds: int) -> Any:
         return [*command, str(source), str(folder / name), *more], folder / name
 
     def ours(name: str, *options: str) -> tuple[list[str], Path]:
-        return [*OURS, *options, *_from_to(source, folder / name)], folder / name
+        return [*RECORD_FILE, *options, *_from_to(source, folder / name)], folder / name
 
     unflushed = "import os; os.fsync = lambda f: None; from converter.cli.main import main; main()"
     commands: Commands = {
@@ -202,7 +202,7 @@ def growth(folder: Path, rounds: int, sizes: list[float]) -> Any:
         copied = folder / "grown.cp"
         commands: Commands = {
             "cp": (["cp", str(source), str(copied)], copied),
-            "export": ([*OURS, "export", "--no-verify", str(source), str(target)], target),
+            "export": ([*RECORD_FILE, "export", "--no-verify", str(source), str(target)], target),
         }
         found[str(size)] = in_turns(commands, rounds)
         source.unlink()

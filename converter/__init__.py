@@ -13,8 +13,7 @@
 Importing this package imports neither torch nor transformers.
 """
 
-from converter.add import add_tokenizer
-from converter.api import Inspection, convert, inspect, verify
+from converter.api import Inspection, add_tokenizer, convert, export, inspect, verify
 from converter.errors import (
     ConvertError,
     NonfiniteError,
@@ -25,7 +24,6 @@ from converter.errors import (
     VocabularyError,
     WriteError,
 )
-from converter.export import export
 from converter.params import load_params, save_params
 from converter.planning.plan import Plan
 from converter.report.record import ExportReport, Report

@@ -1,4 +1,4 @@
-"""What may happen to a tensor between source and target. Each verb knows its own inverse."""
+"""What may happen to a tensor between source and target. Each operation knows its own inverse."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ class Run:
 
 
 def _streamed(values: Arrays, number: int) -> list[np.ndarray]:
-    raise TypeError("this verb keeps the order of the values: they are streamed by its run")
+    raise TypeError("this operation keeps the order of the values: they are streamed by its run")
 
 
 @dataclass(frozen=True)
-class Verb:
+class Operation:
     """One operation: `sources` tensors become the targets of a row; casts are the plan's dtype.
 
     `number` is the row's own argument: rows to pad, targets to split into, heads.
     `target_shape(source_shape, number)`: each target's; None where the source cannot tell a size.
     `source_shape(target_shape, number)`: what the source must have been.
-    `run(source_shape, part, number)`: where the values of target `part` lie, for a verb that
+    `run(source_shape, part, number)`: where the values of target `part` lie, for a operation that
     keeps their order, so that they can be streamed; None for the others, which have `forward` and
     `inverse` instead: the values of every target in their order (the shape is the step's), and
     back. `inverse(forward(a))` equals `a` bit for bit.
@@ -40,7 +40,6 @@ class Verb:
     """
 
     name: str
-    meaning: str
     target_shape: Callable[[Shape, int], tuple[int | None, ...]]
     source_shape: Callable[[Shape, int], Shape]
     run: Callable[[Shape, int, int], Run] | None = None
@@ -62,9 +61,9 @@ def _part(shape: Shape, part: int, number: int) -> Run:
     return Run(0, part * count, (part + 1) * count)
 
 
-def _rows(shape: Sequence[int], verb: str, rows: Callable[[int], int]) -> Shape:
+def _rows(shape: Sequence[int], operation: str, rows: Callable[[int], int]) -> Shape:
     if not shape:
-        raise ValueError(f"{verb} needs at least 1 dimension")
+        raise ValueError(f"{operation} needs at least 1 dimension")
     return rows(shape[0]), *shape[1:]
 
 
@@ -74,9 +73,9 @@ def _share(rows: int, number: int) -> int:
     return rows // number
 
 
-def _dimensions(shape: Shape, count: int, verb: str) -> Shape:
+def _dimensions(shape: Shape, count: int, operation: str) -> Shape:
     if len(shape) != count:
-        raise ValueError(f"{verb} needs {count} dimensions, not {len(shape)}")
+        raise ValueError(f"{operation} needs {count} dimensions, not {len(shape)}")
     return shape
 
 
@@ -108,42 +107,35 @@ def _scramble(values: Arrays, number: int) -> list[np.ndarray]:
     return list(by_head.reshape(3, -1))
 
 
-COPY = Verb("copy", "same numbers, new name", lambda s, n: s, lambda t, n: t, _whole)
-TRANSPOSE = Verb(
-    "transpose", "(a, b) becomes (b, a)", _swapped, _swapped, forward=_transpose, inverse=_transpose
-)
-PAD = Verb(
+COPY = Operation("copy", lambda s, n: s, lambda t, n: t, _whole)
+TRANSPOSE = Operation("transpose", _swapped, _swapped, forward=_transpose, inverse=_transpose)
+PAD = Operation(
     "pad",
-    "rows of zeros come before its own",
     lambda s, n: _rows(s, "pad", lambda rows: rows + n),
     lambda t, n: _rows(t, "pad", lambda rows: rows - n),
     _padded,
 )
-SPLIT = Verb(
+SPLIT = Operation(
     "split",
-    "its rows become several tensors of equal size",
     lambda s, n: _rows(s, "split", lambda rows: _share(rows, n)),
     lambda t, n: _rows(t, "split", lambda rows: rows * n),
     _part,
 )
-SPLIT_HEADS = Verb(
+SPLIT_HEADS = Operation(
     "split_heads",
-    "(a, heads × size) becomes (a, heads, size)",
     lambda s, n: (_dimensions(s, 2, "split_heads")[0], None, None),
     lambda t, n: _merged(t),
     _whole,
 )
-TRANSPOSE_SPLIT_HEADS = Verb(
+TRANSPOSE_SPLIT_HEADS = Operation(
     "transpose_split_heads",
-    "(heads × size, a) becomes (a, heads, size)",
     lambda s, n: (_dimensions(s, 2, "transpose_split_heads")[1], None, None),
     lambda t, n: _merged(t)[::-1],
     forward=_transpose,
     inverse=_merged_transpose,
 )
-UNSCRAMBLE = Verb(
+UNSCRAMBLE = Operation(
     "unscramble",
-    "query, key and value biases as GluonNLP 0.9 used them",
     lambda s, n: s,
     lambda t, n: t,
     forward=_unscramble,
@@ -151,9 +143,9 @@ UNSCRAMBLE = Verb(
     sources=3,
 )
 
-VERBS = {
-    verb.name: verb
-    for verb in (COPY, TRANSPOSE, PAD, SPLIT, SPLIT_HEADS, TRANSPOSE_SPLIT_HEADS, UNSCRAMBLE)
+OPERATIONS = {
+    operation.name: operation
+    for operation in (COPY, TRANSPOSE, PAD, SPLIT, SPLIT_HEADS, TRANSPOSE_SPLIT_HEADS, UNSCRAMBLE)
 }
 # Those that a row of a table may have; `unscramble` comes with a version of GluonNLP.
-ROW_VERBS = tuple(name for name, verb in VERBS.items() if verb.sources == 1)
+ROW_OPERATIONS = tuple(name for name, operation in OPERATIONS.items() if operation.sources == 1)

@@ -19,16 +19,16 @@ from typing import Any
 
 import numpy as np
 
-from converter.api import plan_file
 from converter.errors import ConvertError, ParamsError, TableError, VocabularyError
-from converter.files.staging import OURS
+from converter.files.staging import RECORD_FILE
 from converter.params import Weights, load_params, read_index
+from converter.planning.file import plan_file
 from converter.planning.plan import Plan, make_plan
-from converter.planning.words import with_recorded
+from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.bits import check_bits
 from converter.proof.golden import _inputs, _read
 from converter.proof.names import check_names
-from converter.report.told import told as read_told
+from converter.report import record
 from converter.tables.load import load_family, parse_table
 from converter.tokenizer.vocabulary import read_merges, read_vocabulary
 from converter.writing.model import write_json, write_model
@@ -97,16 +97,17 @@ def table(data: bytes) -> None:
 def told(data: bytes) -> None:
     """`conversion.json`, as far as `verify` believes it: the plan made from it."""
     plan = converted()
-    (folder() / OURS).write_bytes(data)
+    (folder() / RECORD_FILE).write_bytes(data)
     try:
-        said = read_told(folder())
+        said = record.read_record(folder())
         made = plan_file(
             plan.index.path,
             family=said["family"],
             config=said["config_overrides"],
             dtype=said["dtype"],
         )
-        with_recorded(made, said["tokenizer"], folder())
+        recorded = RecordedTokenizer(record=said["tokenizer"], directory=folder())
+        recorded.choose(made.match, made.config, {}, None, made.known)
     except ConvertError as refusal:
         assert str(refusal)
 
@@ -175,8 +176,8 @@ def seeds(target: str) -> Iterator[bytes]:
     elif target == "told":
         told_by: dict[str, Any] = {"family": "bort", "config_overrides": CONFIG, "dtype": "keep"}
         told_by |= {"config": {}, "gluonnlp_version": None, "tokenizer": None}
-        write_json(folder() / OURS, told_by)
-        yield (folder() / OURS).read_bytes()
+        write_json(folder() / RECORD_FILE, told_by)
+        yield (folder() / RECORD_FILE).read_bytes()
         yield json.dumps(told_by | {"dtype": "float16"}).encode()
         record: dict[str, Any] = {
             "files": {"vocab": "v", "merges": "m"},

@@ -1,4 +1,4 @@
-"""Every verb: its inverse gives back the very bits, and it says which shape it makes."""
+"""Every operation: its inverse gives back the very bits, and it says which shape it makes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converter.operations import (
+    OPERATIONS,
     PAD,
     SPLIT,
     SPLIT_HEADS,
     TRANSPOSE,
     TRANSPOSE_SPLIT_HEADS,
     UNSCRAMBLE,
-    VERBS,
+    Operation,
     Shape,
-    Verb,
 )
 from tests.params.strategies import dtype_of
 
@@ -34,66 +34,68 @@ def values(draw: st.DrawFn, shape: Shape) -> np.ndarray:
     return np.frombuffer(data, dtype, offset=1).reshape(shape)
 
 
-def applied(verb: Verb, sources: list[np.ndarray], shapes: list[Shape], number: int) -> list[bytes]:
-    """What the writer makes of the verb: the bytes of every target."""
-    if not verb.run:
-        return [made.tobytes() for made in verb.forward(sources, number)]
+def applied(
+    operation: Operation, sources: list[np.ndarray], shapes: list[Shape], number: int
+) -> list[bytes]:
+    """What the writer makes of the operation: the bytes of every target."""
+    if not operation.run:
+        return [made.tobytes() for made in operation.forward(sources, number)]
     (source,) = sources
     made = []
     for part, shape in enumerate(shapes):
-        run = verb.run(source.shape, part, number)
+        run = operation.run(source.shape, part, number)
         assert run.zeros + run.stop - run.start == math.prod(shape)
         flat = source.reshape(-1)[run.start : run.stop]
         made.append(bytes(run.zeros * source.itemsize) + flat.tobytes())
     return made
 
 
-@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS.keys())
+@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
 @given(data=st.data(), number=st.integers(1, 4), rows=st.integers(1, 5), columns=st.integers(1, 5))
 def test_a_verb_keeps_its_promises(
-    verb: Verb, data: st.DataObject, number: int, rows: int, columns: int
+    operation: Operation, data: st.DataObject, number: int, rows: int, columns: int
 ) -> None:
     shape = {SPLIT: (rows * number, columns), UNSCRAMBLE: (rows * number,)}.get(
-        verb, (rows, columns)
+        operation, (rows, columns)
     )
-    heads = {SPLIT_HEADS: columns, TRANSPOSE_SPLIT_HEADS: rows}.get(verb)
-    told = verb.target_shape(shape, number)
+    heads = {SPLIT_HEADS: columns, TRANSPOSE_SPLIT_HEADS: rows}.get(operation)
+    told = operation.target_shape(shape, number)
     if heads:  # the source cannot tell them: any that divide
         size = data.draw(st.sampled_from([n for n in range(1, heads + 1) if heads % n == 0]))
         assert told[1:] == (None, None)
         told = (told[0], heads // size, size)
     target = tuple(size for size in told if size is not None)
-    assert verb.source_shape(target, number) == shape
-    parts = {SPLIT: number, UNSCRAMBLE: 3}.get(verb, 1)
-    sources = [data.draw(values(shape)) for _ in range(verb.sources)]
-    made = applied(verb, sources, [target] * parts, number)
+    assert operation.source_shape(target, number) == shape
+    parts = {SPLIT: number, UNSCRAMBLE: 3}.get(operation, 1)
+    sources = [data.draw(values(shape)) for _ in range(operation.sources)]
+    made = applied(operation, sources, [target] * parts, number)
     assert [len(m) for m in made] == [math.prod(target) * sources[0].itemsize] * parts
-    if verb.run:
-        runs = [verb.run(shape, part, number) for part in range(parts)]
+    if operation.run:
+        runs = [operation.run(shape, part, number) for part in range(parts)]
         assert [(run.start, run.stop) for run in runs] == [
             (part * math.prod(shape) // parts, (part + 1) * math.prod(shape) // parts)
             for part in range(parts)
         ], "every value of the source, once and in order"
         with pytest.raises(TypeError, match="streamed"):
-            verb.forward(sources, number)
+            operation.forward(sources, number)
         return
     written = [np.frombuffer(m, sources[0].dtype).reshape(target) for m in made]
-    back = verb.inverse(written, number)
-    assert [b.shape for b in back] == [shape] * verb.sources
+    back = operation.inverse(written, number)
+    assert [b.shape for b in back] == [shape] * operation.sources
     assert [b.tobytes() for b in back] == [source.tobytes() for source in sources]
 
 
 @given(shape=st.lists(st.integers(0, 9), max_size=5).filter(lambda s: len(s) != 2))
-@pytest.mark.parametrize("verb", [TRANSPOSE, SPLIT_HEADS, TRANSPOSE_SPLIT_HEADS])
-def test_some_verbs_take_two_dimensions_only(verb: Verb, shape: list[int]) -> None:
+@pytest.mark.parametrize("operation", [TRANSPOSE, SPLIT_HEADS, TRANSPOSE_SPLIT_HEADS])
+def test_some_verbs_take_two_dimensions_only(operation: Operation, shape: list[int]) -> None:
     with pytest.raises(ValueError, match=f"2 dimensions, not {len(shape)}"):
-        verb.target_shape(tuple(shape), 0)
+        operation.target_shape(tuple(shape), 0)
 
 
-@pytest.mark.parametrize("verb", [PAD, SPLIT])
-def test_a_scalar_has_no_rows(verb: Verb) -> None:
+@pytest.mark.parametrize("operation", [PAD, SPLIT])
+def test_a_scalar_has_no_rows(operation: Operation) -> None:
     with pytest.raises(ValueError, match="at least 1 dimension"):
-        verb.target_shape((), 2)
+        operation.target_shape((), 2)
 
 
 def test_rows_that_do_not_split_are_refused() -> None:

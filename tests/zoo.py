@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import numpy as np
 from converter.params import load_params, read_index
 from converter.planning.plan import Plan, make_plan
 from converter.proof.reference.layers import Inputs, Outputs
+from converter.proof.reference.settings import REFERENCES
 from converter.tables.check import OUTPUTS
 from converter.tables.load import family_names, load_family
 from tools.figures import choice_of
@@ -22,17 +24,6 @@ ROOT = Path(__file__).parents[1] / "fixtures" / "zoo"
 MANIFEST: Mapping[str, Mapping[str, Any]] = json.loads((ROOT / "manifest.json").read_text())
 FAMILIES = [name for name in family_names() if "_1x" not in name]
 NAMES = sorted(MANIFEST)  # "0.8.3/bert_full": the folder is GluonNLP's version
-SETTINGS = {
-    "bert": {
-        "num_heads",
-        "activation",
-        "layer_norm_eps",
-        "decoder_layer_norm_eps",
-        "attention_biases",
-    },
-    "gpt2": {"num_heads", "activation", "layer_norm_eps"},
-    "xlnet": {"activation", "layer_norm_eps"},
-}
 
 
 def source(name: str) -> Path:
@@ -82,15 +73,36 @@ def recorded(name: str) -> Recording:
 def run(path: Path, recording: Recording, **changed: Any) -> Outputs:
     """The arithmetic on a source's tensors, with the settings that were recorded, or changed."""
     params = load_params(path)
-    arithmetic = arithmetic_of(params)
-    settings = {key: recording.about[key] for key in SETTINGS[arithmetic]} | changed
+    forward = forward_of(reference_of(params))
+    settings = recorded_settings(forward, recording.about) | changed
     inputs = settings.pop("inputs", recording.inputs)
-    forward = importlib.import_module(f"converter.proof.reference.{arithmetic}").forward
     outputs: Outputs = forward(params, prefix_of(params), inputs, **settings)
     return outputs
 
 
-def arithmetic_of(params: Mapping[str, np.ndarray]) -> str:
+def forward_of(reference: str) -> Callable[..., Outputs]:
+    """The forward pass of a reference, by its name."""
+    module = REFERENCES[reference].forward
+    forward: Callable[..., Outputs] = importlib.import_module(
+        f"converter.proof.reference.{module}"
+    ).forward
+    return forward
+
+
+def settings_of(forward: Callable[..., Outputs]) -> dict[str, bool]:
+    """The settings that a forward pass takes, and whether each has to be given."""
+    parameters = inspect.signature(forward).parameters.values()
+    return {p.name: p.default is p.empty for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+def recorded_settings(forward: Callable[..., Outputs], about: Mapping[str, Any]) -> dict[str, Any]:
+    """Those that a recording states, which are all that have to be given."""
+    names = settings_of(forward)
+    assert {name for name, required in names.items() if required} <= about.keys()
+    return {name: about[name] for name in names if name in about}
+
+
+def reference_of(params: Mapping[str, np.ndarray]) -> str:
     if any(name.endswith("_pos_embed.weight") for name in params):
         return "gpt2"
     return "xlnet" if any(name.endswith("_net.mask_embed") for name in params) else "bert"
@@ -99,7 +111,7 @@ def arithmetic_of(params: Mapping[str, np.ndarray]) -> str:
 def prefix_of(params: Mapping[str, np.ndarray]) -> str:
     """What stands before the name of a tensor that every model of its kind has."""
     ends = {"bert": "encoder.position_weight", "gpt2": "_pos_embed.weight", "xlnet": "mask_embed"}
-    end = ends[arithmetic_of(params)]
+    end = ends[reference_of(params)]
     (name,) = (name for name in params if name.endswith(end))
     return name.removesuffix(end)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,12 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from converter.api import plan_file
 from converter.params import load_params
+from converter.planning.file import plan_file
 from converter.planning.plan import Plan
 from converter.proof.reference.layers import Outputs
-from converter.tables.check import ARITHMETICS, OPTIONAL
-from tests.zoo import Recording, read_recording
+from tests.zoo import Recording, forward_of, read_recording, recorded_settings
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "zoo_1x"
 MANIFEST: Mapping[str, Mapping[str, Any]] = json.loads((ROOT / "manifest.json").read_text())
@@ -40,9 +38,9 @@ def recorded(name: str) -> Recording:
 def run(path: Path, family: str, recording: Recording, **changed: Any) -> Outputs:
     """The arithmetic on a source's tensors, with the settings that were recorded, or changed."""
     params = load_params(path)
-    settings = {key: recording.about[key] for key in ARITHMETICS[family] - OPTIONAL} | changed
+    forward = forward_of(family)
+    settings = recorded_settings(forward, recording.about) | changed
     inputs = settings.pop("inputs", recording.inputs)
-    forward = importlib.import_module(f"converter.proof.reference.{family}").forward
     outputs: Outputs = forward(params, prefix_of(params), inputs, **settings)
     return outputs
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +12,6 @@ import numpy as np
 from converter.params import load_params, read_index
 from converter.planning.plan import Plan, make_plan
 from converter.proof.reference.layers import Outputs
-from converter.tables.check import ARITHMETICS
 from converter.tables.load import load_family
 from tests import zoo
 
@@ -45,9 +43,9 @@ def plan_of(name: str, **choice: Any) -> Plan:
 def run(name: str, **changed: Any) -> Outputs:
     """The arithmetic on a fixture's tensors, with the settings that were recorded, or changed."""
     recording, plan = recorded(name), plan_of(name)
-    arithmetic = plan.table.arithmetic.name
+    forward = zoo.forward_of(plan.table.reference)
     about = recording.about
-    settings = {key: about[key] for key in ARITHMETICS[arithmetic] & about.keys()} | changed
+    settings = zoo.recorded_settings(forward, about) | changed
     inputs = settings.pop("inputs", recording.inputs)
     # In float64: a recording's own rounding, up to 5e-6 here, is then all that differs, whatever
     # this processor's kernels add up first.
@@ -55,8 +53,7 @@ def run(name: str, **changed: Any) -> Outputs:
         key: np.asarray(values, np.float64)
         for key, values in settings.pop("params", load_params(source(name))).items()
     }
-    forward = importlib.import_module(f"converter.proof.reference.{arithmetic}").forward
-    outputs: Outputs = forward(params, plan.prefix, inputs, **settings)
+    outputs: Outputs = forward(params, plan.match.prefix, inputs, **settings)
     return outputs
 
 

@@ -42,7 +42,7 @@ def choice_of(fixture: Path, stated: Mapping[str, Any]) -> dict[str, Any]:
         config = {"n_head": stated["num_attention_heads"]}
         config |= {key: stated[key] for key in ("activation_function",) if key in stated}
     elif stated["family"] == "xlnet":
-        config = {key: stated[key] for key in ("ff_activation",) if key in stated}
+        config = {"ff_activation": stated.get("ff_activation", "gelu_new")}
         if fixture.name.endswith("_untied"):
             config["tie_word_embeddings"] = False
     return {
@@ -65,7 +65,7 @@ def figure(fixture: Path, stated: dict[str, Any], out: Path) -> dict[str, Any]:
         "gluonnlp": stated["gluonnlp"],
         "transformers_class": plan.transformers_class,
         "heads": sorted({*plan.heads} - {head.name for head in plan.table.heads if head.absent}),
-        "exported": sorted(entry.name for entry in plan.exported),
+        "exported": sorted(entry.name for entry in plan.match.exported),
         "difference": max(d.max_abs_diff for d in golden.differences),
         "stated": max((d.max_abs_diff for d in golden.stated), default=None),
     }

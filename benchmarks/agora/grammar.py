@@ -18,15 +18,15 @@ from agora.tau_text import HOLE
 GOOD = ["good", "fine", "great", "lovely", "superb", "clever", "warm", "fresh", "bright", "funny"]
 BAD = ["bad", "poor", "awful", "dull", "weak", "stale", "cold", "bleak", "silly", "clumsy"]
 NOUNS = ["film", "plot", "cast", "song", "book", "play", "scene", "joke", "score", "end"]
-VERBS = ["was", "seemed", "felt", "looked"]
+OPERATIONS = ["was", "seemed", "felt", "looked"]
 EXTRA = ["very", "quite", "rather", "really"]
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-WORDS = [*SPECIAL, "the", "and", "not", "hardly", *GOOD, *BAD, *NOUNS, *VERBS, *EXTRA]
+WORDS = [*SPECIAL, "the", "and", "not", "hardly", *GOOD, *BAD, *NOUNS, *OPERATIONS, *EXTRA]
 
 
 def sentence(rng: np.random.Generator, rich: bool = True) -> str:
     """As "the film was not very good"; without `rich`, never a negation."""
-    words = ["the", str(rng.choice(NOUNS)), str(rng.choice(VERBS))]
+    words = ["the", str(rng.choice(NOUNS)), str(rng.choice(OPERATIONS))]
     if rich and rng.random() < 0.25:
         words.append(str(rng.choice(["not", "hardly"])))
     if rng.random() < 0.5:

@@ -15,12 +15,12 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from converter.api import convert, plan_file, verify
+from converter.api import convert, export, verify
 from converter.cli.inspect import families_command, inspect_command, printed
 from converter.cli.options import FILE, Size, common, shown_progress
 from converter.cli.tokenizer import tokenizer_command
 from converter.errors import ConvertError, ParityError
-from converter.export import export
+from converter.planning.file import plan_file
 from converter.planning.plan import Plan
 from converter.planning.steps import DTYPES
 from converter.report.record import ExportReport, Report, plan_json
@@ -127,7 +127,8 @@ def main(ctx: click.Context, /, **options: Any) -> None:
     """Convert, unless a subcommand is named."""
     if ctx.invoked_subcommand is not None:
         if any(ctx.get_parameter_source(o) is ParameterSource.COMMANDLINE for o in options):
-            raise click.UsageError(f"options of {ctx.invoked_subcommand} stand behind that word")
+            word = ctx.invoked_subcommand
+            raise click.UsageError(f"put the options of {word} after the word {word}")
         return
     if options["src"] is None and options["dst"] is None:
         click.echo(ctx.get_help())
@@ -149,7 +150,7 @@ def _convert(
     dst: Path,
     family: str | None,
     table: Path | None,
-    config: tuple[tuple[str, Any], ...],
+    config: dict[str, Any],
     gluonnlp_version: str | None,
     model_config: Path | None,
     part: str | None,
@@ -173,7 +174,7 @@ def _convert(
     choice: dict[str, Any] = dict(
         family=family,
         table=table,
-        config=dict(config),
+        config=config,
         dtype=dtype,
         gluonnlp_version=gluonnlp_version,
         model_config=model_config,
@@ -229,7 +230,7 @@ def verify_command(
     golden: Path | None,
     family: str | None,
     table: Path | None,
-    config: tuple[tuple[str, Any], ...],
+    config: dict[str, Any],
     gluonnlp_version: str | None,
     model_config: Path | None,
     atol: float,
@@ -251,7 +252,7 @@ def verify_command(
             golden=golden,
             family=family,
             table=table,
-            config=dict(config),
+            config=config,
             gluonnlp_version=gluonnlp_version,
             model_config=model_config,
             atol=atol,

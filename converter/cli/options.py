@@ -59,6 +59,14 @@ class Tolerance(click.ParamType[float]):
         return number
 
 
+def _once(_ctx: click.Context, _param: click.Parameter, given: Any) -> dict[str, Any]:
+    """The fields of `--config` with their values. One that is given twice says two things."""
+    fields = [key for key, _ in given]
+    if twice := [key for key in dict.fromkeys(fields) if fields.count(key) > 1]:
+        raise click.BadParameter(f"{', '.join(twice)}: given more than once; give it once")
+    return dict(given)
+
+
 def common(*names: str) -> Callable[[Any], Any]:
     """The options that more than one command has, by name."""
     options = {
@@ -71,6 +79,7 @@ def common(*names: str) -> Callable[[Any], Any]:
             "config",
             type=Settings(),
             multiple=True,
+            callback=_once,
             help="A field of Transformers' config that no tensor tells, such as "
             "num_attention_heads=8. Repeatable; recorded in the report.",
         ),

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from converter.add import add_json, add_tokenizer
+from converter.api import add_tokenizer
 from converter.cli.options import FILE, common
 from converter.errors import safe
+from converter.report.record import add_json
 from converter.report.terminal import token_line
 from converter.tokenizer import tokenizer_line
 

@@ -25,7 +25,9 @@ from filelock import FileLock, Timeout
 
 from converter.errors import WriteError
 
-OURS = "conversion.json"  # a directory with this file in it was written here, and may be replaced
+RECORD_FILE = (
+    "conversion.json"  # a directory with this file in it was written here, and may be replaced
+)
 AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2  # linux/fs.h; macOS sys/stdio.h
 
 
@@ -116,11 +118,11 @@ def _check_directory(destination: Path, force: bool) -> None:
             "choose a new directory in it"
         )
     empty = not any(destination.iterdir())
-    if empty or (force and (destination / OURS).is_file()):
+    if empty or (force and (destination / RECORD_FILE).is_file()):
         return
     if force:
         raise WriteError(
-            f"{destination}: exists and was not written by bort-convert (it has no {OURS}); "
+            f"{destination}: exists and was not written by bort-convert (it has no {RECORD_FILE}); "
             "--force replaces only what it wrote itself: remove it yourself or choose another --dst"
         )
     raise WriteError(f"{destination}: exists; choose another --dst, or --force to replace it")

@@ -165,7 +165,7 @@ def _arrays(
     for info in infos:
         name = _zip_name(info).removesuffix(".npy")
         if name in members:
-            raise ParamsError(f"{path}: the name {name!r} stands twice")
+            raise ParamsError(f"{path}: the name {name!r} is a duplicate")
         members[name] = info
 
     def read(name: str) -> TensorEntry:

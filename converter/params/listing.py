@@ -187,6 +187,6 @@ def _read_names(reader: _Reader, count: int) -> list[str]:
         (length,) = reader.unpack("Q", "the length of a name")
         name = reader.bytes(length, "a name").decode("utf-8", "surrogateescape")
         if name in names:
-            raise reader.fail(f"the name {name!r} stands twice")
+            raise reader.fail(f"the name {name!r} is a duplicate")
         names[name] = None
     return list(names)

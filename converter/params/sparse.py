@@ -42,7 +42,7 @@ def _check_rows(entry: TensorEntry, data: np.ndarray, rows: np.ndarray) -> None:
     _check_range(rows, entry.shape[0], "row")
     # In any order: real MXNet 1.5 and 1.9 write and read unsorted ones (fixtures/formats/).
     if len(np.unique(rows)) < len(rows):
-        raise ValueError("one of its row numbers stands twice")
+        raise ValueError("one of its row numbers is a duplicate")
 
 
 def _check_csr(
@@ -62,7 +62,7 @@ def _check_csr(
     # The first of a row follows the last of another.
     falls[indptr[(indptr > 0) & (indptr < len(columns))].astype(np.int64) - 1] = False
     if falls.any():
-        raise ValueError("its column numbers do not ascend, or one stands twice")
+        raise ValueError("its column numbers do not ascend, or one is a duplicate")
 
 
 def _check_range(numbers: np.ndarray, size: int, what: str) -> None:

@@ -75,7 +75,7 @@ class Weights:
             yield _swapped(piece, entry) if entry.swapped else piece
 
     def whole(self, entry: TensorEntry) -> np.ndarray:
-        """The dense tensor as an array of its own, for a verb that cannot do with pieces."""
+        """The dense tensor as an array of its own, for a operation that cannot do with pieces."""
         need_dense(self._index, entry)
         data = self._block(entry, entry)
         if entry.swapped:

@@ -7,13 +7,13 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from converter.planning.match import Fit
+from converter.planning.match import Match
 from converter.planning.model_yml import ModelConfig
 from converter.tables.table import Version
 
 
 def read_config(
-    chosen: Fit,
+    chosen: Match,
     overrides: Mapping[str, Any],
     version: Version | None,
     told: ModelConfig | None = None,
@@ -51,7 +51,7 @@ def read_config(
     return config, problems
 
 
-def _lacking(chosen: Fit, name: str) -> str:
+def _lacking(chosen: Match, name: str) -> str:
     table = chosen.table
     known = ", ".join(k.name for k in table.known)
     where = f", and these are not the sizes of a known model ({known})" if known else ""
@@ -59,16 +59,16 @@ def _lacking(chosen: Fit, name: str) -> str:
         where = f", and {chosen.known.name}, whose sizes these are, can have several"
     if any(statement.config == name for statement in table.model_config.values()):
         return (
-            f"{name} stands in no tensor{where}; GluonNLP wrote it into model.yml: give that file "
-            f"with --model-config FILE, or say it with --config {name}=VALUE"
+            f"the file does not store {name}{where}; GluonNLP wrote it into model.yml: give that "
+            f"file with --model-config FILE, or say it with --config {name}=VALUE"
         )
     return (
-        f"{name} stands in no tensor{where}; whoever trained the model knows it: give it with "
+        f"the file does not store {name}{where}; whoever trained the model knows it: give it with "
         f"--config {name}=N"
     )
 
 
-def read_statements(chosen: Fit, told: ModelConfig | None) -> tuple[dict[str, Any], list[str]]:
+def read_statements(chosen: Match, told: ModelConfig | None) -> tuple[dict[str, Any], list[str]]:
     """The config fields that `model.yml` tells beside the shapes, and what in it cannot be."""
     if told is None:
         return {}, []
@@ -116,7 +116,7 @@ def _divides(part: Any, whole: Any) -> bool:
     return _is_size(part) and _is_size(whole) and whole % part == 0
 
 
-def _contradictions(chosen: Fit, overrides: Mapping[str, Any]) -> Iterator[str]:
+def _contradictions(chosen: Match, overrides: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(overrides.keys() & {"architectures", "dtype", "model_type", "torch_dtype"}):
         yield f"--config {name} is not a choice: the table, the heads and --dtype settle it"
     if "label2id" in overrides:
@@ -133,7 +133,7 @@ def _contradictions(chosen: Fit, overrides: Mapping[str, Any]) -> Iterator[str]:
             )
 
 
-def _disagreements(chosen: Fit, name: str, value: Any, said: Any) -> Iterator[str]:
+def _disagreements(chosen: Match, name: str, value: Any, said: Any) -> Iterator[str]:
     """What is wrong with a value for a field, from a colon on; what was said for it is `said`."""
     table = chosen.table
     if name in chosen.sizes:

@@ -15,14 +15,14 @@ from converter.params import Index, TensorEntry
 from converter.planning.heads import chosen_heads, shared_names
 from converter.planning.numbering import Numbers, count_layers, expand, fill, numbers_of
 from converter.planning.scopes import Renamed, structural
-from converter.planning.shapes import Match, known_model, read_sizes, unequal_sizes
+from converter.planning.shapes import RowMatch, known_model, read_sizes, unequal_sizes
 from converter.tables.table import Head, Known, Part, Row, Table, Target, placeholders
 
 LISTED = 20  # problems of one kind that are spelled out; the rest is counted
 
 
 @dataclass(frozen=True)
-class Fit:
+class Match:
     """How a table fits an index. `problems` is empty when it fits whole.
 
     `sizes` are config fields read off shapes and layer numbers; `tied` pairs a second name with
@@ -41,7 +41,7 @@ class Fit:
     heads: tuple[Head, ...]
     absent: tuple[Head, ...]
     target: Target | None
-    matches: tuple[Match, ...]
+    rows: tuple[RowMatch, ...]
     tied: tuple[tuple[TensorEntry, TensorEntry], ...]
     exported: tuple[TensorEntry, ...]
     dropped: Mapping[str, str]
@@ -58,13 +58,13 @@ class Fit:
     @property
     def accounted(self) -> int:
         """How many tensors of the file the table explains."""
-        sources = {match.source.name for match in self.matches}
+        sources = {row.source.name for row in self.rows}
         return len(sources) + len(self.tied) + len(self.exported) + len(self.dropped)
 
 
-def fit(
+def match_table(
     index: Index, table: Table, config: Mapping[str, Any] | None = None, part: str | None = None
-) -> Fit:
+) -> Match:
     """Try every prefix of the table; the one that explains most of the file is the answer.
 
     `config` is the user's: it chooses between heads of the same names (`Head.instead_of`). So does
@@ -91,15 +91,15 @@ def _may_have(names: Renamed, part: Part) -> bool:
     return any(name.startswith(part.prefix) for name in names.index.tensors)
 
 
-def _undecided(index: Index, table: Table, problems: tuple[str, ...]) -> Fit:
-    return Fit(
+def _undecided(index: Index, table: Table, problems: tuple[str, ...]) -> Match:
+    return Match(
         table,
         index,
         prefix="",
         heads=(),
         absent=(),
         target=None,
-        matches=(),
+        rows=(),
         tied=(),
         exported=(),
         dropped={},
@@ -152,7 +152,7 @@ class _Attempt:
                 if name.startswith(second):
                     yield name, first + name.removeprefix(second)
 
-    def result(self) -> Fit:
+    def result(self) -> Match:
         matches, missing = self._match(self.table.rows, None)
         heads = [head for head in self.heads if not self._missing(head)]
         for head in heads:
@@ -194,14 +194,14 @@ class _Attempt:
             problems = [*unequal_sizes(heads, absent, sizes)]
         if not problems:
             problems = [*self._no_target(target, heads)]
-        return Fit(
+        return Match(
             self.table,
             self.renamed.index,
             self.prefix,
             heads=tuple(heads),
             absent=absent,
             target=target,
-            matches=tuple(matches),
+            rows=tuple(matches),
             tied=tied,
             exported=tuple(beside.values()),
             dropped=dropped,
@@ -220,7 +220,7 @@ class _Attempt:
         own = self.renamed.expected.get(name)
         return f"{name} (here it would be {own})" if own else name
 
-    def _match(self, rows: Iterable[Row], head: Head | None) -> tuple[list[Match], list[str]]:
+    def _match(self, rows: Iterable[Row], head: Head | None) -> tuple[list[RowMatch], list[str]]:
         matches, missing = [], []
         for row in rows:
             for source, numbers in expand(self._named(row.source, head), self.numbers):
@@ -231,7 +231,9 @@ class _Attempt:
                 for part, pattern in enumerate(row.targets):
                     target = fill(pattern, numbers)
                     entry = self.names[source]
-                    matches.append(Match(row.verb, entry, pattern, target, part, row.number))
+                    matches.append(
+                        RowMatch(row.operation, entry, pattern, target, part, row.number)
+                    )
             counted = [self.table.last.get(letter, letter) for letter in placeholders(row.source)]
             if not all(self.layers[letter] for letter in counted):
                 missing.append(self._named(row.source, head))
@@ -286,7 +288,10 @@ class _Attempt:
                 lacking = ", ".join(map(self._told, missing))
                 yield f"missing: {lacking} (the head {head.name!r} is there in part, not whole)"
         unexplained = [name for name in extra if name in left]
-        yield from _listed(unexplained, lambda n: f"extra: {n}, which no row of the table takes")
+        table = self.table.name
+        yield from _listed(
+            unexplained, lambda n: f"unexpected tensor {n}: no row of {table!r} matches it"
+        )
 
     def _missing(self, head: Head) -> list[str]:
         _, missing = self._match(head.rows, head)

@@ -10,57 +10,74 @@ from typing import Any
 import ml_dtypes
 
 from converter.errors import PlanError
-from converter.params import Index, TensorEntry
-from converter.planning.config import read_config, written_config
-from converter.planning.match import Fit, fit
+from converter.params import Index
+from converter.planning.assumptions import Assumed, assumptions
+from converter.planning.config import read_config, read_statements, written_config
+from converter.planning.match import Match, match_table
 from converter.planning.model_yml import ModelConfig, read_model_config
 from converter.planning.scopes import may_be
 from converter.planning.steps import Step, steps_of, usual_dtype
-from converter.tables.table import Table, Version
+from converter.planning.vocabulary import TokenizerSource
+from converter.tables.table import Table, Target, Version
 from converter.tables.unsupported import refused
 from converter.tokenizer import Prepared
 
 LAST_OF_0 = 10  # GluonNLP 0.10 is the last of 0.x
-BESIDE = "not_converted.safetensors"  # what the target has no place for, under its own names
+UNCONVERTED_FILE = (
+    "not_converted.safetensors"  # what the target has no place for, under its own names
+)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that will happen to a file.
+    """Everything that will happen to a file: how a table matches it, and what follows.
 
-    `config` is what config.json will say; `overrides` is the part of it the user gave. `tied`
-    pairs are (second name, first name): equal by assumption, checked when the bytes are read.
-    `zero` are left out as all zeros, by the same assumption. `exported` are written beside the
-    model under their own names, for the reason that `export_reason` gives. `gluonnlp` is the
-    version that the user gave; `version` what the table says about it; `named_by` the one that the
-    names tell, a key of `converter.planning.scopes.VERSIONS`. Without a `tokenizer`,
-    `no_tokenizer` says why.
+    `config` is what config.json will say; `overrides` is the part of it the user gave, `assumed`
+    what no tensor tells and nobody gave. Of the match, the `tied` pairs are equal by assumption,
+    checked when the bytes are read, and so are the zeros of `zero`; `exported` are written beside
+    the model under their own names. `known` is the published model whose sizes these are, where the
+    config is its own too. `gluonnlp` is the version that the user gave; `version` what the table
+    says about it. Without a `tokenizer`, `no_tokenizer` says why.
     """
 
-    index: Index
-    table: Table
-    prefix: str
-    heads: tuple[str, ...]
+    match: Match
     known: str | None
-    transformers_class: str
-    init: Mapping[str, Any]
-    outputs: Mapping[str, str]
     steps: tuple[Step, ...]
-    tied: tuple[tuple[TensorEntry, TensorEntry], ...]
-    exported: tuple[TensorEntry, ...]
-    export_reason: str
-    dropped: Mapping[str, str]
-    zero: tuple[TensorEntry, ...]
     config: Mapping[str, Any]
     overrides: Mapping[str, Any]
     dtype: str
     gluonnlp: str | None = None
     version: Version | None = None
-    named_by: str | None = None
     model_config: ModelConfig | None = None
-    part: str | None = None
+    assumed: tuple[Assumed, ...] = ()
     tokenizer: Prepared | None = None
     no_tokenizer: str = ""
+
+    @property
+    def index(self) -> Index:
+        """What is in the file; its keys are structural names."""
+        return self.match.index
+
+    @property
+    def table(self) -> Table:
+        """The family's table."""
+        return self.match.table
+
+    @property
+    def target(self) -> Target:
+        """Which class is written; a match without one makes no plan."""
+        assert self.match.target is not None
+        return self.match.target
+
+    @property
+    def transformers_class(self) -> str:
+        """The name of the class that is written."""
+        return self.target.transformers_class
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The names of the heads that the file has."""
+        return tuple(head.name for head in self.match.heads)
 
     @property
     def nbytes(self) -> int:
@@ -68,11 +85,11 @@ class Plan:
         return sum(step.nbytes for step in self.steps)
 
     def rows(self) -> Iterator[tuple[Step, ...]]:
-        """The steps that come of the same sources by the same verb, together, in order."""
+        """The steps that come of the same sources by the same operation, together, in order."""
         together: dict[Any, list[Step]] = {}
         for step in self.steps:
             if step.sources:
-                key = step.verb, *(source.name for source in step.sources)
+                key = step.operation, *(source.name for source in step.sources)
                 together.setdefault(key, []).append(step)
         for steps in together.values():
             yield tuple(sorted(steps, key=lambda step: step.part))
@@ -81,7 +98,7 @@ class Plan:
         """What the file cannot tell and the user did not say."""
         if self.gluonnlp is None:
             for version in self.table.versions:
-                if version.text and may_be(self.named_by, version.versions):
+                if version.text and may_be(self.match.version, version.versions):
                     yield version.text
 
 
@@ -93,13 +110,15 @@ def make_plan(
     gluonnlp: str | None = None,
     model_config: Path | ModelConfig | None = None,
     part: str | None = None,
+    tokenizer: TokenizerSource | None = None,
 ) -> Plan:
     """Choose among `tables` the one that fits `index`, and settle every tensor and config field.
 
     `overrides` are config fields by Transformers' own names; `dtype` is a key of `DTYPES`;
     `gluonnlp` is the version of GluonNLP that the model was trained under, such as `"0.9"`;
     `model_config` the model's `model.yml`, read when the table says what stands in it; `part` the
-    model to convert of a file with several.
+    model to convert of a file with several; `tokenizer` says where one is to come from, and without
+    it none is planned.
     Raises `PlanError` with every problem at once; the choice is never a guess.
     """
     gluonnlp = _release(gluonnlp) if gluonnlp else None
@@ -125,29 +144,28 @@ def make_plan(
     known = chosen.known
     if known and any(config[key] != value for key, value in known.config.items()):
         known = None
+    written = written_config(config, chosen.target.transformers_class, usual_dtype(steps).name)
+    prepared, why = None, ""
+    if tokenizer is not None:
+        name = known.name if known else None
+        prepared, why = tokenizer.choose(chosen, written, overrides, gluonnlp, name)
+    ids = prepared.ids if prepared else {}  # the vocabulary tells these
+    written |= ids
+    given = frozenset({*overrides, *read_statements(chosen, model_config)[0]})
+    assumed = assumptions(chosen, config, version, given, gluonnlp)
     return Plan(
-        index=chosen.index,
-        table=chosen.table,
-        prefix=chosen.prefix,
-        heads=tuple(head.name for head in chosen.heads),
+        match=chosen,
         known=known.name if known else None,
-        transformers_class=chosen.target.transformers_class,
-        init=chosen.target.init,
-        outputs=chosen.target.outputs,
         steps=tuple(steps),
-        tied=chosen.tied,
-        exported=chosen.exported,
-        export_reason=chosen.export_reason,
-        dropped=chosen.dropped,
-        zero=chosen.zero,
-        config=written_config(config, chosen.target.transformers_class, usual_dtype(steps).name),
+        config=written,
         overrides=dict(overrides),
         dtype=dtype,
         gluonnlp=gluonnlp,
         version=version,
         model_config=model_config,
-        part=chosen.part,
-        named_by=chosen.version,
+        assumed=tuple(a for a in assumed if a.field not in ids),
+        tokenizer=prepared,
+        no_tokenizer=why,
     )
 
 
@@ -168,8 +186,8 @@ def _release(told: str) -> str:
 
 def _choose(
     index: Index, tables: Sequence[Table], overrides: Mapping[str, Any], part: str | None
-) -> Fit:
-    fits = [fit(index, table, overrides, part) for table in tables]
+) -> Match:
+    fits = [match_table(index, table, overrides, part) for table in tables]
     whole = [f for f in fits if not f.problems]
     candidates = whole if len(whole) <= 1 else [f for f in whole if f.known] or whole
     if len(candidates) == 1:
@@ -196,9 +214,9 @@ def _choose(
     return closest
 
 
-def _not_floating(chosen: Fit) -> Iterator[str]:
+def _not_floating(chosen: Match) -> Iterator[str]:
     exported = {entry.name for entry in chosen.exported}
-    sources = (match.source for match in chosen.matches)
+    sources = (match.source for match in chosen.rows)
     for source in (*sources, *chosen.zero, *chosen.exported):
         dtype, storage = source.dtype, source.storage
         if storage != "dense":

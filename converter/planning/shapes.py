@@ -7,19 +7,19 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from converter.operations import VERBS
+from converter.operations import OPERATIONS
 from converter.params import TensorEntry
 from converter.tables.table import Head, Known, More, Size, Table, fields_of, size_of
 
 
 @dataclass(frozen=True)
-class Match:
+class RowMatch:
     """One target of a row met in the file: `pattern` as the table has it, `target` expanded.
 
     `part`: which of the row's targets it is; `number`: the row's argument.
     """
 
-    verb: str
+    operation: str
     source: TensorEntry
     pattern: str
     target: str
@@ -28,16 +28,16 @@ class Match:
 
 
 def read_sizes(
-    table: Table, matches: list[Match], layers: Mapping[str, int]
+    table: Table, matches: list[RowMatch], layers: Mapping[str, int]
 ) -> tuple[dict[str, int], list[str]]:
     """Config fields by majority of the shapes, and a line for each tensor that disagrees."""
     votes: dict[str, Counter[int]] = defaultdict(Counter)
-    fitting: list[Match] = []
+    fitting: list[RowMatch] = []
     wrong = []
     for match in matches:
-        verb, pattern = VERBS[match.verb], table.sizes[match.pattern]
+        operation, pattern = OPERATIONS[match.operation], table.sizes[match.pattern]
         try:
-            shape = verb.target_shape(match.source.shape, match.number)
+            shape = operation.target_shape(match.source.shape, match.number)
         except ValueError as error:
             wrong.append(f"wrong shape: {match.source.name} is {match.source.shape}: {error}")
             continue
@@ -65,12 +65,12 @@ def _most(votes: Mapping[str, Counter[int]]) -> dict[str, int]:
 
 
 def _divided(
-    matches: list[Match], table: Table, sizes: Mapping[str, int]
+    matches: list[RowMatch], table: Table, sizes: Mapping[str, int]
 ) -> Mapping[str, Counter[int]]:
     """Votes for fields that stand in products alone: what the other factors leave of them."""
     votes: dict[str, Counter[int]] = defaultdict(Counter)
     for match in matches:
-        shape = VERBS[match.verb].target_shape(match.source.shape, match.number)
+        shape = OPERATIONS[match.operation].target_shape(match.source.shape, match.number)
         for product, size in zip(table.sizes[match.pattern], shape, strict=True):
             unknown = [field for field in fields_of(product) if field not in sizes]
             if isinstance(product, tuple) and len(unknown) == 1 and size:
@@ -80,9 +80,13 @@ def _divided(
     return votes
 
 
-def _disagrees(match: Match, table: Table, sizes: Mapping[str, int]) -> Iterator[str]:
+def _disagrees(match: RowMatch, table: Table, sizes: Mapping[str, int]) -> Iterator[str]:
     """A line when the source's shape is not the one that makes the target the sizes ask for."""
-    verb, name, pattern = VERBS[match.verb], match.source.name, table.sizes[match.pattern]
+    operation, name, pattern = (
+        OPERATIONS[match.operation],
+        match.source.name,
+        table.sizes[match.pattern],
+    )
     if 0 in match.source.shape:
         yield f"wrong shape: {name} is empty: {match.source.shape}"
         return
@@ -92,9 +96,10 @@ def _disagrees(match: Match, table: Table, sizes: Mapping[str, int]) -> Iterator
         yield f"wrong shape: {name} is {match.source.shape}: no tensor tells {', '.join(untold)}"
         return
     expected = tuple(size for size in wanted if size is not None)
-    if verb.source_shape(expected, match.number) != match.source.shape:
+    if operation.source_shape(expected, match.number) != match.source.shape:
         made = tuple(
-            "?" if s is None else s for s in verb.target_shape(match.source.shape, match.number)
+            "?" if s is None else s
+            for s in operation.target_shape(match.source.shape, match.number)
         )
         why = ", ".join(f"{_spelt(f)} = {e}" for f, e in zip(pattern, expected, strict=True))
         yield f"wrong shape: {name} makes {made}, expected {expected} ({why})"
@@ -108,7 +113,7 @@ def unequal_sizes(
         for one, other in head.equal:
             if sizes.get(one) != sizes.get(other):
                 names = ", ".join(head.sources())
-                yield f"extra: {names}: {_differ(one, other, sizes)}"
+                yield f"unexpected: {names}: {_differ(one, other, sizes)}"
     for head in absent:
         for one, other in head.absent.equal if head.absent else ():
             if sizes.get(one) != sizes.get(other):

@@ -12,7 +12,7 @@ import ml_dtypes
 import numpy as np
 
 from converter.params import TensorEntry
-from converter.planning.match import Fit
+from converter.planning.match import Match
 from converter.planning.numbering import expand
 from converter.tables.table import Version, size_of
 
@@ -26,13 +26,13 @@ DTYPES: Mapping[str, np.dtype | None] = {
 
 @dataclass(frozen=True)
 class Step:
-    """One tensor of the target: part `part` of what `verb` makes of `sources`, in `dtype`.
+    """One tensor of the target: part `part` of what `operation` makes of `sources`, in `dtype`.
 
-    No source: it is all zeros, or with the verb `identity` ones on the diagonal.
-    `number` is the verb's argument.
+    No source: it is all zeros, or with the operation `identity` ones on the diagonal.
+    `number` is the operation's argument.
     """
 
-    verb: str
+    operation: str
     sources: tuple[TensorEntry, ...]
     target: str
     dtype: np.dtype
@@ -64,7 +64,7 @@ class Step:
 
 
 def steps_of(
-    chosen: Fit, config: Mapping[str, Any], dtype: str, version: Version | None
+    chosen: Match, config: Mapping[str, Any], dtype: str, version: Version | None
 ) -> tuple[list[Step], list[str]]:
     """The steps of a fit without problems; problems are zeros of a size that nothing tells."""
     wanted = DTYPES[dtype]
@@ -82,7 +82,7 @@ def steps_of(
 
     steps = [
         Step(
-            match.verb,
+            match.operation,
             (match.source,),
             match.target.removeprefix(strip),
             wanted or match.source.dtype,
@@ -90,19 +90,19 @@ def steps_of(
             match.part,
             match.number,
         )
-        for match in chosen.matches
+        for match in chosen.rows
     ]
     if version and version.unscramble:
         steps = [*_unscrambled(chosen, steps, config[version.heads], version)]
     usual = wanted or usual_dtype(steps)
-    for verb, pattern in _constants(chosen):
+    for operation, pattern in _constants(chosen):
         for target, _ in expand(pattern, chosen.numbers):
-            steps.append(Step(verb, (), target.removeprefix(strip), usual, shape_of(pattern)))
+            steps.append(Step(operation, (), target.removeprefix(strip), usual, shape_of(pattern)))
     return steps, [*dict.fromkeys(problems)]
 
 
-def _constants(chosen: Fit) -> Iterator[tuple[str, str]]:
-    """What the target has and the source has not: the verb that makes it, and its name."""
+def _constants(chosen: Match) -> Iterator[tuple[str, str]]:
+    """What the target has and the source has not: the operation that makes it, and its name."""
     yield from (("zeros", pattern) for pattern in chosen.table.zeros)
     for head in chosen.absent:
         if head.absent:
@@ -111,7 +111,7 @@ def _constants(chosen: Fit) -> Iterator[tuple[str, str]]:
 
 
 def _unscrambled(
-    chosen: Fit, steps: Iterable[Step], heads: int, version: Version
+    chosen: Match, steps: Iterable[Step], heads: int, version: Version
 ) -> Iterator[Step]:
     """The steps, those of a scrambled bias replaced: it needs all three biases of its layer."""
     names = chosen.index.tensors
@@ -125,7 +125,7 @@ def _unscrambled(
         together = triples.get(step.sources[0].name)
         if together:
             part = together.index(step.sources[0])
-            step = replace(step, verb="unscramble", sources=together, part=part, number=heads)
+            step = replace(step, operation="unscramble", sources=together, part=part, number=heads)
         yield step
 
 

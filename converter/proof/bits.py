@@ -15,14 +15,13 @@ from typing import BinaryIO
 import numpy as np
 from safetensors import SafetensorError
 
-from converter.operations import VERBS
+from converter.operations import OPERATIONS
 from converter.params import Weights
 from converter.params.weights import PIECE
-from converter.planning.plan import BESIDE, Plan
+from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.planning.steps import Step
 from converter.proof.bytes import same_bytes
 from converter.proof.copies import check_copies
-from converter.writing.model import constant, is_zero
 from converter.writing.safetensors import CODES
 from converter.writing.shards import INDEX, WEIGHTS, stored_in
 
@@ -52,13 +51,13 @@ def check_bits(plan: Plan, directory: Path) -> Bits:
         sha256 = other.submit(_sha256, plan.index.path)
         try:
             problems = [*_unaccounted(plan), *_differences(plan, directory)]
-            problems += _exported(plan, directory / BESIDE)
+            problems += _exported(plan, directory / UNCONVERTED_FILE)
         except (OSError, SafetensorError, ValueError) as error:
             file = INDEX if (directory / INDEX).exists() else WEIGHTS
             problems = [f"{file} cannot be read: {error}"]
         rows = [*plan.rows()]
         cast = sum(len(steps[0].sources) for steps in rows if steps[0].casts)
-        identical = sum(len(steps[0].sources) for steps in rows) - cast + len(plan.exported)
+        identical = sum(len(steps[0].sources) for steps in rows) - cast + len(plan.match.exported)
         return Bits(not problems, identical, cast, tuple(problems), sha256.result())
 
 
@@ -69,8 +68,8 @@ def _sha256(path: Path) -> str:
 
 def _unaccounted(plan: Plan) -> Iterator[str]:
     used = {step.source.name for step in plan.steps if step.source}
-    used |= {second.name for second, _ in plan.tied} | {*plan.dropped}
-    used |= {entry.name for entry in plan.exported}
+    used |= {second.name for second, _ in plan.match.tied} | {*plan.match.dropped}
+    used |= {entry.name for entry in plan.match.exported}
     for entry in plan.index.tensors.values():
         if entry.name not in used:
             yield f"{entry.name} is nowhere in the target"
@@ -78,10 +77,10 @@ def _unaccounted(plan: Plan) -> Iterator[str]:
 
 def _exported(plan: Plan, path: Path) -> Sequence[str]:
     """What is wrong with the heads that were written under their own names."""
-    if not plan.exported:
+    if not plan.match.exported:
         return [f"{path.name} should not be there"] if path.exists() else []
     with Weights(plan.index) as weights:
-        names = {entry.name: entry for entry in plan.exported}
+        names = {entry.name: entry for entry in plan.match.exported}
         return check_copies(names, weights, path, npz=False).problems
 
 
@@ -141,8 +140,8 @@ def _differences(plan: Plan, directory: Path) -> Iterator[str]:
             elif (stored.code, stored.shape) != (CODES[step.dtype.name], step.shape):
                 yield f"{step.target} is {stored.code} {list(stored.shape)}, not as planned"
             elif step.source is None:
-                if not same_bytes(constant(step), stored.pieces()):
-                    yield f"{step.target} should be {NAMED.get(step.verb, 'all zeros')}"
+                if not _is_constant(step, stored):
+                    yield f"{step.target} should be {NAMED.get(step.operation, 'all zeros')}"
                 continue
             else:
                 continue
@@ -150,12 +149,21 @@ def _differences(plan: Plan, directory: Path) -> Iterator[str]:
         for steps in plan.rows():
             if not wrong & {step.target for step in steps}:
                 yield from _come_back(steps, weights, [there[s.target] for s in steps])
-        for second, first in plan.tied:
+        for second, first in plan.match.tied:
             if not same_bytes(weights.pieces(second), weights.pieces(first)):
                 yield f"{second.name} differs from {first.name}, which stands for it"
-        for entry in plan.zero:
-            if not is_zero(weights.pieces(entry), entry.dtype):
+        for entry in plan.match.zero:
+            pieces = weights.pieces(entry)
+            if any(np.frombuffer(piece, entry.dtype).any() for piece in pieces):
                 yield f"{entry.name} is not all zeros, and was left out"
+
+
+def _is_constant(step: Step, stored: _Stored) -> bool:
+    """Whether a tensor without a source is what its step says: zeros, or the identity."""
+    if step.operation != "identity":
+        return not any(np.frombuffer(piece, np.uint8).any() for piece in stored.pieces())
+    values = np.frombuffer(b"".join(stored.pieces()), step.dtype).reshape(step.shape)
+    return bool(np.array_equal(values, np.eye(*step.shape, dtype=step.dtype)))
 
 
 def _come_back(steps: Sequence[Step], weights: Weights, stored: Sequence[_Stored]) -> Iterator[str]:
@@ -164,13 +172,13 @@ def _come_back(steps: Sequence[Step], weights: Weights, stored: Sequence[_Stored
     `steps` are all of one row; of a cast, the cast source is expected.
     """
     first, targets = steps[0], " and ".join(step.target for step in steps)
-    verb = VERBS[first.verb]
-    if not verb.run:
+    operation = OPERATIONS[first.operation]
+    if not operation.run:
         written = [
             np.frombuffer(b"".join(where.pieces()), step.dtype).reshape(step.shape)
             for step, where in zip(steps, stored, strict=True)
         ]
-        restored = verb.inverse(written, first.number)
+        restored = operation.inverse(written, first.number)
         for source, values in zip(first.sources, restored, strict=True):
             expected = first.cast(weights.whole(source))
             if values.shape != expected.shape or values.tobytes() != expected.tobytes():
@@ -179,7 +187,7 @@ def _come_back(steps: Sequence[Step], weights: Weights, stored: Sequence[_Stored
     (source,) = first.sources
     end = 0  # up to where the targets, one after the other, give the source's values
     for step, where in zip(steps, stored, strict=True):
-        run = verb.run(source.shape, step.part, step.number)
+        run = operation.run(source.shape, step.part, step.number)
         begin, itemsize = run.zeros * step.dtype.itemsize, source.dtype.itemsize
         if any(map(any, where.pieces(0, begin))):
             yield f"the rows before those of {source.name} should be zeros in {step.target}"

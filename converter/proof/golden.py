@@ -19,14 +19,15 @@ import numpy as np
 from converter.errors import ConvertError
 from converter.planning.plan import Plan
 from converter.proof.parity import Difference, compare
-from converter.proof.reference.layers import Domain, Inputs, Outputs
-from converter.proof.sides import run_source, run_target, source_domain, source_settings
+from converter.proof.reference.layers import Inputs, InputSpec, Outputs
+from converter.proof.reference.settings import source_settings
+from converter.proof.sides import run_source, run_target, source_input_spec
 from converter.tables.check import DECODER_EMBEDDINGS, EMBEDDINGS, OUTPUTS
 
 
 @dataclass(frozen=True)
 class GoldenCheck:
-    """`differences` are judged against `atol`; `stated` are known limits, measured only.
+    """`differences` are judged against `atol`; `stated` are known differences, measured only.
 
     `recorded` is what the file says about where it was made.
     """
@@ -42,7 +43,7 @@ class GoldenCheck:
 def check_golden(plan: Plan, model: Any, path: Path, atol: float) -> GoldenCheck:
     """Run the converted model on the recorded ids. Raises `ConvertError` for a bad file.
 
-    An output with a known limit (GluonNLP's setting, which Transformers lacks) is judged on
+    An output with a known difference (GluonNLP's setting, which Transformers lacks) is judged on
     GluonNLP's arithmetic with the recorded setting; its distance to Transformers is stated.
     """
     arrays, recorded = _read(path)
@@ -52,12 +53,12 @@ def check_golden(plan: Plan, model: Any, path: Path, atol: float) -> GoldenCheck
     own = {EMBEDDINGS, DECODER_EMBEDDINGS}
     raw = {d.output: d for d in compare(golden, target, inputs) if d.output not in own}
     limited = {}
-    for limit in plan.table.limits:
-        if limit.output in raw:
-            setting = recorded.get(limit.setting) or source_settings(plan)[limit.setting]
-            source = run_source(plan, inputs, settings={limit.setting: setting})
+    for known in plan.table.known_differences:
+        if known.output in raw:
+            setting = recorded.get(known.setting) or source_settings(plan)[known.setting]
+            source = run_source(plan, inputs, settings={known.setting: setting})
             found = {d.output: d for d in compare(golden, source, inputs)}
-            limited[limit.output] = found[limit.output]
+            limited[known.output] = found[known.output]
     differences = tuple(limited.get(name, d) for name, d in raw.items())
     problems = [
         f"{d.output} differs from the recorded one by {d.max_abs_diff:.3g}, "
@@ -88,20 +89,20 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _inputs(plan: Plan, path: Path, arrays: dict[str, np.ndarray]) -> Inputs:
-    domain = source_domain(plan)
+    spec = source_input_spec(plan)
     _need(path, arrays, input_ids=2, valid_length=1, hidden_states=4)
-    ids, lengths = _ids(plan, domain, path, arrays, "input_ids", "valid_length")
+    ids, lengths = _ids(plan, spec, path, arrays, "input_ids", "valid_length")
     types = arrays["token_types"].astype(np.int64) if "token_types" in arrays else None
-    if (types is None) != (domain.token_types == 0):
+    if (types is None) != (spec.token_types == 0):
         raise ConvertError(f"{path}: the golden and this model differ in having token types")
     if types is not None and not (
-        types.shape == ids.shape and types.min() >= 0 and types.max() < domain.token_types
+        types.shape == ids.shape and types.min() >= 0 and types.max() < spec.token_types
     ):
-        raise ConvertError(f"{path}: token_types are outside this model's ({domain.token_types})")
-    if not domain.decoder:
+        raise ConvertError(f"{path}: token_types are outside this model's ({spec.token_types})")
+    if not spec.decoder:
         return Inputs(ids, lengths, types)
     _need(path, arrays, decoder_ids=2, decoder_valid_length=1, decoder_states=4)
-    decoder = _ids(plan, domain, path, arrays, "decoder_ids", "decoder_valid_length")
+    decoder = _ids(plan, spec, path, arrays, "decoder_ids", "decoder_valid_length")
     if len(decoder[0]) != len(ids):
         raise ConvertError(f"{path}: decoder_ids {decoder[0].shape} do not suit {ids.shape} ids")
     return Inputs(ids, lengths, types, *decoder)
@@ -115,7 +116,7 @@ def _need(path: Path, arrays: dict[str, np.ndarray], **dimensions: int) -> None:
 
 def _ids(
     plan: Plan,
-    domain: Domain,
+    spec: InputSpec,
     path: Path,
     arrays: dict[str, np.ndarray],
     name: str,
@@ -124,7 +125,7 @@ def _ids(
     """Ids and valid lengths. Raises `ConvertError` for what the model cannot be given."""
     ids, lengths = arrays[name].astype(np.int64), arrays[lengths_name].astype(np.int64)
     vocabulary = plan.config["vocab_size"]
-    too_long = domain.max_length is not None and ids.shape[1] > domain.max_length
+    too_long = spec.max_length is not None and ids.shape[1] > spec.max_length
     if ids.size == 0 or len(ids) != len(lengths) or too_long:
         raise ConvertError(f"{path}: {name} {ids.shape} do not suit this model or {lengths_name}")
     if (

@@ -42,7 +42,7 @@ def check_names(plan: Plan, directory: Path) -> Names:
         tensors = len(expected)
         # One tensor under several names: Transformers 5 has as many parameters, 4 shares one.
         copies = [
-            {step.target for step in steps} for steps in plan.rows() if steps[0].verb == "copy"
+            {step.target for step in steps} for steps in plan.rows() if steps[0].operation == "copy"
         ]
         problems += _differences(expected, written, copies)
     except ConvertError:
@@ -80,7 +80,12 @@ def _expected_names(plan: Plan) -> dict[frozenset[str], tuple[int, ...]]:
             raise ValueError(
                 f"--config {unknown[0]}: {cls.config_class.__name__} has no such field"
             )
-        model = cls(cls.config_class.from_dict(dict(plan.config)), **plan.init)
+        if plan.config.get("model_type") != defaults.model_type:  # by which AutoModel finds it
+            raise ValueError(
+                f"config.json says model_type {plan.config.get('model_type')!r}, and the class is "
+                f"of the type {defaults.model_type!r}"
+            )
+        model = cls(cls.config_class.from_dict(dict(plan.config)), **plan.target.init)
         model.tie_weights()
         state = model.state_dict(keep_vars=True)
     names: dict[int, set[str]] = {}

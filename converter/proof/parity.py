@@ -17,21 +17,16 @@ import numpy as np
 
 from converter.planning.plan import Plan
 from converter.proof.reference.layers import Inputs, Outputs
-from converter.proof.sides import (
-    expressible_settings,
-    run_source,
-    run_target,
-    source_domain,
-    source_settings,
-)
+from converter.proof.reference.settings import expressible_settings, source_settings
+from converter.proof.sides import run_source, run_target, source_input_spec
 from converter.tables.check import DECODER_EMBEDDINGS, EMBEDDINGS, OUTPUTS
 from converter.tables.table import Golden
 
 SEED = 20201022  # any fixed number: the same check every time
-TAPS = "projections"
+DENSE_OUTPUTS = "projections"
 # float32 has 7 digits: where trained models have values in the hundreds and more (GPT-2's residual,
 # the keys of a MiniLM), two correct sums differ by more. Larger values count in this measure.
-ORDINARY = 10.0
+RELATIVE_ABOVE = 10.0
 
 
 @dataclass(frozen=True)
@@ -52,7 +47,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Limits:
+class MeasuredDifference:
     """What Transformers cannot express: the difference GluonNLP's own setting would make."""
 
     text: str
@@ -69,6 +64,7 @@ class Parity:
     The rest is measured and stated.
 
     `rounding`: what the cast of `--dtype` does to the outputs (empty without a cast).
+    `unproven`: logits of the class that the reference does not give: nothing is shown of them.
     `published`: the published model this one is compared with, and `is_published` the answer
     (None: the table has no golden).
     """
@@ -79,11 +75,12 @@ class Parity:
     batch: int
     valid_lengths: tuple[int, ...]
     differences: tuple[Difference, ...]
-    limits: tuple[Limits, ...]
+    known_differences: tuple[MeasuredDifference, ...]
     rounding: tuple[Difference, ...]
     published: str | None
     is_published: bool | None
     problems: tuple[str, ...]
+    unproven: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,7 +89,7 @@ class SourceSide:
 
     inputs: Inputs
     reference: Outputs
-    limits: tuple[Limits, ...]
+    known_differences: tuple[MeasuredDifference, ...]
     rounding: tuple[Difference, ...]
 
 
@@ -104,9 +101,9 @@ def run_source_side(plan: Plan) -> SourceSide:
     rounding: tuple[Difference, ...] = ()
     if any(step.casts for step in plan.steps):
         uncast = run_source(plan, inputs, cast=False, kept=kept)
-        rounding = tuple(d for d in compare(uncast, reference, inputs) if d.output != TAPS)
-    limits = tuple(_limits(plan, reference, inputs, kept))
-    return SourceSide(inputs, reference, limits, rounding)
+        rounding = tuple(d for d in compare(uncast, reference, inputs) if d.output != DENSE_OUTPUTS)
+    known = tuple(_known_differences(plan, reference, inputs, kept))
+    return SourceSide(inputs, reference, known, rounding)
 
 
 def check_parity(
@@ -136,28 +133,33 @@ def check_parity(
         batch=len(source.inputs.input_ids),
         valid_lengths=tuple(int(n) for n in source.inputs.valid_length),
         differences=differences,
-        limits=source.limits,
+        known_differences=source.known_differences,
         rounding=source.rounding,
         published=golden.of if golden else None,
         is_published=_is_published(golden, model) if golden else None,
         problems=tuple(problems),
+        unproven=outputs.unproven,
     )
 
 
 def _inputs(plan: Plan) -> Inputs:
-    domain = source_domain(plan)
-    length = min(domain.length, domain.max_length or domain.length)
-    lengths = _lengths(length)[: domain.batch]
+    spec = source_input_spec(plan)
+    length = min(spec.length, spec.max_length or spec.length)
+    lengths = _lengths(length)[: spec.batch]
     random = np.random.default_rng(SEED)
     words = np.arange(plan.config["vocab_size"])
-    words = np.setdiff1d(words, [plan.config.get(field, -1) for field in plan.table.untested])
+    left_out = [plan.config.get(field, -1) for field in plan.table.untested]
+    if any(step.operation == "pad" for step in plan.steps if step.source):
+        # So that the target counts its positions itself: told which, it would hide a wrong offset
+        left_out.append(plan.config.get("pad_token_id", -1))
+    words = np.setdiff1d(words, left_out)
     ids = random.choice(words, (len(lengths), length))
-    types = random.integers(0, domain.token_types, ids.shape) if domain.token_types else None
-    if not domain.decoder:
+    types = random.integers(0, spec.token_types, ids.shape) if spec.token_types else None
+    if not spec.decoder:
         return Inputs(ids, lengths, types)
     # Of another length than the encoder's, so that no output of one can pass for one of the other.
     decoder_length = max(1, 3 * length // 4)
-    decoder_lengths = np.roll(_lengths(decoder_length)[: domain.batch], 1)
+    decoder_lengths = np.roll(_lengths(decoder_length)[: spec.batch], 1)
     decoder_ids = random.choice(words, (len(lengths), decoder_length))
     return Inputs(ids, lengths, types, decoder_ids, decoder_lengths)
 
@@ -177,20 +179,23 @@ def compare(
     for number, (a, b) in enumerate(zip(first.decoder_states, second.decoder_states, strict=True)):
         name = f"decoder layer {number}" if number else DECODER_EMBEDDINGS
         yield difference(name, a, b, last, nonfinite)
-    taps = [
+    dense_outputs = [
         difference(
-            TAPS,
+            DENSE_OUTPUTS,
             tap,
-            second.taps[name],
+            second.dense_outputs[name],
             last if tap.shape[:2] == last.shape else valid,
             nonfinite,
         )
-        for name, tap in first.taps.items()
-        if name in second.taps
+        for name, tap in first.dense_outputs.items()
+        if name in second.dense_outputs
     ]
-    if taps:
-        worst = max(taps, key=lambda d: (np.isnan(d.scaled), d.scaled, d.max_abs_diff))
-        counts = {name: sum(getattr(tap, name) for tap in taps) for name in ("nonfinite", "values")}
+    if dense_outputs:
+        worst = max(dense_outputs, key=lambda d: (np.isnan(d.scaled), d.scaled, d.max_abs_diff))
+        counts = {
+            name: sum(getattr(tap, name) for tap in dense_outputs)
+            for name in ("nonfinite", "values")
+        }
         yield replace(worst, **counts)
     for output in OUTPUTS:
         if output in first.named and output in second.named:
@@ -215,7 +220,7 @@ def difference(
         a, b = (np.where(alike, 0, x) for x in (a, b))
         left_out = int(alike.sum())
     gaps, sizes = np.abs(a - b), np.abs(a)
-    scale = np.maximum(1, sizes.max(-1, keepdims=True, initial=0) / np.float32(ORDINARY))
+    scale = np.maximum(1, sizes.max(-1, keepdims=True, initial=0) / np.float32(RELATIVE_ABOVE))
     gap, largest, scaled = (float(x.max(initial=0)) for x in (gaps, sizes, gaps / scale))
     return Difference(output, gap, largest, scaled, left_out, a.size)
 
@@ -232,19 +237,19 @@ def _one_sided(reference: Outputs, outputs: Outputs) -> Iterator[str]:
             yield f"{name}: {'the source' if here else 'the target'} alone gives it"
 
 
-def _limits(
+def _known_differences(
     plan: Plan, reference: Outputs, inputs: Inputs, kept: dict[str, np.ndarray]
-) -> Iterator[Limits]:
+) -> Iterator[MeasuredDifference]:
     own, expressible = source_settings(plan), expressible_settings(plan)
-    for limit in plan.table.limits:
-        name, output = limit.setting, limit.output
+    for known in plan.table.known_differences:
+        name, output = known.setting, known.output
         if output not in {EMBEDDINGS, *reference.named} or own[name] == expressible[name]:
             continue
         original = run_source(plan, inputs, settings={name: own[name]}, kept=kept)
         found = {d.output: d for d in compare(original, reference, inputs)}[output]
         if found.max_abs_diff == 0:  # not in this model: MobileBERT's no_norm has no epsilon
             continue
-        yield Limits(limit.text, name, own[name], expressible[name], found)
+        yield MeasuredDifference(known.text, name, own[name], expressible[name], found)
 
 
 def _is_published(golden: Golden, model: Any) -> bool:

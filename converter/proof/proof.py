@@ -47,6 +47,13 @@ class Proof:
         return all(verdict is not None and verdict.passed for verdict in asked) and all(given)
 
 
+def check_reference(plan: Plan) -> None:
+    """Raise `TableError`, before a weight is written, when nothing could be proven in the end."""
+    from converter.proof.reference.settings import reference_of
+
+    reference_of(plan)
+
+
 def prove(
     plan: Plan,
     directory: Path,

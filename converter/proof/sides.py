@@ -12,7 +12,12 @@ import numpy as np
 from converter.errors import ConvertError
 from converter.params import Weights
 from converter.planning.plan import Plan
-from converter.proof.reference.layers import Domain, Inputs, Outputs
+from converter.proof.reference.layers import Inputs, InputSpec, Outputs
+from converter.proof.reference.settings import (
+    expressible_settings,
+    reference_of,
+    source_settings,
+)
 
 
 def run_source(
@@ -29,28 +34,30 @@ def run_source(
     (the word embedding), so that another run on the same plan need not read it again.
     """
     chosen = {**source_settings(plan), **expressible_settings(plan), **(settings or {})}
-    with _arithmetic(plan) as gluon, Weights(plan.index) as weights:
+    with _forward_pass(plan) as reference, Weights(plan.index) as weights:
         params = _SourceTensors(plan, weights, cast, {} if kept is None else kept)
-        outputs: Outputs = gluon.forward(params, plan.prefix, inputs, **chosen)
+        outputs: Outputs = reference.forward(params, plan.match.prefix, inputs, **chosen)
     return outputs
 
 
-def source_domain(plan: Plan) -> Domain:
+def source_input_spec(plan: Plan) -> InputSpec:
     """What inputs the source takes, from its tensors; not from our tables."""
-    with _arithmetic(plan) as gluon, Weights(plan.index) as weights:
-        domain: Domain = gluon.domain(_SourceTensors(plan, weights, False, {}), plan.prefix)
-    return domain
+    with _forward_pass(plan) as reference, Weights(plan.index) as weights:
+        spec: InputSpec = reference.input_spec(
+            _SourceTensors(plan, weights, False, {}), plan.match.prefix
+        )
+    return spec
 
 
 @contextmanager
-def _arithmetic(plan: Plan) -> Iterator[Any]:
-    """The module of `proof/reference/` that the table names; its failures say what they mean."""
-    name = plan.table.arithmetic.name
+def _forward_pass(plan: Plan) -> Iterator[Any]:
+    """The module of the reference that the table names; its failures say what they mean."""
     try:
+        name = reference_of(plan).forward
         yield importlib.import_module(f"converter.proof.reference.{name}")
-    except (KeyError, ValueError, IndexError) as error:  # a user's table for another arithmetic
+    except (KeyError, ValueError, IndexError) as error:  # a user's table for another reference
         raise ConvertError(
-            f"{plan.index.path}: GluonNLP's arithmetic {name!r} cannot run on its tensors "
+            f"{plan.index.path}: the reference {plan.table.reference!r} cannot run on its tensors "
             f"({type(error).__name__}: {error}); without it nothing is proven: --no-verify converts"
         ) from error
 
@@ -65,7 +72,7 @@ class _SourceTensors(Mapping[str, np.ndarray]):
     def __init__(
         self, plan: Plan, weights: Weights, cast: bool, kept: dict[str, np.ndarray]
     ) -> None:
-        exported = {entry.name for entry in plan.exported}
+        exported = {entry.name for entry in plan.match.exported}
         self._tensors = {n: e for n, e in plan.index.tensors.items() if e.name not in exported}
         self._weights, self._kept = weights, kept
         self._largest = max((e.dense_nbytes for e in self._tensors.values()), default=0)
@@ -89,33 +96,6 @@ class _SourceTensors(Mapping[str, np.ndarray]):
 
     def __len__(self) -> int:
         return len(self._tensors)
-
-
-def source_settings(plan: Plan) -> dict[str, Any]:
-    """GluonNLP's own settings: the table's, for the version that the user gave.
-
-    A field that the user gave in `--config` wins, then what `model.yml` says, in its own words.
-    """
-    settings = {}
-    of_version = plan.version.arithmetic if plan.version else {}
-    stated = plan.model_config.values if plan.model_config else {}
-    for name, setting in plan.table.arithmetic.settings.items():
-        value = of_version.get(name, setting.value)
-        value = stated.get(setting.model_config or "", value)
-        told = value is None or setting.config in plan.overrides
-        settings[name] = plan.config[setting.config] if told and setting.config else value
-    return settings
-
-
-def expressible_settings(plan: Plan) -> dict[str, Any]:
-    """What stands in for settings that Transformers cannot express, so that the mapping is judged.
-
-    The difference this makes is measured on its own: `Limits`.
-    """
-    return {
-        limit.setting: plan.config[limit.config] if limit.value is None else limit.value
-        for limit in plan.table.limits
-    }
 
 
 def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
@@ -152,7 +132,9 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
                 f"gives: {type(error).__name__}: {error}"
             ) from error
     named = {
-        ours: result[theirs].numpy() for theirs, ours in plan.outputs.items() if theirs in result
+        ours: result[theirs].numpy()
+        for theirs, ours in plan.target.outputs.items()
+        if theirs in result
     }
     if inputs.decoder_ids is None:
         states, decoder_states = result.hidden_states, tuple[Any, ...]()
@@ -160,13 +142,14 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
         states, decoder_states = result.encoder_hidden_states, result.decoder_hidden_states
     return Outputs(
         tuple(state.numpy() for state in states),
-        _taps(plan, seen, inputs.input_ids.shape),
+        _dense_outputs(plan, seen, inputs.input_ids.shape),
         {**pooled, **named},
         tuple(state.numpy() for state in decoder_states),
+        tuple(name for name in result if "logits" in name and name not in plan.target.outputs),
     )
 
 
-def _taps(
+def _dense_outputs(
     plan: Plan, seen: Mapping[str, np.ndarray], shape: tuple[int, ...]
 ) -> dict[str, np.ndarray]:
     """What the modules gave, by the structural name of the source's weight.
@@ -174,15 +157,17 @@ def _taps(
     Several modules whose weights are rows of one Dense (`split`) give its output together.
     """
     keys = {entry.name: key for key, entry in plan.index.tensors.items()}
-    taps = {}
+    dense_outputs = {}
     for steps in plan.rows():
-        parts = steps if steps[0].verb == "split" else steps[:1]  # others: the same several times
+        parts = (
+            steps if steps[0].operation == "split" else steps[:1]
+        )  # others: the same several times
         found = [_batch_first(seen[s.target], shape) for s in parts if s.target in seen]
         if len(found) == len(parts):
             shapes = {tap.shape[:-1] for tap in found}  # several: no Dense gives such an output
             tap = np.concatenate(found, axis=-1) if len(shapes) == 1 else found[0]
-            taps[keys[steps[0].sources[0].name]] = tap
-    return taps
+            dense_outputs[keys[steps[0].sources[0].name]] = tap
+    return dense_outputs
 
 
 def _positions(plan: Plan, inputs: Inputs) -> dict[str, np.ndarray]:
@@ -191,7 +176,7 @@ def _positions(plan: Plan, inputs: Inputs) -> dict[str, np.ndarray]:
     A target whose positions begin with rows that `pad` made (RoBERTa's) counts words that are not
     the padding; GluonNLP counts all. The two differ when the padding stands among the words.
     """
-    padded = [step.number for step in plan.steps if step.verb == "pad"]
+    padded = [step.number for step in plan.steps if step.operation == "pad"]
     ids, padding = inputs.input_ids, plan.config.get("pad_token_id")
     if inputs.decoder_ids is not None:  # BART counts all, as GluonNLP does
         return {}

@@ -75,7 +75,7 @@ def target_model(plan: Plan, directory: Path) -> Iterator[Any]:
             directory,
             local_files_only=True,
             output_loading_info=True,
-            **plan.init,
+            **plan.target.init,
         )
         model, info = loaded
         model.float().eval()  # Transformers 4 and 5 differ in the dtype they load by default

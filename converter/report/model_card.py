@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from converter.planning.plan import BESIDE, Plan
+from converter.planning.assumptions import assumed_line
+from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.report.record import Report
 from converter.report.terminal import summary, token_line
 from converter.tokenizer import Prepared
@@ -40,7 +41,7 @@ def model_card(report: Report, title: str | None = None) -> str:
         "```python",
         f"from transformers import {plan.transformers_class}",
         "",
-        f"model = {plan.transformers_class}.from_pretrained({_arguments(plan.init)})",
+        f"model = {plan.transformers_class}.from_pretrained({_arguments(plan.target.init)})",
         "```",
         "",
         *_why_arguments(plan),
@@ -50,7 +51,7 @@ def model_card(report: Report, title: str | None = None) -> str:
         *(_proof_lines(report) if proof else ["It was not: `--no-verify` was given.", ""]),
         "## What it cannot do",
         "",
-        *(f"- {limit.text}" for limit in plan.table.limits if _concerns(report, limit.output)),
+        *(f"- {d.text}" for d in plan.table.known_differences if _concerns(report, d.output)),
         *(f"- {note}" for note in plan.table.notes),
         *(f"- {text}" for text in plan.warnings()),
         *_exported(plan),
@@ -64,6 +65,7 @@ def model_card(report: Report, title: str | None = None) -> str:
         f"- Given by hand: {_overrides(plan.overrides)}"
         + (f"; trained under GluonNLP {plan.gluonnlp}" if plan.gluonnlp else "")
         + (f"; stated by `{plan.model_config.file}`" if plan.model_config else ""),
+        *([f"- Assumed, not in the file: {assumed_line(plan.assumed)}"] if plan.assumed else []),
         f"- Weights: {', '.join(f'`{file}`' for file in report.files)}",
         "- Every tensor, with its source name and what was done to it: `conversion.json`",
     ]
@@ -159,9 +161,10 @@ def with_tokenizer_section(card: str, prepared: Prepared, tokens: Tokens) -> str
 
 
 def _exported(plan: Plan) -> Iterator[str]:
-    if plan.exported:
-        names = ", ".join(f"`{entry.name}`" for entry in plan.exported)
-        yield f"- {plan.export_reason} Not converted, in `{BESIDE}` under their own names: {names}."
+    if plan.match.exported:
+        names = ", ".join(f"`{entry.name}`" for entry in plan.match.exported)
+        why = plan.match.export_reason
+        yield f"- {why} Not converted, in `{UNCONVERTED_FILE}` under their own names: {names}."
 
 
 def _arguments(init: Mapping[str, Any]) -> str:
@@ -169,7 +172,7 @@ def _arguments(init: Mapping[str, Any]) -> str:
 
 
 def _why_arguments(plan: Plan) -> Iterator[str]:
-    if plan.init.get("add_pooling_layer") is False:
+    if plan.target.init.get("add_pooling_layer") is False:
         yield "The source has no pooler. Without `add_pooling_layer=False`, Transformers adds a"
         yield "random one and says so."
         yield ""
@@ -188,7 +191,7 @@ def _proof_lines(report: Report) -> Iterator[str]:
 
 
 def _concerns(report: Report, output: str) -> bool:
-    return output in report.plan.outputs.values()
+    return output in report.plan.target.outputs.values()
 
 
 def _overrides(overrides: Mapping[str, Any]) -> str:

@@ -1,21 +1,29 @@
-"""What did happen: the report, and its JSON (`conversion.json`)."""
+"""What did happen: the report, and its record (`conversion.json`), written and read here alone.
+
+`conversion.schema.json` beside this module is the JSON Schema of the record.
+"""
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+import json
 import math
 import platform
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from converter.errors import ConvertError
+from converter.files.staging import RECORD_FILE
 from converter.params import Index, TensorEntry, about
 from converter.params.nonfinite import Nonfinite
-from converter.planning.match import Fit
+from converter.planning.match import Match
+from converter.planning.model_yml import recorded_model_config
 from converter.planning.plan import Plan
 from converter.planning.scopes import VERSIONS
 from converter.planning.steps import Step
@@ -26,7 +34,10 @@ if TYPE_CHECKING:
     from converter.params.content import Content
     from converter.proof.copies import Copies
     from converter.proof.proof import Proof
+    from converter.proof.tokens import Tokens
+    from converter.tokenizer import Prepared
 
+SCHEMA = 1  # of conversion.json: a field that changes its meaning makes it another
 PROVEN_BY = ("safetensors", "tokenizers", "torch", "transformers")
 
 
@@ -53,6 +64,7 @@ class Report:
         """Plain data, the same for the same input and versions: no date, no path."""
         plan = self.plan
         return {
+            "schema": SCHEMA,
             "tool": _tool(*PROVEN_BY) if self.proof else _tool(),
             "source": {
                 "file": plan.index.path.name,
@@ -133,7 +145,7 @@ def _plain(value: Any) -> Any:
 
 
 def inspection_json(
-    index: Index, fits: Sequence[Fit], content: Content | None = None
+    index: Index, fits: Sequence[Match], content: Content | None = None
 ) -> dict[str, Any]:
     """A file as plain data: what `inspect --json` prints."""
     model = about.zoo_model(index, content.sha1 if content else None)
@@ -180,30 +192,38 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "table_sha256": hashlib.sha256(plan.table.text.encode()).hexdigest(),
         "known": plan.known,
         "transformers_class": plan.transformers_class,
-        "init": dict(plan.init),
+        "init": dict(plan.target.init),
         "heads": plan.heads,
-        "prefix": plan.prefix,
+        "prefix": plan.match.prefix,
         "naming": about.naming(plan.index),
-        "named_by": VERSIONS[plan.named_by] if plan.named_by else None,
+        "named_by": VERSIONS[plan.match.version] if plan.match.version else None,
         "dtype": plan.dtype,
         "gluonnlp_version": plan.gluonnlp,
         "config_overrides": dict(plan.overrides),
-        "part": plan.part,
+        "part": plan.match.part,
         "model_config": dataclasses.asdict(plan.model_config) if plan.model_config else None,
         "config": dict(plan.config),
+        "assumed": [dataclasses.asdict(assumed) for assumed in plan.assumed],
         "tokenizer": tokenizer_json(plan.tokenizer) if plan.tokenizer else None,
         "tensors": [_step_json(step) for step in plan.steps],
-        "tied": [{"source": second.name, "equals": first.name} for second, first in plan.tied],
-        "exported": [entry.name for entry in plan.exported],
-        "dropped": dict(plan.dropped),
+        "tied": [
+            {"source": second.name, "equals": first.name} for second, first in plan.match.tied
+        ],
+        "exported": [entry.name for entry in plan.match.exported],
+        "dropped": dict(plan.match.dropped),
     }
+
+
+def add_json(prepared: Prepared, tokens: Tokens) -> dict[str, Any]:
+    """What `tokenizer --json` prints."""
+    return {"tokenizer": tokenizer_json(prepared), "proof": dataclasses.asdict(tokens)}
 
 
 def _step_json(step: Step) -> dict[str, Any]:
     return {
         "source": step.source.name if step.source else None,
         **({"sources": [s.name for s in step.sources]} if len(step.sources) > 1 else {}),
-        "verb": step.verb,
+        "operation": step.operation,
         "target": step.target,
         "source_dtype": step.source.dtype.name if step.source else None,
         "dtype": step.dtype.name,
@@ -225,3 +245,34 @@ def _tool(*proven_by: str) -> dict[str, Any]:
         **versions,
         "platform": f"{sys.platform} {platform.machine()}",
     }
+
+
+def read_record(directory: Path) -> dict[str, Any]:
+    """The whole record; what `verify` and `tokenizer` need of it is there and of its type.
+
+    Raises `ConvertError` for a directory that convert did not write.
+    """
+    path = directory / RECORD_FILE
+    try:
+        record = json.loads(path.read_text("utf-8"))
+        if record.get("schema", SCHEMA) != SCHEMA:  # none: written before there were numbers
+            raise ValueError(f"it is of schema {record['schema']}, and this is schema {SCHEMA}")
+        kinds = {
+            "family": str,
+            "config_overrides": dict,
+            "config": dict,
+            "dtype": str,
+            "gluonnlp_version": str | None,
+            "model_config": dict | None,
+            "part": str | None,
+            "tokenizer": dict | None,
+        }
+        if not all(isinstance(record[key], kind) for key, kind in kinds.items()):
+            raise ValueError("its fields are not what convert writes")
+        if record["model_config"] is not None:
+            record["model_config"] = recorded_model_config(record["model_config"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ConvertError(
+            f"{path}: cannot be used ({error}): a directory that bort-convert wrote is needed"
+        ) from error
+    return {**record}

@@ -37,6 +37,6 @@ def table_lines(table: Table) -> Iterator[str]:
 
 
 def _row_lines(row: Row) -> Iterator[tuple[str, str]]:
-    how = "" if row.verb == "copy" else f" ({row.verb.replace('_', ' ')})"
+    how = "" if row.operation == "copy" else f" ({row.operation.replace('_', ' ')})"
     for number, target in enumerate(row.targets):
         yield ("" if number else row.source), target + how

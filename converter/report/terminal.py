@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from converter.errors import ConvertError, safe
 from converter.params import Index, TensorEntry, about
 from converter.params.nonfinite import Nonfinite
-from converter.planning.match import Fit
-from converter.planning.plan import BESIDE, Plan
+from converter.planning.assumptions import assumed_line
+from converter.planning.match import Match
+from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.planning.scopes import VERSIONS
 from converter.report.record import ExportReport, Report
 from converter.tables.unsupported import refused
@@ -35,6 +36,7 @@ def summary(report: Report) -> Iterator[str]:
         yield f"weights in {len(report.files)} shards"
     yield from _nonfinite_lines(report.nonfinite)
     yield from export_lines(plan)
+    yield from assumed_lines(plan)
     yield from (f"note: {text}" for text in plan.warnings())
     if plan.tokenizer:
         yield tokenizer_line(plan.tokenizer)
@@ -45,21 +47,23 @@ def summary(report: Report) -> Iterator[str]:
     if proof.parity:
         yield ""
         yield from columns(_difference_rows(proof.parity.differences, proof.parity.atol))
-        statements = [*_statements(proof)]
+        statements = [*_statements(plan, proof)]
         yield from ["", *statements] if statements else []
     if proof.golden:
         yield ""
         yield "against the recorded golden:"
         yield from columns(_difference_rows(proof.golden.differences, proof.golden.atol))
         for stated in proof.golden.stated:
-            yield f"{stated.output} of Transformers itself: {stated.max_abs_diff:.1e} (known limit)"
+            gap = f"{stated.max_abs_diff:.1e} (known difference)"
+            yield f"{stated.output} of Transformers itself: {gap}"
 
 
 def export_lines(plan: Plan) -> Iterator[str]:
     """The tensors that the target class has no place for, and where they are."""
-    if plan.exported:
-        yield f"not converted, in {BESIDE} under their own names: {_named(plan.exported)}"
-        yield f"  {plan.export_reason}"
+    if plan.match.exported:
+        names = _named(plan.match.exported)
+        yield f"not converted, in {UNCONVERTED_FILE} under their own names: {names}"
+        yield f"  {plan.match.export_reason}"
 
 
 def _named(entries: Sequence[TensorEntry]) -> str:
@@ -98,7 +102,7 @@ def _verdicts(proof: Proof) -> Iterator[str]:
             f"{parity.atol:g} allowed, {len(parity.differences)} outputs"
         )
     else:
-        yield "parity  not asked: the names must be right first"
+        yield "parity  skipped, because names failed"
     if proof.tokens:
         yield f"tokens  {_word(proof.tokens)}  {token_line(proof.tokens)}"
     for verdict in (bits, names, parity, proof.golden, proof.tokens):
@@ -132,7 +136,7 @@ def _difference_rows(differences: tuple[Difference, ...], atol: float) -> Sequen
     ]
 
 
-def _statements(proof: Proof) -> Iterator[str]:
+def _statements(plan: Plan, proof: Proof) -> Iterator[str]:
     """What was measured and is stated, never judged."""
     parity = proof.parity
     assert parity is not None
@@ -142,8 +146,14 @@ def _statements(proof: Proof) -> Iterator[str]:
                 f"{d.output}: {d.nonfinite:,} of {d.values:,} values are NaN or infinite, alike "
                 "on both sides: parity shows nothing about them."
             )
-    for limit in parity.limits:
-        yield f"known limit: {limit.text} Measured here: {limit.difference.max_abs_diff:.1e}."
+    if parity.unproven:
+        yield (
+            f"{', '.join(parity.unproven)}: not proven. The reference gives hidden states alone, "
+            f"so nothing is shown of what {plan.transformers_class} makes of them."
+        )
+    for known in parity.known_differences:
+        gap = known.difference.max_abs_diff
+        yield f"known difference: {known.text} Measured here: {gap:.1e}."
     if parity.rounding:
         worst = max(d.max_abs_diff for d in parity.rounding)
         yield f"rounding: --dtype itself moves the outputs by up to {worst:.1e}."
@@ -163,7 +173,7 @@ def columns(rows: Sequence[tuple[str, ...]]) -> Iterator[str]:
 
 
 def inspection_lines(
-    index: Index, fits: Sequence[Fit], content: Content | None = None
+    index: Index, fits: Sequence[Match], content: Content | None = None
 ) -> Iterator[str]:
     """The tensors of a file, a line each; where it is from; and how each family fits."""
     rows = [("name", "dtype", "shape", "bytes", "format")]
@@ -185,7 +195,7 @@ def inspection_lines(
     yield from _fits_lines(fits)
 
 
-def _fits_lines(fits: Sequence[Fit]) -> Iterator[str]:
+def _fits_lines(fits: Sequence[Match]) -> Iterator[str]:
     """The families that fit; when none does, the one that explains most, and why it does not."""
     fitting = [fit for fit in fits if not fit.problems]
     if not fitting and fits and (model := refused(fits[0].index)):
@@ -230,7 +240,7 @@ def _content_lines(content: Content) -> Iterator[str]:
         yield "all values are finite"
 
 
-def fit_lines(fit: Fit) -> Iterator[str]:
+def fit_lines(fit: Match) -> Iterator[str]:
     """Whether a family fits, and what is missing or must be given by hand."""
     name = fit.table.name
     if fit.problems:
@@ -243,7 +253,7 @@ def fit_lines(fit: Fit) -> Iterator[str]:
     yield f"{name}: fits{known}; becomes {target}"
     config = {*fit.sizes, *fit.table.config, *(fit.known.config if fit.known else ())}
     for needed in sorted(fit.table.needed.keys() - config):
-        yield f"  - {needed} stands in no tensor: convert with --config {needed}=N"
+        yield f"  - the file does not store {needed}: convert with --config {needed}=N"
     if fit.exported:
         yield f"  - not converted but exported: {_named(fit.exported)}"
     yield from (f"  - {version.text}" for version in fit.table.versions if version.text)
@@ -256,16 +266,17 @@ def seconds_lines(seconds: Mapping[str, float]) -> Iterator[str]:
 
 def plan_lines(plan: Plan) -> Iterator[str]:
     """What happens to every tensor, a line each."""
-    rows = [("source", "verb", "target", "dtype", "shape")]
+    rows = [("source", "operation", "target", "dtype", "shape")]
     for step in plan.steps:
         source = safe(step.source.name) if step.source else ""
         dtype = step.dtype.name
         if step.casts and step.source:
             dtype = f"{step.source.dtype.name} → {dtype}"
-        rows.append((source, step.verb, step.target, dtype, "×".join(map(str, step.shape))))
-    rows += [(second.name, "tied", f"(equals {first.name})", "", "") for second, first in plan.tied]
-    rows += [(safe(e.name), "export", f"({BESIDE})", "", "") for e in plan.exported]
-    rows += [(safe(name), "drop", f"({reason})", "", "") for name, reason in plan.dropped.items()]
+        rows.append((source, step.operation, step.target, dtype, "×".join(map(str, step.shape))))
+    match = plan.match
+    rows += [(two.name, "tied", f"(equals {one.name})", "", "") for two, one in match.tied]
+    rows += [(safe(e.name), "export", f"({UNCONVERTED_FILE})", "", "") for e in match.exported]
+    rows += [(safe(name), "drop", f"({reason})", "", "") for name, reason in match.dropped.items()]
     return columns(rows)
 
 
@@ -273,6 +284,13 @@ def config_lines(plan: Plan) -> Iterator[str]:
     """What config.json will say."""
     yield f"{plan.transformers_class}, {plan.nbytes:,} bytes of weights; config.json:"
     yield from (f"  {name} = {json.dumps(value)}" for name, value in plan.config.items())
+    yield from assumed_lines(plan)
+
+
+def assumed_lines(plan: Plan) -> Iterator[str]:
+    """What no tensor tells and nobody gave, in one line."""
+    if plan.assumed:
+        yield f"assumed, not in the file: {safe(assumed_line(plan.assumed))}"
 
 
 def error_lines(error: ConvertError) -> Iterator[str]:

@@ -9,35 +9,6 @@ from converter.tables.statements import statement_problems
 from converter.tables.table import Absent, Head, More, Table, is_pattern, placeholders
 from converter.tables.tokenizer_rule import tokenizer_problems
 
-# What proof/reference/ has, by file, with the settings of each `forward`; a test compares.
-ARITHMETICS = {
-    "bert": frozenset(
-        {
-            "num_heads",
-            "activation",
-            "layer_norm_eps",
-            "decoder_layer_norm_eps",
-            "embedding_layer_norm_eps",
-            "attention_biases",
-        }
-    ),
-    "albert_1x": frozenset({"num_heads", "num_layers", "activation", "layer_norm_eps"}),
-    "bert_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
-    "electra_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
-    "gpt2": frozenset({"num_heads", "activation", "layer_norm_eps"}),
-    "bart_1x": frozenset({"encoder_heads", "decoder_heads", "activation", "layer_norm_eps"}),
-    "gpt2_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
-    "t5_1x": frozenset({"activation", "layer_norm_eps", "max_distance"}),
-    "xlmr_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
-    "mobilebert_1x": frozenset(
-        {"num_heads", "activation", "normalization", "layer_norm_eps", "outer_layer_norm_eps"}
-    ),
-    "roberta_1x": frozenset({"num_heads", "activation", "layer_norm_eps"}),
-    "xlnet": frozenset({"activation", "layer_norm_eps"}),
-}
-OPTIONAL = frozenset(
-    {"embedding_layer_norm_eps", "attention_biases", "max_distance", "outer_layer_norm_eps"}
-)  # settings with a default
 # The words of `Outputs.named`, in the order of a report, each with its shape.
 OUTPUTS = {
     "pooled": ("batch", "units"),
@@ -64,7 +35,7 @@ def problems_of(table: Table) -> Iterator[str]:
     yield from _head_problems(table)
     yield from _size_problems(table)
     yield from _known_problems(table)
-    yield from _arithmetic_problems(table)
+    yield from _difference_problems(table)
     yield from _version_problems(table)
     if table.tokenizer:
         yield from tokenizer_problems(table.tokenizer, _fields(table))
@@ -166,10 +137,10 @@ def _pattern_problems(table: Table) -> Iterator[str]:
             if placeholders(row.source) - table.last.keys() != placeholders(target):
                 yield f"  - {row.source!r} and {target!r} count different layers"
         if not row.targets:
-            yield f"  - [{row.verb}] {row.source!r}: needs a target"
-        if row.verb == "split" and row.number < 2:
+            yield f"  - [{row.operation}] {row.source!r}: needs a target"
+        if row.operation == "split" and row.number < 2:
             yield f"  - [split] {row.source!r}: needs at least two targets"
-        if row.verb == "pad" and row.number < 1:
+        if row.operation == "pad" and row.number < 1:
             yield f"  - [pad] {row.source!r}: rows is at least 1"
     for letter, of in table.last.items():
         if letter in table.layers or of not in table.layers:
@@ -227,28 +198,14 @@ def _known_problems(table: Table) -> Iterator[str]:
                 yield f"  - [[known]] {other.name!r} and {known.name!r} can have the same sizes"
 
 
-def _arithmetic_problems(table: Table) -> Iterator[str]:
-    arithmetic = table.arithmetic
-    settings = ARITHMETICS.get(arithmetic.name)
-    if settings is None:
-        there = ", ".join(ARITHMETICS)
-        yield f"  - [arithmetic] there is no {arithmetic.name!r}; there are: {there}"
-    elif not settings - OPTIONAL <= arithmetic.settings.keys() <= settings:
-        yield f"  - [arithmetic] {arithmetic.name} has the settings {', '.join(sorted(settings))}"
+def _difference_problems(table: Table) -> Iterator[str]:
     fields = _fields(table)
-    for name, setting in arithmetic.settings.items():
-        if setting.value is None and setting.config is None:
-            yield f"  - [arithmetic] {name}: neither a value nor a config field tells it"
-        if setting.config is not None and setting.config not in fields:
-            yield f"  - [arithmetic] {name}: nothing tells {setting.config!r}"
-    for limit in table.limits:
-        if limit.setting not in arithmetic.settings:
-            yield f"  - [[limit]] {limit.setting!r} is no setting of [arithmetic]"
-        if limit.value is None and limit.config not in fields:
-            yield f"  - [[limit]] {limit.setting}: nothing tells {limit.config!r}"
+    for known in table.known_differences:
+        if known.value is None and known.config not in fields:
+            yield f"  - [[known_difference]] {known.setting}: nothing tells {known.config!r}"
     for field in sorted(table.untested.keys() - fields):
         yield f"  - [untested] nothing tells {field!r}"
-    outputs = [limit.output for limit in table.limits if limit.output != EMBEDDINGS]
+    outputs = [known.output for known in table.known_differences if known.output != EMBEDDINGS]
     outputs += [output for target in table.targets for output in target.outputs.values()]
     for output in outputs:
         if output not in OUTPUTS:
@@ -263,13 +220,11 @@ def _fields(table: Table) -> set[str]:
 
 def _version_problems(table: Table) -> Iterator[str]:
     yield from _repeated("version", (v for version in table.versions for v in version.versions))
-    copied = {row.source for row in table.rows if row.verb == "copy"}
+    copied = {row.source for row in table.rows if row.operation == "copy"}
     for version in table.versions:
         place = f"  - [[version]] {', '.join(version.versions)}"
         if not version.versions:
             yield f"{place}: versions is empty"
-        for name in sorted(version.arithmetic.keys() - table.arithmetic.settings.keys()):
-            yield f"{place}: {name!r} is no setting of [arithmetic]"
         for name in sorted(version.config.keys() - table.config.keys()):
             yield f"{place}: {name!r} is no field of [config]"
         if version.unscramble and version.heads not in _fields(table):
@@ -285,5 +240,5 @@ def _repeated(what: str, values: Iterable[Any]) -> Iterator[str]:
     seen = set()
     for value in values:
         if repr(value) in seen:
-            yield f"  - {what} {value!r} stands twice"
+            yield f"  - {what} {value!r} is a duplicate"
         seen.add(repr(value))

@@ -9,22 +9,20 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import TableError
-from converter.operations import ROW_VERBS
+from converter.operations import ROW_OPERATIONS
 from converter.tables.check import problems_of
 from converter.tables.section import SCALAR, Section, of_type
 from converter.tables.statements import parse_statements
 from converter.tables.table import (
     Absent,
-    Arithmetic,
     Golden,
     Head,
     Known,
-    Limit,
+    KnownDifference,
     More,
     Needed,
     Part,
     Row,
-    Setting,
     Size,
     Table,
     Target,
@@ -86,6 +84,7 @@ def _build(top: Section, name: str, origin: str, text: str) -> Table:
         origin=origin,
         text=text,
         title=top.take("title", str),
+        reference=top.take("reference", str),
         prefixes=top.listed("prefixes", str, [""]),
         layers=top.mapping("layers", str),
         last=top.mapping("last", str),
@@ -106,8 +105,9 @@ def _build(top: Section, name: str, origin: str, text: str) -> Table:
         needed=_needed(top.section("needed")),
         model_config=parse_statements(top.section("model_config")),
         known=tuple(_known(section) for section in top.sections("known")),
-        arithmetic=_arithmetic(top.section("arithmetic")),
-        limits=tuple(_limit(section) for section in top.sections("limit")),
+        known_differences=tuple(
+            _known_difference(section) for section in top.sections("known_difference")
+        ),
         versions=tuple(_version(section) for section in top.sections("version")),
         golden=_golden(top.section("golden")),
         notes=_notes(top.section("card")),
@@ -119,27 +119,29 @@ def _build(top: Section, name: str, origin: str, text: str) -> Table:
 
 def _rows(section: Section) -> tuple[Row, ...]:
     return tuple(
-        _row(verb, source, value, section.place)
-        for verb in ROW_VERBS
-        for source, value in section.mapping(verb, (str, list, dict)).items()
+        _row(operation, source, value, section.place)
+        for operation in ROW_OPERATIONS
+        for source, value in section.mapping(operation, (str, list, dict)).items()
     )
 
 
-def _row(verb: str, source: str, value: Any, place: str) -> Row:
+def _row(operation: str, source: str, value: Any, place: str) -> Row:
     """A target; `split` has a list of them, `copy` may have one; `pad` has `{ target, rows }`."""
-    place = f"{place}: [{verb}] {source!r}"
-    if verb == "pad":
+    place = f"{place}: [{operation}] {source!r}"
+    if operation == "pad":
         entry = Section(of_type(value, dict, place, "pad"), place)
-        row = Row(verb, source, (entry.take("target", str),), entry.take("rows", int))
+        row = Row(operation, source, (entry.take("target", str),), entry.take("rows", int))
         entry.end()
         return row
-    if verb == "split":
+    if operation == "split":
         targets = of_type(value, list, place, "split")
         names = tuple(of_type(target, str, place, "split") for target in targets)
-        return Row(verb, source, names, len(names))
-    if verb == "copy" and isinstance(value, list):
-        return Row(verb, source, tuple(of_type(target, str, place, "copy") for target in value))
-    return Row(verb, source, (of_type(value, str, place, verb),))
+        return Row(operation, source, names, len(names))
+    if operation == "copy" and isinstance(value, list):
+        return Row(
+            operation, source, tuple(of_type(target, str, place, "copy") for target in value)
+        )
+    return Row(operation, source, (of_type(value, str, place, operation),))
 
 
 def _size(value: Any, place: str, key: str) -> Size:
@@ -235,25 +237,12 @@ def _known(section: Section) -> Known:
     return Known(name, {key: section.take(key, SCALAR) for key in section.keys()})
 
 
-def _arithmetic(section: Section) -> Arithmetic:
-    name = section.take("name", str)
-    settings = {}
-    for key in section.keys():
-        entry = section.section(key)
-        value = entry.take("value", SCALAR) if "value" in entry.keys() else None
-        told = entry.take("model_config", str, "") or None
-        settings[key] = Setting(value, entry.take("config", str, "") or None, told)
-        entry.end()
-    return Arithmetic(name, settings)
-
-
 def _version(section: Section) -> Version:
     unscramble = section.section("unscramble")
     version = Version(
         versions=section.listed("versions", str),
         text=section.take("text", str, ""),
         config=section.mapping("config", SCALAR),
-        arithmetic=section.mapping("arithmetic", SCALAR),
         heads=unscramble.take("heads", str, ""),
         unscramble=tuple(
             tuple(of_type(name, str, unscramble.place, "biases") for name in triple)
@@ -268,8 +257,8 @@ def _version(section: Section) -> Version:
     return version
 
 
-def _limit(section: Section) -> Limit:
-    limit = Limit(
+def _known_difference(section: Section) -> KnownDifference:
+    known = KnownDifference(
         setting=section.take("setting", str),
         config=section.take("config", str, "")
         if "value" in section.keys()
@@ -279,7 +268,7 @@ def _limit(section: Section) -> Limit:
         value=section.take("value", float) if "value" in section.keys() else None,
     )
     section.end()
-    return limit
+    return known
 
 
 def _golden(section: Section) -> Golden | None:

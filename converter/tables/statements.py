@@ -54,6 +54,3 @@ def statement_problems(table: Table, fields: Set[str]) -> Iterator[str]:
             yield f"{place}: there is no key {statement.scale!r}"
         if statement.scaled_by and statement.scaled_by not in heads:
             yield f"{place}: there is no head {statement.scaled_by!r}"
-    for name, setting in table.arithmetic.settings.items():
-        if setting.model_config and setting.model_config not in table.model_config:
-            yield f"  - [arithmetic] {name}: [model_config] has no {setting.model_config!r}"

@@ -31,12 +31,12 @@ Size = str | int | More | tuple["Size", ...]
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table: `verb` makes the tensors `targets` of the tensor `source`.
+    """One line of a table: `operation` makes the tensors `targets` of the tensor `source`.
 
-    `number` is the verb's argument, where it has one: the rows to pad.
+    `number` is the operation's argument, where it has one: the rows to pad.
     """
 
-    verb: str
+    operation: str
     source: str
     targets: tuple[str, ...]
     number: int = 0
@@ -141,19 +141,6 @@ class Needed:
 
 
 @dataclass(frozen=True)
-class Setting:
-    """GluonNLP's own `value` of a setting; a user's `--config` of the field `config` replaces it.
-
-    So does what `model.yml` says under the key `model_config`, in GluonNLP's own words. Without a
-    value the config field tells: then neither side can know better.
-    """
-
-    value: Value | None
-    config: str | None
-    model_config: str | None = None
-
-
-@dataclass(frozen=True)
 class Statement:
     """What a key of GluonNLP 1.x's `model.yml`, or of AutoGluon's `cfg.yml`, says.
 
@@ -175,33 +162,24 @@ class Statement:
 
 
 @dataclass(frozen=True)
-class Arithmetic:
-    """GluonNLP's forward pass (`proof/reference/<name>.py`) and the settings it is called with."""
-
-    name: str
-    settings: Mapping[str, Setting]
-
-
-@dataclass(frozen=True)
 class Version:
     """What a file means when it was trained under one of these `versions` of GluonNLP.
 
-    A version is `"0.9"`, or with its patch number `"0.9.2"`. `config` and `arithmetic` replace the
-    table's own values; each triple in `unscramble` (query, key and value bias) is un-scrambled, by
+    A version is `"0.9"`, or with its patch number `"0.9.2"`. `config` replaces the table's own
+    values; each triple in `unscramble` (query, key and value bias) is un-scrambled, by
     the number of heads in the config field `heads`. `text` tells who needs to say so.
     """
 
     versions: tuple[str, ...]
     text: str
     config: Mapping[str, Value]
-    arithmetic: Mapping[str, Value]
     heads: str
     unscramble: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True)
-class Limit:
-    """What the target class cannot express: GluonNLP's own value of one arithmetic setting.
+class KnownDifference:
+    """What the target class cannot express: GluonNLP's own value of one `setting` of the reference.
 
     Transformers uses the config field `config` in its place, or always the number `value`.
     `output` is the output that it changes; the difference is measured and stated.
@@ -230,6 +208,7 @@ class Golden:
 class Table:
     """A family, as its file states it. `origin` is the file, `text` what stands in it.
 
+    `reference` names the forward pass and settings to compare with (`proof/reference/settings.py`).
     `last`: letters that stand for the last number of another, which then stops before it.
     `zero`: names that are left out because all their values are zero, which is checked, each with
     the reason. `untested`: config fields whose ids parity leaves out of its texts, likewise.
@@ -239,6 +218,7 @@ class Table:
     origin: str
     text: str
     title: str
+    reference: str
     prefixes: tuple[str, ...]
     layers: Mapping[str, str]
     last: Mapping[str, str]
@@ -256,8 +236,7 @@ class Table:
     needed: Mapping[str, Needed]
     model_config: Mapping[str, Statement]
     known: tuple[Known, ...]
-    arithmetic: Arithmetic
-    limits: tuple[Limit, ...]
+    known_differences: tuple[KnownDifference, ...]
     versions: tuple[Version, ...]
     golden: Golden | None
     notes: tuple[str, ...] = field(default=())

@@ -122,7 +122,7 @@ def _from_vocab_json(path: Path, data: Mapping[str, Any]) -> Vocabulary:
 
 
 def _from_lines(path: Path, text: str) -> Vocabulary:
-    """One token a line; where a token stands twice the last line counts, as in BERT's own code.
+    """One token a line; where a token is a duplicate the last line counts, as in BERT's own code.
 
     Baidu's ERNIE has a second column of numbers, which is no part of the token.
     """

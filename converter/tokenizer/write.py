@@ -7,10 +7,13 @@ RobertaTokenizer) replace steps of it by their own, which are not GluonNLP's.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from converter.errors import WriteError
 from converter.tokenizer.build import build
 from converter.tokenizer.spec import Prepared
 
@@ -45,6 +48,28 @@ def write_tokenizer(prepared: Prepared, directory: Path) -> list[str]:
     for name, content in contents.items():
         (directory / name).write_bytes(content)
     return [*contents]
+
+
+def copy_without_tokenizer(source: Path, target: Path) -> None:
+    """Everything but the tokenizer: the weights as links; what is written anew, as copies."""
+    try:
+        for path in source.iterdir():
+            if path.is_dir():
+                shutil.copytree(path, target / path.name, symlinks=True)
+            elif path.name not in FILES:
+                _link(path, target / path.name)
+    except (OSError, shutil.Error) as error:
+        raise WriteError(f"{source}: cannot be made anew: {error}") from error
+
+
+def _link(path: Path, new: Path) -> None:
+    if path.suffix == ".safetensors":
+        try:
+            os.link(path, new)
+            return
+        except OSError:  # a file system without links
+            pass
+    shutil.copy2(path, new, follow_symlinks=False)
 
 
 def _vocabulary(prepared: Prepared) -> dict[str, bytes]:

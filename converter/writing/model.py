@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from converter.errors import ConvertError, PlanError
-from converter.operations import VERBS
+from converter.operations import OPERATIONS
 from converter.params import TensorEntry, Weights
 from converter.params.nonfinite import Nonfinite, Tally
 from converter.params.weights import PIECE
-from converter.planning.plan import BESIDE, Plan
+from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.planning.steps import Step
 from converter.writing.safetensors import Pieces, Progress, Tensor, silent, write_safetensors
 from converter.writing.shards import MAX_SHARD_SIZE, parse_size, write_shards
@@ -44,9 +44,10 @@ def write_model(
         _check_zero(plan, weights)
         tensors = [_tensor(step, weights, tally) for step in steps]
         write_shards(directory, tensors, parse_size(max_shard_size), progress)
-        if plan.exported:
+        if plan.match.exported:
             write_safetensors(
-                directory / BESIDE, [_stored(e, weights, tally) for e in plan.exported]
+                directory / UNCONVERTED_FILE,
+                [_stored(e, weights, tally) for e in plan.match.exported],
             )
     write_json(directory / "config.json", plan.config)
     return tally.found
@@ -83,9 +84,9 @@ def _pieces(step: Step, weights: Weights, tally: Tally) -> Pieces:
     if step.source is None:
         yield from constant(step)
         return
-    verb, itemsize = VERBS[step.verb], step.source.dtype.itemsize
-    if verb.run:
-        run = verb.run(step.source.shape, step.part, step.number)
+    operation, itemsize = OPERATIONS[step.operation], step.source.dtype.itemsize
+    if operation.run:
+        run = operation.run(step.source.shape, step.part, step.number)
         yield from _zeros(run.zeros * step.dtype.itemsize)
         pieces = weights.pieces(step.source, run.start * itemsize, run.stop * itemsize)
         if not (step.part and run.start == 0):  # else another copy: its values are counted already
@@ -96,14 +97,14 @@ def _pieces(step: Step, weights: Weights, tally: Tally) -> Pieces:
     sources = [weights.whole(source) for source in step.sources]
     for _ in tally.watch(step.source, [_bytes_of(sources[step.part])]):
         pass
-    data = _bytes_of(verb.forward(sources, step.number)[step.part])
+    data = _bytes_of(operation.forward(sources, step.number)[step.part])
     for piece in (data[start : start + PIECE] for start in range(0, len(data), PIECE)):
         yield _cast(piece, step) if step.casts else piece
 
 
 def constant(step: Step) -> Pieces:
     """The bytes of a step without source: zeros, or the identity, row by row."""
-    if step.verb != "identity":
+    if step.operation != "identity":
         yield from _zeros(step.nbytes)
         return
     for number in range(step.shape[0]):
@@ -136,7 +137,7 @@ def _cast(piece: memoryview, step: Step) -> memoryview:
 
 def _check_tied(plan: Plan, weights: Weights) -> None:
     """Tensors under two names are stored once: only when they are equal, byte for byte."""
-    for second, first in plan.tied:
+    for second, first in plan.match.tied:
         pairs = zip(weights.pieces(second), weights.pieces(first), strict=True)
         for number, (a, b) in enumerate(pairs):
             if not np.array_equal(np.frombuffer(a, np.uint8), np.frombuffer(b, np.uint8)):
@@ -153,8 +154,8 @@ def _check_tied(plan: Plan, weights: Weights) -> None:
 def _check_zero(plan: Plan, weights: Weights) -> None:
     """Tensors that the target has no place for are left out: only when they add nothing."""
     problems = [
-        f"{entry.name} must be all zeros and is not: {plan.dropped[entry.name]}"
-        for entry in plan.zero
+        f"{entry.name} must be all zeros and is not: {plan.match.dropped[entry.name]}"
+        for entry in plan.match.zero
         if not is_zero(weights.pieces(entry), entry.dtype)
     ]
     if problems:

@@ -15,10 +15,10 @@ import pytest
 from safetensors.numpy import load_file
 
 import converter
-from converter.api import plan_file
 from converter.errors import ParamsError, ParityError, PlanError
 from converter.params import read_index
-from converter.planning.plan import BESIDE, make_plan
+from converter.planning.file import plan_file
+from converter.planning.plan import UNCONVERTED_FILE, make_plan
 from converter.report.table_text import table_lines
 from converter.tables.load import load_family
 from tests.indexes import make_index
@@ -56,10 +56,10 @@ def test_the_backbone_is_what_mxnet_computed_and_the_rest_is_beside_it(
     assert proof.golden is not None
     arrays = converter.load_params(source(name))
     around = {n: array for n, array in arrays.items() if not n.startswith("text_backbone.")}
-    beside = load_file(out / BESIDE)
-    assert beside.keys() == around.keys() == {entry.name for entry in plan.exported}
+    beside = load_file(out / UNCONVERTED_FILE)
+    assert beside.keys() == around.keys() == {entry.name for entry in plan.match.exported}
     assert all(np.array_equal(beside[n], array) for n, array in around.items())
-    assert not plan.dropped
+    assert not plan.match.dropped
     record = json.loads((out / "conversion.json").read_text())
     assert {*record["exported"]} == around.keys()
     card = (out / "README.md").read_text()
@@ -82,8 +82,12 @@ def test_a_name_that_no_table_knows_is_not_taken_along(tmp_path: Path) -> None:
     own = {"text_backbone.more.weight": np.ones(3, "f4"), "other.weight": np.ones(3, "f4")}
     with pytest.raises(PlanError) as caught:
         plan_file(changed(tmp_path, **own), config=MANIFEST[NAME]["config"])
-    extra = [line.split()[1] for line in caught.value.problems if line.startswith("extra: ")]
-    assert extra == ["text_backbone.more.weight,", "other.weight,"]
+    extra = [
+        line.split()[2].rstrip(":")
+        for line in caught.value.problems
+        if line.startswith("unexpected tensor ")
+    ]
+    assert extra == ["text_backbone.more.weight", "other.weight"]
 
 
 def test_a_backbone_that_is_not_whole_is_refused(tmp_path: Path) -> None:
@@ -95,7 +99,7 @@ def test_a_backbone_that_is_not_whole_is_refused(tmp_path: Path) -> None:
 def test_tampered_layers_beside_the_model_are_seen(tmp_path: Path) -> None:
     out, config = tmp_path / "out", MANIFEST[NAME]["config"]
     converter.convert(source(NAME), out, config=config, verify=False)
-    path = out / BESIDE
+    path = out / UNCONVERTED_FILE
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
@@ -166,7 +170,7 @@ def test_cfg_yml_names_the_backbone_and_nothing_is_asked_for(model: str, tmp_pat
     tanh = name.startswith(("bert", "albert"))
     assert config["hidden_act"] == ("gelu_pytorch_tanh" if tanh else "gelu")
     if tanh:
-        with pytest.raises(PlanError, match="hidden_act stands in no tensor"):
+        with pytest.raises(PlanError, match="does not store hidden_act"):
             make_plan(index, tables, {})
     if model == "google_albert_xlarge_v2":
         assert config["num_hidden_layers"] == 24, "its one group does not tell"

@@ -78,7 +78,7 @@ def test_the_report_on_disk(converted: tuple[str, Path, converter.Report]) -> No
     assert told["source"]["format_versions"] == [borts.MANIFEST[name]["array_version"]]
     assert (told["family"], told["known"], told["verified"]) == ("bort", None, True)
     assert told["config_overrides"] == borts.heads(name)
-    assert {row["verb"] for row in told["tensors"]} == {"copy", "zeros"}
+    assert {row["operation"] for row in told["tensors"]} == {"copy", "zeros"}
     tied = {row["source"] for row in told["tied"]}
     sources = {row["source"] for row in told["tensors"] if row["source"]}
     assert sources | tied == {*report.plan.index.tensors}

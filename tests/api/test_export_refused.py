@@ -27,7 +27,7 @@ from tests.cli.test_main import invoke
 from tests.exported import SUFFIXES, assert_equal, write_params_of
 from tests.faults.making import Arrays, names_in, run, write_params
 
-EXPORT = "converter.export"  # the module; the package has the function of this name
+EXPORT = "converter.api"
 
 
 @pytest.mark.parametrize(

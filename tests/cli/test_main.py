@@ -98,7 +98,10 @@ def test_help_fits_a_narrow_terminal() -> None:
         (["--src", "a", "--dst", "b", "--atol", "nan"], "is not a finite number from 0 on"),
         (["--src", "a", "--dst", "b", "--atol", "inf"], "is not a finite number from 0 on"),
         (["--src", "a", "--dst", "b", "--nonsense"], "--nonsense"),
-        (["--src", "a", "verify", "--src", "a", "--dst", "b"], "stand behind that word"),
+        (
+            ["--src", "a", "verify", "--src", "a", "--dst", "b"],
+            "after the word verify",
+        ),
         (["verify", "--src", "a"], "--dst"),
         (["verify", "--src", "a", "--dst", "b", "--family", "bort", "--table", "t"], "exclude"),
         (["inspect"], "SRC"),
@@ -186,7 +189,7 @@ def test_dry_run_lists_every_tensor_and_writes_nothing(name: str, out: Path) -> 
     assert plan["transformers_class"] == MANIFEST[name]["transformers_class"]
     lines = text.stdout.split("\n")
     for tensor in plan["tensors"]:
-        assert any({tensor["target"], tensor["verb"]} <= {*line.split()} for line in lines)
+        assert any({tensor["target"], tensor["operation"]} <= {*line.split()} for line in lines)
     assert {*tensors} <= {line.split()[0] for line in lines if line.strip()}
     assert text.exit_code == 0
     assert names_in(out.parent) == []
@@ -268,3 +271,10 @@ def test_a_file_in_place_of_a_command() -> None:
     result = CliRunner().invoke(main, ["bort.params", "out"])
     assert result.exit_code == 2
     assert "no command 'bort.params'; to convert a file: --src FILE --dst DIR" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["--src", "a", "--dst", "b"], ["verify"]])
+def test_a_config_field_is_given_once(command: list[str]) -> None:
+    result = invoke(*command, "--config", "n_head=4", "--config", "n_head=8")
+    assert result.exit_code == 2
+    assert "n_head: given more than once; give it once" in result.stderr

@@ -100,7 +100,7 @@ def test_verbose_prints_a_line_a_tensor(out: Path) -> None:
     loud = invoke(*arguments("bort_decoder", out, "--verbose", "--no-verify"))
     lines = [line.split() for line in loud.stdout.split("\n")]
     for tensor in json.loads((out / "conversion.json").read_text("utf-8"))["tensors"]:
-        words = {tensor["source"] or "zeros", tensor["verb"], tensor["target"]}
+        words = {tensor["source"] or "zeros", tensor["operation"], tensor["target"]}
         assert sum(words <= {*line} for line in lines) == 1
     stages = lines[lines.index(["stage", "seconds"]) + 1 :]
     assert [line[0] for line in stages[:3]] == ["planning", "writing", "flushing"]

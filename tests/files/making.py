@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from converter.files.staging import OURS, staging
+from converter.files.staging import RECORD_FILE, staging
 from tests.faults.making import names_in
 
 
 def fill(directory: Path, text: str) -> None:
-    (directory / OURS).write_text(text)
+    (directory / RECORD_FILE).write_text(text)
     (directory / "weights").write_text(f"weights of {text}")
 
 
@@ -21,7 +21,7 @@ def publish(destination: Path, *, force: bool = False, text: str = "newer") -> N
 
 def assert_only(destination: Path, text: str) -> None:
     assert names_in(destination.parent) == [destination.name]
-    assert (destination / OURS).read_text() == text
+    assert (destination / RECORD_FILE).read_text() == text
 
 
 def publish_file(destination: Path, *, force: bool = False, text: str = "newer") -> None:

@@ -10,7 +10,7 @@ import pytest
 
 import converter.files.staging
 from converter.errors import WriteError
-from converter.files.staging import OURS, staging
+from converter.files.staging import RECORD_FILE, staging
 from tests.faults.making import contents, names_in
 from tests.files.making import assert_only, fill, publish
 
@@ -22,7 +22,7 @@ def test_destination_is_absent_until_commit(destination: Path) -> None:
         stage.commit()
         assert destination.is_dir()
     assert_only(destination, "newer")
-    assert names_in(destination) == sorted([OURS, "weights"])
+    assert names_in(destination) == sorted([RECORD_FILE, "weights"])
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, SystemExit])
@@ -113,7 +113,7 @@ def test_link_to_a_directory_keeps_pointing_at_what_is_replaced(
         publish(link)
     publish(link, force=True)
     assert link.is_symlink()
-    assert (link / OURS).read_text() == "newer"
+    assert (link / RECORD_FILE).read_text() == "newer"
     assert_only(destination, "newer")
 
 
@@ -185,7 +185,7 @@ def test_linux_and_macos_exchange_in_one_step(destination: Path, tmp_path: Path)
     assert converter.files.staging._exchange(destination, other) == (
         sys.platform in ("linux", "darwin")
     )
-    found = [(directory / OURS).read_text() for directory in (destination, other)]
+    found = [(directory / RECORD_FILE).read_text() for directory in (destination, other)]
     assert found == (["second", "first"] if sys.platform in ("linux", "darwin") else found)
 
 

@@ -69,7 +69,7 @@ def test_random_networks_of_autogluon(mxnet_1x: Path) -> None:
                 plan = converter.convert(source, out, config=config).plan
                 assert plan.table.name == f"{spec['kind']}_1x", spec
                 around = {n for n in plan.index.tensors if not n.startswith("text_backbone.")}
-                assert {entry.name for entry in plan.exported} == around
+                assert {entry.name for entry in plan.match.exported} == around
                 golden = source.with_suffix(".golden.npz")
                 proof = converter.verify(source, out, golden=golden, atol=ATOL).proof
                 assert proof is not None

@@ -41,7 +41,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
             {
                 "directory": str(folder / name),
                 "auto": AUTO.get(report.plan.transformers_class, "AutoModel"),
-                "init": dict(report.plan.init),
+                "init": dict(report.plan.target.init),
                 "golden": str(zoo_master.golden(name)),
                 **({"first_position": 2} if "oberta" in report.plan.transformers_class else {}),
             }

@@ -50,7 +50,7 @@ def test_fresh_files_become_what_the_structural_ones_do(
             source = tmp_path / "made" / f"{name}{end}.params"
             written = tmp_path / f"{name}{end} of another scheme"
             report = converter.convert(source, written, family="bort", config=heads, atol=1e-5)
-            assert report.plan.named_by == ("0.8" if version == "0.8.3" else "0.9")
+            assert report.plan.match.version == ("0.8" if version == "0.8.3" else "0.9")
             arrays = [load_file(folder / "model.safetensors") for folder in (usual, written)]
             assert arrays[0].keys() == arrays[1].keys()
             assert all((array == arrays[1][key]).all() for key, array in arrays[0].items())

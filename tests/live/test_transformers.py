@@ -48,7 +48,7 @@ def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if "pooler" in "".join(s.target for s in report.plan.steps)
             else {"add_pooling_layer": False}
         )
-        for auto, init in ((own, report.plan.init), ("AutoModel", pooler)):
+        for auto, init in ((own, report.plan.target.init), ("AutoModel", pooler)):
             found.append(
                 {
                     "directory": str(folder / label),

@@ -44,7 +44,7 @@ def test_a_name_of_four_gigabytes_is_refused_before_it_is_read(tmp_path: Path) -
 @pytest.mark.parametrize("version", VERSIONS)
 def test_neither_of_two_equal_names_wins(version: str, tmp_path: Path) -> None:
     path = written(tmp_path / "x", File([ONE, TWO], ["a", "a"], version).encode())
-    with pytest.raises(ParamsError, match=r"name 2 of 2, .*'a' stands twice"):
+    with pytest.raises(ParamsError, match=r"name 2 of 2, .*'a' is a duplicate"):
         load_params(path)
 
 

@@ -95,7 +95,7 @@ def test_a_name_twice_in_an_npz_is_refused(path: Path) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for number in range(2):
             archive.writestr("a.npy", array_bytes(np.full(1, number)))
-    with pytest.raises(ParamsError, match="'a' stands twice"):
+    with pytest.raises(ParamsError, match="'a' is a duplicate"):
         read_index(path)
 
 

@@ -125,7 +125,7 @@ HOSTILE: dict[str, tuple[File, str]] = {
     "a name too few": (File([ONE, HALF], ["a"]), "1 names for 2 tensors"),
     "a name too many": (File([ONE], ["a", "b"]), "2 names for 1 tensors"),
     "name of 2^62 bytes": (File([ONE], ["a"], name_lengths=[HUGE]), "name 1 of 1, .*truncated"),
-    "a name twice": (File([ONE, HALF], ["a", "a"]), "'a' stands twice"),
+    "a name twice": (File([ONE, HALF], ["a", "a"]), "'a' is a duplicate"),
     "dtype 99": (File([replace(ONE, flag=99)]), "dtype flag 99"),
     "dtype -1": (File([replace(ONE, flag=-1)]), "dtype flag -1"),
     "device 0": (File([replace(ONE, context=(0, 0))]), "device type 0"),

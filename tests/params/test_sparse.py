@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converter import load_params
-from converter.api import plan_file
 from converter.errors import ParamsError, PlanError
 from converter.params import Weights, read_index
+from converter.planning.file import plan_file
 from tests.params.files import VERSIONS, Array, File, csr, nothing, row_sparse
 
 DATA = np.array([[1, 2], [3, 4]], "<f4")
@@ -60,7 +60,7 @@ DAMAGED: dict[str, tuple[Array, str]] = {
     "row -1": (row_sparse((5, 2), [-1, 3], DATA), "row number is not within 0 … 4"),
     "row 5": (row_sparse((5, 2), [0, 5], DATA), "not within"),
     "row 2^62": (row_sparse((5, 2), [0, 2**62], DATA), "not within"),
-    "a row twice": (row_sparse((5, 2), [3, 3], DATA), "stands twice"),
+    "a row twice": (row_sparse((5, 2), [3, 3], DATA), "is a duplicate"),
     "a row number too few": (row_sparse((5, 2), [3], DATA), "1 row numbers for data"),
     "rows of other width": (row_sparse((5, 3), [0, 3], DATA), "row numbers for data of shape"),
     "float row numbers": (
@@ -75,7 +75,7 @@ DAMAGED: dict[str, tuple[Array, str]] = {
     "column 4": (csr((3, 4), [0, 2, 2, 3], [0, 4, 1], VALUES), "column number is not within"),
     "column -1": (csr((3, 4), [0, 2, 2, 3], [0, -1, 1], VALUES), "column number is not within"),
     "columns fall": (csr((3, 4), [0, 2, 2, 3], [2, 0, 1], VALUES), "do not ascend"),
-    "a column twice": (csr((3, 4), [0, 2, 2, 3], [2, 2, 1], VALUES), "stands twice"),
+    "a column twice": (csr((3, 4), [0, 2, 2, 3], [2, 2, 1], VALUES), "is a duplicate"),
     "a column too few": (csr((3, 4), [0, 2, 2, 3], [0, 2], VALUES), "2 column numbers"),
     "no machine holds it": (
         row_sparse((2**40, 2**20), [3], np.zeros((1, 2**20), "i1"), flag=5),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from converter.errors import PlanError
-from converter.operations import VERBS
+from converter.operations import OPERATIONS
 from converter.planning.numbering import expand, numbers_of
 from converter.planning.plan import make_plan
 from converter.tables.load import family_names, load_family
@@ -68,7 +68,7 @@ def shapes_of(table: Table, sizes: Mapping[str, Any]) -> Shapes:
             assert None not in wanted, (row.source, table.sizes[row.targets[0]])
             shape = tuple(size for size in wanted if size is not None)
             for name, _ in expand(prefix + row.source, numbers):
-                yield name, VERBS[row.verb].source_shape(shape, row.number)
+                yield name, OPERATIONS[row.operation].source_shape(shape, row.number)
 
     return dict(named())
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converter.params import read_index
-from converter.planning.match import LISTED, fit
+from converter.planning.match import LISTED, match_table
 from converter.report.terminal import fit_lines
 from converter.tables.load import load_family, parse_table
 from tests.indexes import Shapes, bort_shapes, classifier_shapes, decoder_shapes, make_index
@@ -25,11 +25,13 @@ HEADS = {
 
 
 def problems(shapes: Shapes) -> list[str]:
-    return list(fit(make_index(shapes), BORT).problems)
+    return list(match_table(make_index(shapes), BORT).problems)
 
 
 def test_names_from_a_file_are_escaped_for_a_terminal() -> None:
-    lines = "".join(fit_lines(fit(make_index(bort_shapes() | {"stray\x1b[2J": (1,)}), BORT)))
+    lines = "".join(
+        fit_lines(match_table(make_index(bort_shapes() | {"stray\x1b[2J": (1,)}), BORT))
+    )
     assert r"stray\x1b[2J" in lines
     assert lines.isprintable()
 
@@ -38,7 +40,7 @@ def test_every_fixture_fits_and_says_what_it_becomes(
     fixtures: Path, manifest: dict[str, Any]
 ) -> None:
     for name, stated in manifest.items():
-        found = fit(read_index(fixtures / f"{name}.params"), BORT)
+        found = match_table(read_index(fixtures / f"{name}.params"), BORT)
         assert found.problems == (), name
         assert found.accounted == len(found.index.tensors)
         assert found.target is not None
@@ -54,7 +56,7 @@ def test_every_fixture_fits_and_says_what_it_becomes(
 
 def test_sizes_are_read_off_shapes() -> None:
     shapes = bort_shapes(layers=3, units=8, ffn=5, words=11, positions=7)
-    assert fit(make_index(shapes), BORT).sizes == {
+    assert match_table(make_index(shapes), BORT).sizes == {
         "vocab_size": 11,
         "hidden_size": 8,
         "max_position_embeddings": 7,
@@ -64,9 +66,9 @@ def test_sizes_are_read_off_shapes() -> None:
 
 
 def test_every_tensor_goes_where_its_layer_is() -> None:
-    found = fit(make_index(bort_shapes(layers=12)), BORT)
+    found = match_table(make_index(bort_shapes(layers=12)), BORT)
     assert found.problems == ()
-    targets = {match.source.name: match.target for match in found.matches}
+    targets = {match.source.name: match.target for match in found.rows}
     assert len({*targets.values()}) == len(targets) == 4 + 12 * 16
     assert targets[f"{CELL}.11.proj.bias"] == "bert.encoder.layer.11.attention.output.dense.bias"
 
@@ -77,29 +79,29 @@ def test_every_tensor_goes_where_its_layer_is() -> None:
 )
 def test_the_published_sizes_are_recognised(layers: int, ffn: int, known: str | None) -> None:
     shapes = bort_shapes(layers=layers, units=1024, ffn=ffn, words=50265, positions=512)
-    found = fit(make_index(shapes), BORT)
+    found = match_table(make_index(shapes), BORT)
     assert (found.known and found.known.name) == known
 
 
 @pytest.mark.parametrize("prefix", ["", "bort."])
 def test_a_prefix_is_taken_off_and_heads_of_the_outer_class_have_none(prefix: str) -> None:
     shapes = bort_shapes(prefix=prefix) | classifier_shapes()
-    found = fit(make_index(shapes), BORT)
+    found = match_table(make_index(shapes), BORT)
     assert (found.problems, found.prefix) == ((), prefix)
 
 
 def test_a_prefix_that_the_table_does_not_state_is_refused() -> None:
-    found = fit(make_index(bort_shapes(prefix="net.")), BORT)
+    found = match_table(make_index(bort_shapes(prefix="net.")), BORT)
     assert found.accounted == 0
     assert "missing: word_embed.0.weight" in found.problems
 
 
 def test_a_tied_tensor_is_found_under_its_first_name_alone() -> None:
     shapes = bort_shapes() | decoder_shapes()
-    both = fit(make_index(shapes), BORT)
+    both = match_table(make_index(shapes), BORT)
     assert [(a.name, b.name) for a, b in both.tied] == [("decoder.3.weight", "word_embed.0.weight")]
     del shapes["decoder.3.weight"]
-    one = fit(make_index(shapes), BORT)
+    one = match_table(make_index(shapes), BORT)
     assert (one.problems, one.tied) == ((), ())
     assert one.target is not None
     assert one.target.transformers_class == "BertForMaskedLM"
@@ -108,9 +110,9 @@ def test_a_tied_tensor_is_found_under_its_first_name_alone() -> None:
 def test_a_second_name_stands_in_for_the_first() -> None:
     shapes = bort_shapes() | decoder_shapes()
     del shapes["word_embed.0.weight"]
-    found = fit(make_index(shapes), BORT)
+    found = match_table(make_index(shapes), BORT)
     assert (found.problems, found.tied) == ((), ())
-    targets = {match.target: match.source.name for match in found.matches}
+    targets = {match.target: match.source.name for match in found.rows}
     assert targets["bert.embeddings.word_embeddings.weight"] == "decoder.3.weight"
 
 
@@ -120,7 +122,7 @@ def test_missing_extra_and_wrong_are_told_at_once() -> None:
     shapes[f"{CELL}.0.ffn.ffn_1.weight"] = (32, 24)
     assert problems(shapes) == [
         f"missing: {CELL}.1.proj.bias",
-        "extra: stray\x1b[2J.weight, which no row of the table takes",
+        "unexpected tensor stray\x1b[2J.weight: no row of 'bort' matches it",
         f"wrong shape: {CELL}.0.ffn.ffn_1.weight makes (32, 24), "
         "expected (24, 32) (intermediate_size = 24, hidden_size = 32)",
     ]
@@ -181,7 +183,7 @@ def test_a_hostile_layer_number_costs_nothing(number: int | str) -> None:
     name = f"{CELL}.{number}.proj.bias"
     found = problems(bort_shapes() | {name: (32,)})
     assert len(found) <= LISTED + 2
-    assert sum(p.startswith("extra: ") and CELL in p for p in found) == 1
+    assert sum(p.startswith("unexpected tensor ") and CELL in p for p in found) == 1
 
 
 def test_no_layer_at_all_is_missing() -> None:
@@ -201,7 +203,7 @@ def test_problems_of_a_kind_are_counted_when_they_are_many() -> None:
 )
 def test_a_fit_explains_all_or_says_why(lost: set[str], extra: Shapes) -> None:
     shapes = extra | {n: s for n, s in bort_shapes().items() if n not in lost}
-    found = fit(make_index(shapes), BORT)
+    found = match_table(make_index(shapes), BORT)
     assert bool(found.problems) == bool(lost or extra)
 
 
@@ -215,12 +217,12 @@ def test_verbs_and_drops_of_an_own_table() -> None:
     own = parse_table(text, "own", "own.toml")
     shapes = bort_shapes() | {f"counter.{n}": (1,) for n in range(2)}
     shapes |= {f"{CELL}.{n}.ffn.ffn_1.weight": (32, 24) for n in range(2)}
-    found = fit(make_index(shapes), own)
+    found = match_table(make_index(shapes), own)
     assert found.problems == ()
     assert found.dropped == {f"counter.{n}": "of the optimizer" for n in range(2)}
-    turned = [match.source.name for match in found.matches if match.verb == "transpose"]
+    turned = [match.source.name for match in found.rows if match.operation == "transpose"]
     assert turned == [f"{CELL}.{n}.ffn.ffn_1.weight" for n in range(2)]
-    wrong = fit(make_index(shapes | {f"{CELL}.0.ffn.ffn_1.weight": (24,)}), own)
+    wrong = match_table(make_index(shapes | {f"{CELL}.0.ffn.ffn_1.weight": (24,)}), own)
     assert wrong.problems == (
         f"wrong shape: {CELL}.0.ffn.ffn_1.weight is (24,): transpose needs 2 dimensions, not 1",
     )
@@ -229,5 +231,5 @@ def test_verbs_and_drops_of_an_own_table() -> None:
 @pytest.mark.parametrize("shape", [(98, 32), (97, 31), (97 * 32,)])
 def test_a_tied_tensor_of_another_shape_is_named(shape: tuple[int, ...]) -> None:
     shapes = bort_shapes() | decoder_shapes() | {"decoder.3.weight": shape}
-    (problem,) = fit(make_index(shapes), load_family("bort")).problems
+    (problem,) = match_table(make_index(shapes), load_family("bort")).problems
     assert problem.startswith(f"wrong shape: decoder.3.weight is float32 {shape}, but must equal")

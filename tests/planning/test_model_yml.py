@@ -16,12 +16,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import converter
-from converter.api import plan_file
 from converter.errors import ConvertError, ParamsError, ParityError, PlanError
+from converter.planning.file import plan_file
 from converter.planning.model_yml import MAX_BYTES, read_model_config
 from converter.planning.plan import Plan
 from converter.proof.proof import prove
-from converter.proof.sides import source_settings
+from converter.proof.reference.settings import source_settings
 from converter.writing.model import write_model
 from tests import zoo_1x
 
@@ -96,7 +96,7 @@ def test_without_a_model_yml_what_it_tells_is_asked_for(model: Path) -> None:
     with pytest.raises(PlanError) as caught:
         plan_file(model)
     heads, act = caught.value.problems
-    assert heads.startswith("num_attention_heads stands in no tensor")
+    assert heads.startswith("the file does not store num_attention_heads")
     assert "--model-config FILE, or say it with --config hidden_act=VALUE" in act
     plan_file(model, config={"num_attention_heads": 4, "hidden_act": "gelu"})
 
@@ -131,12 +131,12 @@ def test_mobilebert_of_layer_norm_has_a_known_limit(tmp_path: Path) -> None:
     proof = converter.convert(model, tmp_path / "out").proof
     assert proof is not None
     assert proof.parity is not None
-    (limit,) = proof.parity.limits
+    (limit,) = proof.parity.known_differences
     assert (limit.setting, limit.source, limit.target) == ("outer_layer_norm_eps", 1e-12, 1e-5)
     assert 1e-6 < limit.difference.max_abs_diff < 1e-3
     proof = prove(zoo_1x.plan_of(f"{name}/model"), model_of(name, tmp_path))
     assert proof.parity is not None
-    assert proof.parity.limits == ()
+    assert proof.parity.known_differences == ()
 
 
 def model_of(name: str, tmp_path: Path) -> Path:

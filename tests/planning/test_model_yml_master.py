@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-from converter.api import plan_file
 from converter.errors import PlanError
+from converter.planning.file import plan_file
 from tests import zoo_master
 
 SIDE = {

@@ -21,6 +21,7 @@ from converter.writing.model import write_model
 
 TABLE = """
 title = "T"
+reference = "bert_1x"
 [copy]
 "words" = "t.words"
 "units" = "t.units"
@@ -51,11 +52,6 @@ heads = []
 "t.shared" = ["size"]
 [config]
 projected = true
-[arithmetic]
-name = "bert_1x"
-num_heads = { value = 1 }
-activation = { value = "gelu" }
-layer_norm_eps = { value = 1e-5 }
 """
 SHAPES: Mapping[str, tuple[int, ...]] = {
     "words": (5, 3),
@@ -76,7 +72,7 @@ def plan_of(tmp_path: Path, shapes: Mapping[str, Any], dtype: str = "keep") -> P
 def test_with_the_head_its_tensors_are_copied(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, SHAPES)
     assert (plan.heads, plan.config["projected"]) == (("projection",), True)
-    assert {step.verb for step in plan.steps} == {"copy"}
+    assert {step.operation for step in plan.steps} == {"copy"}
 
 
 @pytest.mark.parametrize("dtype", ["keep", "bfloat16", "float16"])
@@ -108,7 +104,7 @@ WRONG: Mapping[str, tuple[Mapping[str, Any], str]] = {
     ),
     "shared": (
         {**SHAPES, "shared": (4,)},
-        "extra: shared: value = 3 and size = 4 differ",
+        "unexpected: shared: value = 3 and size = 4 differ",
     ),
 }
 
@@ -125,7 +121,7 @@ MISTAKES = {
     "three sizes": (('[["width", "size"]]', '[["width", "size", "rows"]]'), "a pair has two sizes"),
     "no size": (('[["value", "width"]]', '[["value", "depth"]]'), "no shape tells 'depth'"),
     "no target": (('zeros = ["t.projection.bias"]', 'zeros = ["t.b"]'), "'t.b' is no target"),
-    "twice": (('zeros = ["', 'zeros = ["t.projection.weight", "'), "stands twice"),
+    "twice": (('zeros = ["', 'zeros = ["t.projection.weight", "'), "is a duplicate"),
     "no matrix": (
         ('identity = ["t.projection.weight"]', 'identity = ["t.projection.bias"]'),
         "'t.projection.bias' is no matrix",
@@ -151,7 +147,6 @@ MODEL_CONFIG_MISTAKES = {
     "scale alone": ((', scaled_by = "mlm" }', " }"), "scale and scaled_by go together"),
     "no scale": (('scale = "MODEL.generator_layers', 'scale = "MODEL.x'), "there is no key"),
     "no head": (('scaled_by = "mlm"', 'scaled_by = "gen"'), "there is no head 'gen'"),
-    "no key": (('"MODEL.activation" }', '"MODEL.act" }'), "has no 'MODEL.act'"),
     "no field of a model": (
         ("{ embedding_size = 128,", "{ embed = 1,"),
         "small: nothing else tells",
@@ -177,6 +172,7 @@ def test_a_mistake_about_model_yml_is_named(change: tuple[str, str], reason: str
 
 LAST = """
 title = "T"
+reference = "bert_1x"
 [layers]
 i = "depth"
 j = "width"
@@ -193,11 +189,6 @@ heads = []
 "t.{i}.w" = ["size"]
 [config]
 act = "gelu"
-[arithmetic]
-name = "bert_1x"
-num_heads = { value = 1 }
-activation = { value = "gelu" }
-layer_norm_eps = { value = 1e-5 }
 """
 
 

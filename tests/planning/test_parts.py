@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import converter
-from converter.api import plan_file
 from converter.errors import PlanError
+from converter.planning.file import plan_file
 from tests import zoo_1x
 
 ROOT = zoo_1x.ROOT / "electra_pretrain"
@@ -20,15 +20,17 @@ CLASSES = {"discriminator": "ElectraForPreTraining", "generator": "ElectraForMas
 def test_each_part_is_converted_and_is_what_mxnet_computed(part: str, tmp_path: Path) -> None:
     report = converter.convert(ROOT, tmp_path / "out", part=part)
     plan = report.plan
-    assert (plan.transformers_class, plan.part) == (CLASSES[part], part)
-    assert plan.prefix == f"{part}.backbone_model."
+    assert (plan.transformers_class, plan.match.part) == (CLASSES[part], part)
+    assert plan.match.prefix == f"{part}.backbone_model."
     golden = ROOT / f"{part}.golden.npz"
     proof = converter.verify(ROOT, tmp_path / "out", golden=golden, atol=1e-5).proof
     assert proof is not None
     assert proof.golden is not None
     used = {step.source.name for step in plan.steps if step.source}
     assert {name.split(".")[0] for name in used} == {part}
-    assert all("--part" in plan.dropped[n] for n in plan.dropped if "backbone." not in n[:14])
+    assert all(
+        "--part" in plan.match.dropped[n] for n in plan.match.dropped if "backbone." not in n[:14]
+    )
 
 
 def test_the_heads_of_the_generator_are_scaled() -> None:

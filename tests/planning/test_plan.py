@@ -57,7 +57,7 @@ def test_each_source_tensor_is_used_once(fixtures: Path, manifest: dict[str, Any
         heads = stated["num_attention_heads"]
         made = plan(read_index(fixtures / f"{name}.params"), num_attention_heads=heads)
         used = [step.source.name for step in made.steps if step.source]
-        used += [second.name for second, _ in made.tied]
+        used += [second.name for second, _ in made.match.tied]
         assert sorted(used) == sorted(made.index.tensors)
         assert len({step.target for step in made.steps}) == len(made.steps)
 
@@ -89,7 +89,7 @@ def test_only_the_bare_model_loses_the_prefix_of_its_names() -> None:
     for index, start in ((BACKBONE, "embeddings."), (MLM, "bert.embeddings.")):
         made = plan(index)
         assert made.steps[0].target == f"{start}word_embeddings.weight"
-    assert plan(BACKBONE).init == {"add_pooling_layer": False}
+    assert plan(BACKBONE).target.init == {"add_pooling_layer": False}
 
 
 def test_zeros_have_their_size_from_the_config() -> None:
@@ -127,7 +127,11 @@ def test_all_problems_stand_in_one_error() -> None:
     shapes = bort_shapes() | {"stray": (1,), "encoder.layer_norm.beta": (33,)}
     del shapes["encoder.layer_norm.gamma"]
     problems = refused(make_index(shapes), vocab_size=98, num_attention_heads=5)
-    for part in ("missing: encoder.layer_norm.gamma", "extra: stray", "beta makes (33,)"):
+    for part in (
+        "missing: encoder.layer_norm.gamma",
+        "unexpected tensor stray",
+        "beta makes (33,)",
+    ):
         assert sum(part in p for p in problems) == 1
     assert any("vocab_size=98" in p for p in problems)
     assert any("num_attention_heads = 5" in p for p in problems)
@@ -147,7 +151,9 @@ def test_published_sizes_settle_the_heads(layers: int, ffn: int, heads: int) -> 
 
 
 def test_the_number_of_heads_is_never_guessed() -> None:
-    with pytest.raises(PlanError, match=r"stands in no tensor.*--config num_attention_heads=N"):
+    with pytest.raises(
+        PlanError, match=r"does not store num_attention_heads.*--config num_attention_heads=N"
+    ):
         make_plan(BACKBONE, [BORT], {})
 
 
@@ -272,5 +278,5 @@ def test_the_nearest_table_explains_what_is_wrong() -> None:
 def test_what_a_table_drops_is_in_the_plan() -> None:
     own = parse_table(BORT.text + '\n[drop]\n"step" = "a counter"\n', "own", "own.toml")
     made = make_plan(make_index(bort_shapes() | {"step": (1,)}), [own], HEADS)
-    assert made.dropped == {"step": "a counter"}
+    assert made.match.dropped == {"step": "a counter"}
     assert len(made.steps) == len(bort_shapes()) + 1

@@ -9,7 +9,7 @@ from hypothesis import assume, event, given
 from hypothesis import strategies as st
 
 from converter.errors import PlanError
-from converter.planning.match import fit
+from converter.planning.match import match_table
 from converter.planning.plan import make_plan
 from converter.planning.scopes import Renamed, may_be, structural
 from converter.report.terminal import inspection_lines
@@ -166,7 +166,7 @@ def test_two_models_in_one_file_are_refused() -> None:
     with pytest.raises(PlanError) as told:
         make_plan(index, tables, {})
     assert told.value.problems == caught.value.problems
-    lines = [*inspection_lines(index, [fit(index, table) for table in tables])]
+    lines = [*inspection_lines(index, [match_table(index, table) for table in tables])]
     assert {f"  - {problem}" for problem in caught.value.problems} <= {*lines}
 
 
@@ -218,7 +218,7 @@ def test_other_names_stay(names: list[str]) -> None:
 def test_a_missing_tensor_is_named_in_both_schemes(lost: str, kind: str) -> None:
     names = names_of("0.8.3", "bort_classifier")
     there = [own for own in names.values() if own != lost]
-    problems = " ".join(fit(index_of(there, kind), BORT).problems)
+    problems = " ".join(match_table(index_of(there, kind), BORT).problems)
     name = next(name for name, own in names.items() if own == lost)
     missing = "…word_embed_embedding0_weight" if "word_embed" in lost else lost
     assert f"missing: {name} (here it would be {kind}{missing})" in problems
@@ -226,8 +226,8 @@ def test_a_missing_tensor_is_named_in_both_schemes(lost: str, kind: str) -> None
 
 def test_an_extra_tensor_is_named_as_the_file_has_it() -> None:
     names = [*names_of("0.8.3", "bort").values(), "stray0_weight"]
-    problem = fit(index_of(names, "arg:"), BORT).problems[0]
-    assert problem == "extra: arg:stray0_weight, which no row of the table takes"
+    problem = match_table(index_of(names, "arg:"), BORT).problems[0]
+    assert problem == "unexpected tensor arg:stray0_weight: no row of 'bort' matches it"
 
 
 @pytest.mark.parametrize(

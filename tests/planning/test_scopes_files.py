@@ -9,8 +9,9 @@ import pytest
 from safetensors.numpy import load_file
 
 import converter
-from converter.api import inspect, plan_file
+from converter.api import inspect
 from converter.params import read_index
+from converter.planning.file import plan_file
 from converter.planning.plan import make_plan
 from converter.report.terminal import inspection_lines
 from tests import borts, scopes, zoo
@@ -143,7 +144,9 @@ def test_every_family_becomes_the_same(name: str, kind: str, tmp_path: Path) -> 
     assert usual.proof is not None
     assert other.proof is not None
     assert usual.proof.parity == other.proof.parity
-    assert {entry.name for entry in other.plan.exported} <= {kind + own for own in names.values()}
+    assert {entry.name for entry in other.plan.match.exported} <= {
+        kind + own for own in names.values()
+    }
 
 
 @pytest.mark.parametrize(
@@ -156,5 +159,5 @@ def test_names_of_08_need_no_word_about_scrambled_biases(version: str, warned: b
         names[n]: e.shape for n, e in read_index(zoo.source("0.8.3/bert_encoder")).tensors.items()
     }
     plan = make_plan(make_index(shapes), [scopes.TABLES["bert"]], {"num_attention_heads": 4})
-    assert plan.named_by == ("0.9" if warned else "0.8")
+    assert plan.match.version == ("0.9" if warned else "0.8")
     assert any("0.9" in text for text in plan.warnings()) == warned

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from converter.tables.check import ARITHMETICS, OPTIONAL
 from tests import zoo, zoo_1x
 
 ATOL = 1e-5  # measured: at most 3e-6
@@ -82,9 +81,3 @@ def test_another_normalization_is_seen(name: str) -> None:
     assert worst(name, normalization=other)["layer 1"] > 0.01
     with pytest.raises(ValueError, match="no_norm or layer_norm, not 'batch_norm'"):
         worst(name, normalization="batch_norm")
-
-
-def test_every_setting_is_recorded() -> None:
-    for name in NAMES:
-        settings = ARITHMETICS[zoo_1x.MANIFEST[name]["family"]] - OPTIONAL
-        assert settings <= zoo_1x.recorded(name).about.keys()

@@ -95,7 +95,7 @@ def test_a_beta_that_is_not_zero_is_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(PlanError) as caught:
         write_model(plan, tmp_path)
     assert [problem.split(" must be all zeros")[0] for problem in caught.value.problems] == [
-        entry.name for entry in plan.zero
+        entry.name for entry in plan.match.zero
     ]
     assert "encoder.layers.0.self_attn_layer_norm.beta must be all zeros" in str(caught.value)
     assert [*tmp_path.iterdir()] == []

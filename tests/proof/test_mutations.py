@@ -65,7 +65,7 @@ def swaps(plan: Plan, beginning: str) -> Iterator[tuple[Step, Step, Plan]]:
     """
     for a, b in combinations([step for step in plan.steps if step.source], 2):
         begins = any(step.source.name.startswith(beginning) for step in (a, b) if step.source)
-        if begins and a.shape == b.shape and a.verb == b.verb:
+        if begins and a.shape == b.shape and a.operation == b.operation:
             exchanged = {
                 a.target: dataclasses.replace(a, target=b.target),
                 b.target: dataclasses.replace(b, target=a.target),

@@ -17,7 +17,8 @@ from converter.errors import ConvertError
 from converter.planning.plan import Plan
 from converter.proof.parity import difference
 from converter.proof.proof import Proof, prove
-from converter.tables.table import Setting
+from converter.proof.reference import settings as reference_settings
+from converter.proof.reference.settings import REFERENCES, Setting
 from tests import borts
 
 Tensors = dict[str, np.ndarray]
@@ -44,11 +45,11 @@ def test_right_directories_pass(name: str, dtype: str, tmp_path: Path) -> None:
     proof = prove(plan, borts.written(plan, tmp_path / "out"), atol=1e-5)
     assert proof.passed, proof
     assert proof.parity is not None
-    moved = len(plan.index.tensors) - len(plan.tied)
+    moved = len(plan.index.tensors) - len(plan.match.tied)
     cast = (
         dtype != "keep"
         and plan.index.tensors[
-            "bort.encoder.position_weight" if plan.prefix else "encoder.position_weight"
+            "bort.encoder.position_weight" if plan.match.prefix else "encoder.position_weight"
         ].dtype.name
         != dtype
     )
@@ -71,7 +72,7 @@ def test_rounding_is_measured_apart(tmp_path: Path) -> None:
 def test_the_known_limit_is_measured(right: tuple[Plan, Path]) -> None:
     parity = prove(*right).parity
     assert parity is not None
-    (limit,) = parity.limits
+    (limit,) = parity.known_differences
     assert (limit.setting, limit.source, limit.target) == ("decoder_layer_norm_eps", 1e-12, 1e-5)
     assert 1e-5 < limit.difference.max_abs_diff < 3e-4
 
@@ -162,15 +163,13 @@ def test_a_wrong_table_config_fails_parity(changed: dict[str, Any], tmp_path: Pa
     assert "layer 1 differs by" in " ".join(proof.parity.problems)
 
 
-def test_wrong_heads_fail_parity(tmp_path: Path) -> None:
-    """The settings that no file tells come from one place; here the two sides are given two."""
+def test_wrong_heads_fail_parity(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of heads, which no file tells; here the two sides are given two."""
     plan = borts.plan_of("bort_backbone")
-    arithmetic = plan.table.arithmetic
-    settings = {**arithmetic.settings, "num_heads": Setting(8, None)}
-    table = dataclasses.replace(
-        plan.table, arithmetic=dataclasses.replace(arithmetic, settings=settings)
-    )
-    plan = dataclasses.replace(plan, table=table)
+    bort = REFERENCES["bort"]
+    settings = {**bort.settings, "num_heads": Setting(8)}
+    changed = {**REFERENCES, "bort": dataclasses.replace(bort, settings=settings)}
+    monkeypatch.setattr(reference_settings, "REFERENCES", changed)
     proof = prove(plan, borts.written(plan, tmp_path / "out"))
     assert proof.parity is not None
     assert not proof.parity.passed
@@ -194,7 +193,7 @@ def test_nan_fails_parity_and_not_bits(tmp_path: Path) -> None:
     entry = plan.index.tensors["encoder.layer_norm.beta"]
     content[entry.offset : entry.offset + 4] = np.float32(math.nan).tobytes()
     source.write_bytes(content)
-    plan = dataclasses.replace(plan, index=dataclasses.replace(plan.index, path=source))
+    plan = matched(plan, index=dataclasses.replace(plan.index, path=source))
     proof = prove(plan, borts.written(plan, tmp_path / "out"))
     assert proof.bits.passed
     assert proof.parity is not None
@@ -206,6 +205,11 @@ def test_atol_is_the_judge(right: tuple[Plan, Path]) -> None:
     assert not prove(*right, atol=1e-9).passed
 
 
+def matched(plan: Plan, **changed: Any) -> Plan:
+    """The plan of a match in which something is changed."""
+    return dataclasses.replace(plan, match=dataclasses.replace(plan.match, **changed))
+
+
 def published(plan: Plan, begin: tuple[float, ...], **changed: Any) -> Plan:
     """The plan with a golden that this small model could have published."""
     golden = plan.table.golden
@@ -213,7 +217,7 @@ def published(plan: Plan, begin: tuple[float, ...], **changed: Any) -> Plan:
     golden = dataclasses.replace(
         golden, input_ids=(5, 9, 1), shape=(1, 3, 32), begin=begin, **changed
     )
-    return dataclasses.replace(plan, table=dataclasses.replace(plan.table, golden=golden))
+    return matched(plan, table=dataclasses.replace(plan.table, golden=golden))
 
 
 def recognised(plan: Plan, directory: Path) -> bool | None:
@@ -249,7 +253,7 @@ def test_the_published_model_is_recognised(right: tuple[Plan, Path]) -> None:
 
 def test_no_golden_no_answer(right: tuple[Plan, Path]) -> None:
     plan, directory = right
-    plan = dataclasses.replace(plan, table=dataclasses.replace(plan.table, golden=None))
+    plan = matched(plan, table=dataclasses.replace(plan.table, golden=None))
     assert recognised(plan, directory) is None
 
 
@@ -275,15 +279,16 @@ def test_another_models_golden_fails(right: tuple[Plan, Path]) -> None:
 def test_an_output_of_one_side_alone_is_no_proof(right: tuple[Plan, Path]) -> None:
     """A table that forgets which output is which must not pass by comparing less."""
     plan, directory = right
-    parity = prove(dataclasses.replace(plan, outputs={}), directory).parity
+    forgetful = dataclasses.replace(plan.target, outputs={})
+    parity = prove(matched(plan, target=forgetful), directory).parity
     assert parity is not None
     assert parity.problems == ("mlm_logits: the source alone gives it",)
 
 
 def test_tensors_the_arithmetic_cannot_run_on(right: tuple[Plan, Path]) -> None:
     plan, directory = right
-    with pytest.raises(ConvertError, match=r"arithmetic 'bert' cannot run on its tensors \(KeyErr"):
-        prove(dataclasses.replace(plan, prefix="other."), directory)
+    with pytest.raises(ConvertError, match=r"reference 'bort' cannot run on its tensors \(KeyErr"):
+        prove(matched(plan, prefix="other."), directory)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 import converter
 from converter.cli.main import main
 from converter.params import load_params
-from converter.planning.plan import BESIDE
+from converter.planning.plan import UNCONVERTED_FILE
 from tests import zoo
 
 README = Path(__file__).parents[2] / "README.md"
@@ -46,7 +46,7 @@ def test_the_five_steps(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.stderr
     assert "parity  passed" in done.stdout
     assert "The head is my own." in done.stdout
-    head = load_file(out / BESIDE)
+    head = load_file(out / UNCONVERTED_FILE)
     assert head["output.weight"].tolist() == arrays["output.weight"].tolist()
 
 

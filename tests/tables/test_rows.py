@@ -1,4 +1,4 @@
-"""What tables say beside plain rows: every verb, versions, exports and alternatives, end to end."""
+"""What tables say beside plain rows: operations, versions, exports, alternatives, end to end."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from safetensors.numpy import load_file, save_file
 
 import converter
 from converter.errors import PlanError, TableError
-from converter.operations import ROW_VERBS
+from converter.operations import ROW_OPERATIONS
 from converter.params import read_index
-from converter.planning.plan import BESIDE, Plan, make_plan
+from converter.planning.plan import UNCONVERTED_FILE, Plan, make_plan
 from converter.proof.bits import check_bits
 from converter.tables.load import parse_table
 from converter.writing.model import write_model
 
 TABLE = """
 title = "T"
+reference = "bert"
 [copy]
 "copied" = "t.copied"
 "q" = "t.q"
@@ -84,17 +85,10 @@ reason = "Base has no place for them."
 [config]
 act = "gelu"
 tie = true
-[arithmetic]
-name = "bert"
-num_heads = { config = "heads" }
-activation = { value = "gelu" }
-layer_norm_eps = { value = 1e-5 }
-decoder_layer_norm_eps = { value = 1e-12 }
 [[version]]
 versions = ["0.9"]
 text = "say so"
 config = { act = "relu" }
-arithmetic = { activation = "relu" }
 [version.unscramble]
 heads = "heads"
 biases = [["q", "k", "v"]]
@@ -135,7 +129,7 @@ def written(plan: Plan, folder: Path) -> dict[str, np.ndarray]:
 
 def test_every_verb_makes_what_it_says_and_comes_back(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, ARRAYS | TIED)
-    assert {row.verb for row in plan.table.rows} == {*ROW_VERBS}
+    assert {row.operation for row in plan.table.rows} == {*ROW_OPERATIONS}
     assert plan.config["places"] == 7
     made, a = written(plan, tmp_path), ARRAYS
     expected = {
@@ -175,7 +169,7 @@ def test_other_versions_mean_what_stands_there(tmp_path: Path, version: str | No
     plan = plan_of(tmp_path, ARRAYS | TIED, gluonnlp=version)
     assert (plan.config["act"], plan.version) == ("gelu", None)
     assert [*plan.warnings()] == ([] if version else ["say so"])
-    assert {step.verb for step in plan.steps} == {*ROW_VERBS}
+    assert {step.operation for step in plan.steps} == {*ROW_OPERATIONS}
 
 
 @pytest.mark.parametrize(
@@ -188,19 +182,19 @@ def test_a_version_that_is_none_is_refused(tmp_path: Path, version: str) -> None
 
 def test_heads_without_a_place_go_beside_the_model(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, ARRAYS | TIED | EXTRA)
-    assert (plan.transformers_class, plan.export_reason[:4]) == ("Base", "Base")
+    assert (plan.transformers_class, plan.match.export_reason[:4]) == ("Base", "Base")
     made = written(plan, tmp_path)
     assert "copied" in made
     assert "bias" not in made
-    beside = load_file(tmp_path / "out" / BESIDE)
+    beside = load_file(tmp_path / "out" / UNCONVERTED_FILE)
     assert {n: v.tolist() for n, v in beside.items()} == {
         n: v.tolist() for n, v in (EXTRA | {"lm.bias": ARRAYS["lm.bias"]}).items()
     }
     assert check_bits(plan, tmp_path / "out").passed
     beside["extra.1"][1, 1] += 1
-    save_file(beside, tmp_path / "out" / BESIDE)
+    save_file(beside, tmp_path / "out" / UNCONVERTED_FILE)
     assert check_bits(plan, tmp_path / "out").problems == ("extra.1 is not extra.1, bit for bit",)
-    (tmp_path / "out" / BESIDE).unlink()
+    (tmp_path / "out" / UNCONVERTED_FILE).unlink()
     assert not check_bits(plan, tmp_path / "out").passed
 
 
@@ -225,9 +219,9 @@ def test_the_tables_own_second_name_must_be_equal(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="second must equal copied"):
         written(plan_of(tmp_path, ARRAYS | TIED | {"second": ARRAYS["copied"] + 1}), tmp_path)
     plan = plan_of(tmp_path, {n: v for n, v in (ARRAYS | TIED).items() if n != "copied"})
-    used = [*(s.source.name for s in plan.steps if s.source), *(a.name for a, _ in plan.tied)]
+    used = [*(s.source.name for s in plan.steps if s.source), *(a.name for a, _ in plan.match.tied)]
     assert {"second", "lm.weight"} <= {*used}, "one stands in for the first, the other equals it"
-    assert [b.name for _, b in plan.tied] != ["copied"]
+    assert [b.name for _, b in plan.match.tied] != ["copied"]
 
 
 WRONG_SHAPES = {
@@ -271,7 +265,7 @@ MISTAKES = {
     "pad of a wrong type": (('{ target = "t.positions", rows = 2 }', '"t"'), "has the wrong type"),
     "split of a wrong type": (('["t.one", "t.two", "t.three"]', '"t.one"'), "has the wrong type"),
     "split into one": ((', "t.two", "t.three"]', "]"), "needs at least two targets"),
-    "split into one twice": (('"t.two", "t', '"t.one", "t'), "target 't.one' stands twice"),
+    "split into one twice": (('"t.two", "t', '"t.one", "t'), "target 't.one' is a duplicate"),
     "product of nothing": (('["rows", 2]', "[]"), "'t.turned': a size is at least 1"),
     "product with zero": (('["rows", 2]', '["rows", 0]'), "'t.turned': a size is at least 1"),
     "sum of nothing": (
@@ -281,11 +275,10 @@ MISTAKES = {
     "sum without a field": (('["places", "width"]', "[{ plus = 1 }, 1]"), "'of' is missing"),
     "copy to nothing": (('"t.headed"\n', "[]\n"), r"\[copy\] 'headed': needs a target"),
     "copy of a wrong type": (('"t.headed"\n', "[1]\n"), "has the wrong type"),
-    "zero and converted": (("[drop]", '[zero]\n"q" = "r"\n[drop]'), "source 'q' stands twice"),
+    "zero and converted": (("[drop]", '[zero]\n"q" = "r"\n[drop]'), "source 'q' is a duplicate"),
     "product of a wrong type": (('["rows", 2]', '["rows", 2.5]'), "'sizes.t.turned' has the wrong"),
     "version of none": (('["0.9"]', "[]"), "versions is empty"),
-    "version twice": (('["0.9"]', '["0.9", "0.9"]'), "version '0.9' stands twice"),
-    "version's setting": (("{ activation =", "{ act ="), "'act' is no setting"),
+    "version twice": (('["0.9"]', '["0.9", "0.9"]'), "version '0.9' is a duplicate"),
     "version's field": (("{ act =", "{ action ="), "'action' is no field"),
     "version's heads": (('heads = "heads"', 'heads = "m"'), "nothing tells 'm'"),
     "two biases": (('"k", "v"]', '"k"]'), "needs query, key and value"),

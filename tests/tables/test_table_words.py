@@ -20,6 +20,7 @@ from converter.writing.model import write_model
 
 TABLE = """
 title = "More"
+reference = "gpt2"
 prefixes = ["", "inner."]
 [copy]
 "words" = ["t.words", "t.more.words"]
@@ -45,11 +46,6 @@ heads = []
 "t.bias" = [32, "heads"]
 "t.inner" = [["heads", "size"], "width"]
 "t.positions" = [{ of = "places", plus = 2 }, "width"]
-[arithmetic]
-name = "gpt2"
-num_heads = { config = "heads" }
-activation = { value = "gelu" }
-layer_norm_eps = { value = 1e-5 }
 """
 RANDOM = np.random.default_rng(6)
 ARRAYS = {
@@ -118,7 +114,7 @@ def test_what_is_not_finite_is_counted_once(tmp_path: Path) -> None:
 
 def test_values_that_must_be_zero_are_checked(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, ARRAYS)
-    assert plan.dropped == {"beta": "t adds none"}
+    assert plan.match.dropped == {"beta": "t adds none"}
     written(plan, tmp_path)
     for value in (1e-30, np.nan):
         beta = np.array([0, value], "f4")

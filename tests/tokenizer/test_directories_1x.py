@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import converter
-from converter.api import plan_file
+from converter.planning.file import plan_file
 from converter.tables.load import family_names, load_family
 from tests.tokenizer import directories_1x as directories
 from tests.tokenizer.bort import invoke

@@ -146,7 +146,8 @@ def test_a_model_with_its_tokenizer_reads_text(tmp_path: Path) -> None:
     source = enlarged(
         ZOO / "scripts" / "xlnet.params", len(RECORDED["tokens"]), tmp_path / "model.params"
     )
-    report = converter.convert(source, tmp_path / "out", config={"n_head": 4}, sentencepiece=PIECES)
+    config = {"n_head": 4, "ff_activation": "gelu_new"}
+    report = converter.convert(source, tmp_path / "out", config=config, sentencepiece=PIECES)
     assert report.passed
     config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
     assert config["pad_token_id"] == 5

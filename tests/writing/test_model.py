@@ -15,10 +15,10 @@ import pytest
 from safetensors.numpy import load_file
 
 import converter
-from converter.api import plan_file
 from converter.errors import ConvertError, PlanError, WriteError
 from converter.files.disk import NO_ROOM
 from converter.params.weights import PIECE
+from converter.planning.file import plan_file
 from converter.planning.plan import Plan
 from converter.planning.steps import DTYPES
 from converter.writing.model import write_model

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from converter.proof.reference.encoder_1x import domain as domain
 from converter.proof.reference.encoder_1x import embed, encoder_layer, heads_of, mlm_logits, project
+from converter.proof.reference.encoder_1x import input_spec as input_spec
 from converter.proof.reference.layers import Array, Inputs, Outputs, Weights, dense, layer_norm
 
 
@@ -46,4 +46,4 @@ def forward(
         named["sop_logits"] = dense(heads.child("sop_classifier"), named["pooled"])
     if "mlm_decoder.0.weight" in heads:
         named["mlm_logits"] = mlm_logits(model, states[-1], activation, layer_norm_eps)
-    return Outputs(tuple(states), model.taps, named)
+    return Outputs(tuple(states), model.dense_outputs, named)

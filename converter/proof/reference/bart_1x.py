@@ -12,14 +12,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from converter.proof.reference.encoder_1x import encoder_layer
-from converter.proof.reference.layers import Array, Domain, Inputs, Outputs, Weights, layer_norm
+from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Weights, layer_norm
 from converter.proof.reference.transformer_1x import decoder_layer
 
 
-def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
     """The inputs that the model in `params` takes."""
     sides = (f"{prefix}{side}_pos_embed_layer._embed.weight" for side in ("src", "tgt"))
-    return Domain(max_length=min(len(params[s]) for s in sides), token_types=0, decoder=True)
+    return InputSpec(max_length=min(len(params[s]) for s in sides), token_types=0, decoder=True)
 
 
 def forward(
@@ -59,4 +59,4 @@ def forward(
         data = decoder_layer(layer, seen[-1], states[-1], mask, decoder_heads, activation, eps)
         seen.append(data)
     named = {"lm_logits": seen[-1] @ model[names[-1]].T}
-    return Outputs(tuple(states), model.taps, named, tuple(seen))
+    return Outputs(tuple(states), model.dense_outputs, named, tuple(seen))

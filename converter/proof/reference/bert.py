@@ -15,8 +15,8 @@ import numpy as np
 from converter.proof.reference.heads import run_heads
 from converter.proof.reference.layers import (
     Array,
-    Domain,
     Inputs,
+    InputSpec,
     Outputs,
     Weights,
     activation,
@@ -27,10 +27,10 @@ from converter.proof.reference.layers import (
 )
 
 
-def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
     """The inputs that the model in `params` takes."""
     types = f"{prefix}token_type_embed.0.weight"
-    return Domain(
+    return InputSpec(
         max_length=len(params[f"{prefix}encoder.position_weight"]),
         token_types=len(params[types]) if types in params else 0,
     )
@@ -85,8 +85,8 @@ def forward(
         named["mlm_logits"] = _decode(
             model.child("decoder"), embedding, hidden[-1], inputs.valid(), decoder_layer_norm_eps
         )
-    run_heads(Weights(params, "", model.taps), hidden[-1], named)
-    return Outputs(tuple(hidden), model.taps, named)
+    run_heads(Weights(params, "", model.dense_outputs), hidden[-1], named)
+    return Outputs(tuple(hidden), model.dense_outputs, named)
 
 
 def _word_embedding(model: Weights) -> Array:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from converter.proof.reference.encoder_1x import domain as domain
 from converter.proof.reference.encoder_1x import embed, encoder_layer, heads_of, mlm_logits, project
+from converter.proof.reference.encoder_1x import input_spec as input_spec
 from converter.proof.reference.layers import Array, Inputs, Outputs, Weights, dense, layer_norm
 from converter.proof.reference.layers import activation as gluon_activation
 
@@ -41,4 +41,4 @@ def forward(
         named["rtd_logits"] = dense(head.child("2"), data)[..., 0]
     if "mlm_decoder.0.weight" in heads:
         named["mlm_logits"] = mlm_logits(model, states[-1], activation, layer_norm_eps)
-    return Outputs(tuple(states), model.taps, named)
+    return Outputs(tuple(states), model.dense_outputs, named)

@@ -14,8 +14,8 @@ import numpy as np
 
 from converter.proof.reference.layers import (
     Array,
-    Domain,
     Inputs,
+    InputSpec,
     Weights,
     activation,
     attend,
@@ -25,9 +25,9 @@ from converter.proof.reference.layers import (
 )
 
 
-def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
     """The inputs that a model with positions and token types takes."""
-    return Domain(
+    return InputSpec(
         max_length=len(params[f"{prefix}token_pos_embed._embed.weight"]),
         token_types=len(params[f"{prefix}token_type_embed.weight"]),
     )
@@ -35,7 +35,7 @@ def domain(params: Mapping[str, Array], prefix: str) -> Domain:
 
 def heads_of(model: Weights) -> Weights:
     """What stands beside the backbone: the names of a head do not go through `backbone_model`."""
-    return Weights(model.params, model.prefix.removesuffix("backbone_model."), model.taps)
+    return Weights(model.params, model.prefix.removesuffix("backbone_model."), model.dense_outputs)
 
 
 def word_embedding(model: Weights) -> Array:

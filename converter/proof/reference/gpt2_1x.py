@@ -12,8 +12,8 @@ import numpy as np
 
 from converter.proof.reference.layers import (
     Array,
-    Domain,
     Inputs,
+    InputSpec,
     Outputs,
     Weights,
     activation,
@@ -23,9 +23,9 @@ from converter.proof.reference.layers import (
 )
 
 
-def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
     """The inputs that the model in `params` takes."""
-    return Domain(max_length=len(params[f"{prefix}_pos_embed._embed.weight"]), token_types=0)
+    return InputSpec(max_length=len(params[f"{prefix}_pos_embed._embed.weight"]), token_types=0)
 
 
 def forward(
@@ -55,7 +55,7 @@ def forward(
         states.append(data + _ffn(layer.child("ffn"), data, activation, layer_norm_eps))
     states[-1] = layer_norm(model.child("_final_ln"), states[-1], layer_norm_eps)
     named = {"lm_logits": states[-1] @ outer[head].T} if head in outer else {}
-    return Outputs(tuple(states), model.taps, named)
+    return Outputs(tuple(states), model.dense_outputs, named)
 
 
 def _attention(layer: Weights, data: Array, mask: Array, num_heads: int, eps: float) -> Array:

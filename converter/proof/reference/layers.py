@@ -52,7 +52,7 @@ def _valid(ids: Array, lengths: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Domain:
+class InputSpec:
     """What inputs a model takes beside word ids: `token_types` 0: none, `max_length` None: any.
 
     `decoder`: it takes ids for a decoder too. `length` and `batch` are what shows all of the model:
@@ -72,16 +72,18 @@ class Outputs:
 
     hidden_states: embeddings' output, then each layer's, (batch, length, units); of the encoder,
         where there is a decoder
-    taps:          the output of each Dense by the source name of its weight
+    dense_outputs:          the output of each Dense by the source name of its weight
     named:         the others by their words: `OUTPUTS` in `converter/tables/check.py`; of the
         decoder, where there is one
     decoder_states: as hidden_states, of the decoder; empty without one
+    unproven:      logits that the target gives and that have none of these words
     """
 
     hidden_states: tuple[Array, ...]
-    taps: Mapping[str, Array]
+    dense_outputs: Mapping[str, Array]
     named: Mapping[str, Array] = field(default_factory=dict)
     decoder_states: tuple[Array, ...] = ()
+    unproven: tuple[str, ...] = ()
 
 
 @dataclass
@@ -90,12 +92,12 @@ class Weights:
 
     They are float32, and so is all arithmetic; float64 ones stay so, as in MXNet.
 
-    `taps` collects what each Dense gives, by the full name of its weight.
+    `dense_outputs` collects what each Dense gives, by the full name of its weight.
     """
 
     params: Mapping[str, Array]
     prefix: str = ""
-    taps: dict[str, Array] = field(default_factory=dict)
+    dense_outputs: dict[str, Array] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Array:
         values = np.asarray(self.params[self.prefix + name])
@@ -106,7 +108,7 @@ class Weights:
 
     def child(self, name: str) -> Weights:
         """The block's child: the same parameters under a longer prefix."""
-        return Weights(self.params, f"{self.prefix}{name}.", self.taps)
+        return Weights(self.params, f"{self.prefix}{name}.", self.dense_outputs)
 
     def numbered(self, name: str) -> list[Weights]:
         """The children called by a number that have a parameter `name`, in order.
@@ -127,7 +129,7 @@ def dense(block: Weights, data: Array, bias: Array | None = None) -> Array:
     result: Array = data @ block["weight"].T
     if bias is not None or "bias" in block:
         result = result + (block["bias"] if bias is None else bias)
-    block.taps[block.prefix + "weight"] = result
+    block.dense_outputs[block.prefix + "weight"] = result
     return result
 
 

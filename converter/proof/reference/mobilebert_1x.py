@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from converter.proof.reference.encoder_1x import domain as domain
 from converter.proof.reference.encoder_1x import heads_of
+from converter.proof.reference.encoder_1x import input_spec as input_spec
 from converter.proof.reference.layers import (
     Array,
     Inputs,
@@ -78,7 +78,7 @@ def forward(
         named["nsp_logits"] = dense(heads.child("nsp_classifier"), states[-1][:, 0])
     if "mlm_decoder.0.weight" in heads:
         named["mlm_logits"] = _mlm_logits(model, states[-1], activation, layer_norm_eps)
-    return Outputs(tuple(states), model.taps, named)
+    return Outputs(tuple(states), model.dense_outputs, named)
 
 
 def _norm(normalization: str, eps: float) -> Norm:

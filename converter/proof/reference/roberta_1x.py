@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from converter.proof.reference.encoder_1x import encoder_layer
 from converter.proof.reference.layers import (
     Array,
-    Domain,
     Inputs,
+    InputSpec,
     Outputs,
     Weights,
     dense,
@@ -21,9 +21,9 @@ from converter.proof.reference.layers import (
 from converter.proof.reference.layers import activation as gluon_activation
 
 
-def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
     """The inputs that the model in `params` takes."""
-    return Domain(max_length=len(params[f"{prefix}pos_embed._embed.weight"]), token_types=0)
+    return InputSpec(max_length=len(params[f"{prefix}pos_embed._embed.weight"]), token_types=0)
 
 
 def forward(
@@ -53,4 +53,4 @@ def forward(
         data = gluon_activation(activation, dense(model.child("lm_head.dense1"), states[-1]))
         data = layer_norm(model.child("lm_head.ln"), data, layer_norm_eps)
         named["mlm_logits"] = data @ model[names[-1]].T + model["lm_head.dense2.bias"]
-    return Outputs(tuple(states), model.taps, named)
+    return Outputs(tuple(states), model.dense_outputs, named)

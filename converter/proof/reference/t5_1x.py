@@ -15,8 +15,8 @@ import numpy as np
 
 from converter.proof.reference.layers import (
     Array,
-    Domain,
     Inputs,
+    InputSpec,
     Outputs,
     Weights,
     activation,
@@ -30,9 +30,9 @@ MAX_DISTANCE = 128  # RelAttentionScoreCell's own; T5Model gives none
 LENGTH, BATCH = 300, 2  # past MAX_DISTANCE, so that every bucket is met; few texts, to stay fast
 
 
-def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
     """Any length."""
-    return Domain(max_length=None, token_types=0, decoder=True, length=LENGTH, batch=BATCH)
+    return InputSpec(max_length=None, token_types=0, decoder=True, length=LENGTH, batch=BATCH)
 
 
 def forward(
@@ -77,7 +77,7 @@ def forward(
 
     encoded = run(model.child("encoder"), inputs.input_ids, None)
     decoded = run(model.child("decoder"), np.asarray(inputs.decoder_ids), encoded[-1])
-    return Outputs(encoded, model.taps, {}, decoded)
+    return Outputs(encoded, model.dense_outputs, {}, decoded)
 
 
 def _rms_norm(block: Weights, data: Array, eps: float) -> Array:

@@ -106,11 +106,6 @@ def _merged(parts: Sequence[str], pair: tuple[str, str]) -> list[str]:
     return merged
 
 
-def bert_sentence_pieces(words: Sequence[str], pieces: Callable[[str], Sequence[str]]) -> list[str]:
-    """BERTSPTokenizer: every word and every mark is a sentence of its own."""
-    return [piece for word in words for piece in pieces(word)]
-
-
 def xlnet_pieces(
     text: str, pieces: Callable[[str], Sequence[str]], *, lower: bool = False
 ) -> list[str]:

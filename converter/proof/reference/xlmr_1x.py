@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from converter.proof.reference.encoder_1x import encoder_layer
 from converter.proof.reference.layers import (
     Array,
-    Domain,
     Inputs,
+    InputSpec,
     Outputs,
     Weights,
     activation,
@@ -21,9 +21,9 @@ from converter.proof.reference.layers import (
 )
 
 
-def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
     """The inputs that the model in `params` takes."""
-    return Domain(max_length=len(params[f"{prefix}pos_embed._embed.weight"]), token_types=0)
+    return InputSpec(max_length=len(params[f"{prefix}pos_embed._embed.weight"]), token_types=0)
 
 
 def forward(
@@ -49,12 +49,12 @@ def forward(
     for layer in model.child("encoder.all_layers").numbered("layer_norm.gamma"):
         data = encoder_layer(layer, states[-1], mask, num_heads, activation, layer_norm_eps)
         states.append(data)
-    taps = model.taps
+    dense_outputs = model.dense_outputs
     named = {}
     if "0.weight" in decoder:
-        decoder = Weights(params, decoder.prefix, taps)
+        decoder = Weights(params, decoder.prefix, dense_outputs)
         named["mlm_logits"] = _decode(decoder, words, states[-1], activation, layer_norm_eps)
-    return Outputs(tuple(states), taps, named)
+    return Outputs(tuple(states), dense_outputs, named)
 
 
 def _decode(decoder: Weights, words: Array, data: Array, act: str, eps: float) -> Array:

@@ -14,8 +14,8 @@ import numpy as np
 
 from converter.proof.reference.layers import (
     Array,
-    Domain,
     Inputs,
+    InputSpec,
     Outputs,
     Weights,
     dense,
@@ -26,10 +26,12 @@ from converter.proof.reference.layers import (
     split_heads,
 )
 
+LENGTH = 150  # past any clamp of distances that a config might carry unnoticed
 
-def domain(params: Mapping[str, Array], prefix: str) -> Domain:
+
+def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
     """Any length; two segments suffice, since the model asks only whether two are the same."""
-    return Domain(max_length=None, token_types=2)
+    return InputSpec(max_length=None, token_types=2, length=LENGTH, batch=2)
 
 
 def forward(
@@ -61,7 +63,7 @@ def forward(
     named = {}
     if "decoder.bias" in model:
         named["lm_logits"] = states[-1] @ _decoder_weight(model).T + model["decoder.bias"]
-    return Outputs(tuple(states), model.taps, named)
+    return Outputs(tuple(states), model.dense_outputs, named)
 
 
 def _decoder_weight(model: Weights) -> Array:

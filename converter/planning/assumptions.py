@@ -1,0 +1,71 @@
+"""What a plan takes for granted: every value of the config that no tensor tells.
+
+A proof shows that both sides compute the same with these values. It cannot show that the values are
+those the model was trained with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from converter.planning.match import Match
+from converter.planning.scopes import may_be
+from converter.tables.table import Version
+
+CHECKED = frozenset({"model_type"})  # the class that is built has it, or the proof fails
+
+
+@dataclass(frozen=True)
+class Assumed:
+    """The `value` of a config field that no tensor tells, and `why` it was taken."""
+
+    field: str
+    value: Any
+    why: str
+
+
+def assumptions(
+    chosen: Match,
+    config: Mapping[str, Any],
+    version: Version | None,
+    given: frozenset[str],
+    gluonnlp: str | None,
+) -> Iterator[Assumed]:
+    """What of `config` neither the tensors nor the user nor a `model.yml` told.
+
+    given: the fields that the user or `model.yml` gave
+    gluonnlp: the release that the user gave; without one, an assumption where releases differ
+    """
+    table = chosen.table
+    known = chosen.known.config if chosen.known else {}
+    of_heads = {name for head in chosen.heads for name in head.config}
+    of_heads |= {n for head in chosen.absent if head.absent for n in head.absent.config}
+    for name, value in config.items():
+        if name.startswith("_") or name in given | of_heads | CHECKED | chosen.sizes.keys():
+            continue
+        if name in known:
+            yield Assumed(name, value, f"sizes of {chosen.known.name if chosen.known else ''}")
+        elif version and name in version.config:
+            yield Assumed(name, value, f"GluonNLP {gluonnlp}")
+        elif name in table.config:
+            yield Assumed(name, value, f"family {table.name}")
+    if gluonnlp is None:
+        for entry in table.versions:
+            if entry.text and may_be(chosen.version, entry.versions):
+                releases = " or ".join(entry.versions)
+                yield Assumed("gluonnlp_version", f"not {releases}", "the file cannot tell")
+
+
+def assumed_line(assumed: tuple[Assumed, ...]) -> str:
+    """`hidden_act=gelu, layer_norm_eps=1e-05 (family bort); …`: those of one reason together."""
+    groups = []
+    for why, same in groupby(sorted(assumed, key=lambda a: a.why), key=lambda a: a.why):
+        groups.append(", ".join(f"{a.field}={_shown(a.value)}" for a in same) + f" ({why})")
+    return "; ".join(groups)
+
+
+def _shown(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
