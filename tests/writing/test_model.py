@@ -17,12 +17,14 @@ from safetensors.numpy import load_file
 import converter
 from converter.errors import ConvertError, PlanError, WriteError
 from converter.files.disk import NO_ROOM
+from converter.params import load_params, save_params
 from converter.params.weights import PIECE
 from converter.planning.file import plan_file
 from converter.planning.plan import Plan
-from converter.planning.steps import DTYPES
+from converter.planning.steps import DTYPES, Step, usual_dtype
 from converter.writing.model import write_model
 from converter.writing.safetensors import header_of
+from tests import zoo_master
 from tests.borts import source
 from tests.faults.making import (
     BORT_TOML,
@@ -316,3 +318,25 @@ def test_memory_does_not_grow_with_the_file_and_torch_is_not_imported(tmp_path: 
     output = subprocess.check_output([*shell, str(path), str(tmp_path / "out")], env=environment())
     assert (tmp_path / "out" / "model.safetensors").stat().st_size > 100_000_000
     assert int(output) < 150_000_000
+
+
+def test_a_value_that_becomes_several_tensors_is_counted_once(tmp_path: Path) -> None:
+    """BART's words, untied: one tensor of the source, three of the target."""
+    arrays = {k: np.array(a) for k, a in load_params(zoo_master.source("bart_untied")).items()}
+    for name in ("src_embed_layer.weight", "tgt_embed_layer.weight"):  # one, under two names
+        arrays[name][3, 5] = np.nan
+    source = tmp_path / "nan.params"
+    save_params(source, arrays, "V3")
+    plan = plan_file(source, family="bart_1x", config=zoo_master.plan_of("bart_untied").overrides)
+    copies = [s for s in plan.steps if s.source and s.source.name == "src_embed_layer.weight"]
+    assert len(copies) == 3
+    (tmp_path / "out").mkdir()
+    found = write_model(plan, tmp_path / "out")
+    assert {name: count.nan for name, count in found.items()} == {"src_embed_layer.weight": 1}
+
+
+def test_the_usual_dtype_is_that_of_most_bytes_not_of_most_tensors() -> None:
+    large, small = np.dtype("<f4"), np.dtype("<f2")
+    steps = [Step("zeros", (), "large", large, (100, 100))]
+    steps += [Step("zeros", (), f"small{n}", small, (2,)) for n in range(5)]
+    assert usual_dtype(steps) == large
