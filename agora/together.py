@@ -6,6 +6,7 @@ shared out, and the gradients are averaged (torch's DistributedDataParallel, by 
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
@@ -56,6 +57,7 @@ def follow() -> bool:
                 f"process {place} could not train its share of a student: "
                 f"{type(error).__name__}: {error}"
             ) from error
+        del factory, order  # they hold the student, and it the group of processes
     _leave()
     return True
 
@@ -92,5 +94,6 @@ def _shared(order: tuple[StudentFactory, Order] | None) -> Any:
 
 def _leave() -> None:
     """End the group of processes: one that exits while its threads run is aborted at times."""
+    gc.collect()  # a student's modules refer to one another, and hold the group's threads
     if distributed.is_available() and distributed.is_initialized():
         distributed.destroy_process_group()
