@@ -49,15 +49,15 @@ big-file: .venv/.done  ## write a 4 GB file of 4,096 tensors (little of it on di
 	  $(BIN)/bort-convert export --force build/big.params build/big.safetensors
 	rm build/big.safetensors
 
-check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of README up to date
+check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of README and docs up to date
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python tools/generate.py --check
+	$(BIN)/python -m tools.generate --check
 
-generate: .venv/.done  ## rewrite the generated parts of README.md
-	$(BIN)/python tools/generate.py
+generate: .venv/.done  ## rewrite the generated parts of README.md and docs
+	$(BIN)/python -m tools.generate
 
 fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done  ## rebuild fixtures/ with real MXNet, byte-identical
 	.venv-mxnet-original/bin/python -W ignore fixtures/make_fixtures.py fixtures
@@ -83,7 +83,7 @@ bench: .venv/.done .venv-mxnet-original/.done .venv-mxnet-benchmark/.done  ## me
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.run .venv-mxnet-original/bin/python \
 	  .venv-mxnet-benchmark/bin/python build/bench
-	$(BIN)/python tools/generate.py
+	$(BIN)/python -m tools.generate
 
 agora-bench: .venv/.done  ## Agora against other ways to spend the same compute, 12 seeds a task; rewrite benchmarks/agora.md and its table in benchmarks/README.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.agora.run benchmarks

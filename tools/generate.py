@@ -1,4 +1,4 @@
-"""Rewrite the parts of README.md that the program itself can tell; `--check` only compares.
+"""Rewrite the parts of README.md and docs/ that the program itself can tell; `--check` compares.
 
 A part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 """
@@ -18,9 +18,10 @@ from converter.params.entries import BFLOAT16, DTYPES
 from converter.report.table_text import table_lines
 from converter.tables.load import family_names, load_family
 from converter.tables.table import Target
+from tools.table_format import table_format
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+PAGES = [ROOT / "README.md", ROOT / "docs" / "tables.md"]
 FIGURES = ROOT / "fixtures" / "figures.json"
 FORMATS = ROOT / "fixtures" / "formats"
 # Columns of the table of formats; no MXNet writes sparse arrays in another version
@@ -133,13 +134,16 @@ PARTS: dict[str, Callable[[], str]] = {
     "families": families,
     "formats": formats,
     "table": bort_table,
+    "format": table_format,
 }
 
 
 def generated(text: str) -> str:
-    """The README with every part made anew."""
+    """A page with every part made anew."""
     for name, make in PARTS.items():
         begin = f"<!-- generated: {name} -->"
+        if begin not in text:
+            continue
         before, rest = text.split(begin)
         _, after = rest.split(END, 1)
         text = f"{before}{begin}\n{make()}\n{END}{after}"
@@ -147,9 +151,10 @@ def generated(text: str) -> str:
 
 
 if __name__ == "__main__":
-    now = README.read_text("utf-8")
-    new = generated(now)
-    if "--check" not in sys.argv:
-        README.write_text(new, "utf-8", newline="\n")
-    elif new != now:
-        sys.exit("README.md: generated parts are out of date: run `make generate`")
+    for page in PAGES:
+        now = page.read_text("utf-8")
+        new = generated(now)
+        if "--check" not in sys.argv:
+            page.write_text(new, "utf-8", newline="\n")
+        elif new != now:
+            sys.exit(f"{page.name}: generated parts are out of date: run `make generate`")

@@ -31,13 +31,13 @@ def read_config(
     config |= chosen.sizes
     if chosen.known:
         config |= chosen.known.config
-    fields = {*config, *table.needed}
+    fields = {*config, *table.required}
     stated, problems = read_statements(chosen, told)
     problems += [*_contradictions(chosen, overrides), *_misspelt(overrides, fields)]
     config |= stated
     config |= overrides
     config |= chosen.sizes  # an override that disagrees is a problem already: it makes no second
-    for name, needed in table.needed.items():
+    for name, needed in table.required.items():
         if name not in config:
             problems.append(_lacking(chosen, name))
         elif needed.divides in config and not _divides(config[name], config[needed.divides]):
@@ -57,7 +57,7 @@ def _lacking(chosen: Match, name: str) -> str:
     where = f", and these are not the sizes of a known model ({known})" if known else ""
     if chosen.known:
         where = f", and {chosen.known.name}, whose sizes these are, can have several"
-    if any(statement.config == name for statement in table.model_config.values()):
+    if any(statement.config == name for statement in table.model_yml.values()):
         return (
             f"the file does not store {name}{where}; GluonNLP wrote it into model.yml: give that "
             f"file with --model-config FILE, or say it with --config {name}=VALUE"
@@ -76,7 +76,7 @@ def read_statements(chosen: Match, told: ModelConfig | None) -> tuple[dict[str, 
     problems = []
     heads = {head.name for head in chosen.heads}
     for key, raw in told.values.items():
-        statement = chosen.table.model_config.get(key)
+        statement = chosen.table.model_yml.get(key)
         place = f"{told.file}: {key} = {raw!r}"
         if statement is None:
             problems.append(f"{place}: the table {chosen.table.name} does not know what that means")

@@ -16,7 +16,9 @@ from converter.planning.heads import chosen_heads, shared_names
 from converter.planning.numbering import Numbers, count_layers, expand, fill, numbers_of
 from converter.planning.scopes import Renamed, structural
 from converter.planning.shapes import RowMatch, known_model, read_sizes, unequal_sizes
-from converter.tables.table import Head, Known, Part, Row, Table, Target, placeholders
+from converter.tables.patterns import placeholders
+from converter.tables.rows import Row
+from converter.tables.table import Head, Known, Part, Table, Target
 
 LISTED = 20  # problems of one kind that are spelled out; the rest is counted
 

@@ -6,7 +6,8 @@ import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from converter.planning.scopes import layer_numbers
-from converter.tables.table import Table, placeholders
+from converter.tables.patterns import placeholders
+from converter.tables.table import Table
 
 Numbers = Mapping[str, Sequence[int]]
 

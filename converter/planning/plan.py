@@ -128,7 +128,7 @@ def make_plan(
         raise PlanError(f"there is no part {part!r}:", [f"there are: {there}"])
     chosen = _choose(index, tables, overrides, part)
     version = chosen.table.version(gluonnlp)
-    if not chosen.table.model_config:
+    if not chosen.table.model_yml:
         model_config = None
     if isinstance(model_config, Path):
         model_config = read_model_config(model_config)

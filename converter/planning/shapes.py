@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from converter.operations import OPERATIONS
 from converter.params import TensorEntry
-from converter.tables.table import Head, Known, More, Size, Table, fields_of, size_of
+from converter.tables.rows import More, Size, fields_of, size_of
+from converter.tables.table import Head, Known, Table
 
 
 @dataclass(frozen=True)

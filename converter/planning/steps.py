@@ -14,7 +14,8 @@ import numpy as np
 from converter.params import TensorEntry
 from converter.planning.match import Match
 from converter.planning.numbering import expand
-from converter.tables.table import Version, size_of
+from converter.tables.rows import size_of
+from converter.tables.table import Version
 
 DTYPES: Mapping[str, np.dtype | None] = {
     "keep": None,

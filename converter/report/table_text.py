@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from converter.report.terminal import columns
-from converter.tables.table import Row, Table
+from converter.tables.rows import Row
+from converter.tables.table import Table
 
 
 def table_lines(table: Table) -> Iterator[str]:

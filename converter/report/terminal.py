@@ -252,7 +252,7 @@ def fit_lines(fit: Match) -> Iterator[str]:
     target = fit.target.transformers_class if fit.target else "nothing"
     yield f"{name}: fits{known}; becomes {target}"
     config = {*fit.sizes, *fit.table.config, *(fit.known.config if fit.known else ())}
-    for needed in sorted(fit.table.needed.keys() - config):
+    for needed in sorted(fit.table.required.keys() - config):
         yield f"  - the file does not store {needed}: convert with --config {needed}=N"
     if fit.exported:
         yield f"  - not converted but exported: {_named(fit.exported)}"

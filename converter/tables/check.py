@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from converter.tables.statements import statement_problems
-from converter.tables.table import Absent, Head, More, Table, is_pattern, placeholders
+from converter.tables.patterns import is_pattern, placeholders
+from converter.tables.rows import More
+from converter.tables.table import Absent, Head, Table
 from converter.tables.tokenizer_rule import tokenizer_problems
 
 # The words of `Outputs.named`, in the order of a report, each with its shape.
@@ -24,6 +25,7 @@ OUTPUTS = {
     "intent_logits": ("batch", "classes"),
     "slot_logits": ("batch", "length", "classes"),
 }
+SIZES = {"dense": [2], "conv1d": [2], "split": [2], "norm": [1], "rms_norm": [1], "transpose": [2]}
 EMBEDDINGS = "embeddings"  # the first of the hidden states, as reports call it
 DECODER_EMBEDDINGS = "decoder embeddings"
 
@@ -39,7 +41,7 @@ def problems_of(table: Table) -> Iterator[str]:
     yield from _version_problems(table)
     if table.tokenizer:
         yield from tokenizer_problems(table.tokenizer, _fields(table))
-    yield from statement_problems(table, _fields(table))
+    yield from _statement_problems(table)
 
 
 def _target_problems(table: Table) -> Iterator[str]:
@@ -77,6 +79,8 @@ def _head_problems(table: Table) -> Iterator[str]:
         place = f"  - [head.{head.name}]"
         if not [*head.sources()]:
             yield f"{place} has no rows"
+        if head.dropout and [*head.without_dropout().sources()] == [*head.sources()]:
+            yield f"{place} dropout: no number in its names is smaller without Dropout blocks"
         yield from _optional_problems(table, head)
         if head.instead_of:
             if head.instead_of not in heads or heads[head.instead_of].instead_of:
@@ -162,18 +166,23 @@ def _part_problems(table: Table) -> Iterator[str]:
 
 
 def _size_problems(table: Table) -> Iterator[str]:
-    made = (target for row in table.all_rows() for target in row.targets)
-    targets = dict.fromkeys([*made, *table.zeros])
-    for pattern in targets:
-        if pattern not in table.sizes:
-            yield f"  - [sizes] has no entry for {pattern!r}"
-    for pattern, sizes in table.sizes.items():
-        if pattern not in targets:
-            yield f"  - [sizes] {pattern!r} is no target of any row"
+    beside = [(f"[zeros] {name!r}", zeros.sizes) for name, zeros in table.zeros.items()]
+    for rows in (table, *table.heads):
+        for kind, source, module in rows.modules():
+            place, count = f"[{kind}] {source!r}", len(module.sizes)
+            beside.append((place, module.sizes))
+            if module.number and kind != "pad":
+                yield f"  - {place}: {module.number} stands before its target: only pad has one"
+            if count not in SIZES.get(kind, range(1, 9)):
+                yield f"  - {place}: {count} sizes are not those of its kind"
+        for target, sizes in rows.target_sizes():
+            if sizes != table.sizes[target]:
+                yield f"  - {target!r} has the sizes {sizes} and elsewhere {table.sizes[target]}"
+    for place, sizes in beside:
         factors = [f for size in sizes for f in (size if isinstance(size, tuple) else (size,))]
         numbers = [f.plus if isinstance(f, More) else f for f in factors]
         if () in sizes or any(isinstance(number, int) and number < 1 for number in numbers):
-            yield f"  - [sizes] {pattern!r}: a size is at least 1"
+            yield f"  - {place}: a size is at least 1"
     counts = table.size_names() | set(table.layers.values()) | {"num_labels"}
     places = {"[config]": table.config}
     places |= {f"[head.{head.name}.config]": head.config for head in table.heads}
@@ -215,7 +224,7 @@ def _difference_problems(table: Table) -> Iterator[str]:
 def _fields(table: Table) -> set[str]:
     """The config fields that shapes, the table or the user tell."""
     told = {*table.size_names(), *table.layers.values()}
-    return told | table.config.keys() | table.needed.keys()
+    return told | table.config.keys() | table.required.keys()
 
 
 def _version_problems(table: Table) -> Iterator[str]:
@@ -233,7 +242,30 @@ def _version_problems(table: Table) -> Iterator[str]:
             if len(triple) != 3 or len({*triple}) != 3:
                 yield f"{place}: unscramble needs query, key and value, not {triple}"
             for name in sorted({*triple} - copied):
-                yield f"{place}: unscramble {name!r}: no [copy] row has it"
+                yield f"{place}: unscramble {name!r}: no row copies it"
+
+
+def _statement_problems(table: Table) -> Iterator[str]:
+    fields = _fields(table)
+    heads = {head.name for head in table.heads}
+    for key, statement in table.model_yml.items():
+        place = f"  - [model_yml] {key!r}"
+        ways = [bool(statement.config), bool(statement.models), bool(statement.unused)]
+        if sum(ways) + (statement.only is not None) != 1:
+            yield f"{place}: one of config, models, only and unused says what it is for"
+        for model, values in statement.models.items():
+            for name in sorted(values.keys() - fields):
+                yield f"{place} {model}: nothing else tells {name!r}"
+        if statement.config and statement.config not in fields:
+            yield f"{place}: nothing else tells {statement.config!r}"
+        if not statement.config and (statement.values or statement.scale or statement.plus):
+            yield f"{place}: values, scale and plus are those of a config field"
+        if bool(statement.scale) != bool(statement.scaled_by):
+            yield f"{place}: scale and scaled_by go together"
+        if statement.scale and statement.scale not in table.model_yml:
+            yield f"{place}: there is no key {statement.scale!r}"
+        if statement.scaled_by and statement.scaled_by not in heads:
+            yield f"{place}: there is no head {statement.scaled_by!r}"
 
 
 def _repeated(what: str, values: Iterable[Any]) -> Iterator[str]:

@@ -1,81 +1,70 @@
 """What a table says: what should happen to each tensor of a family.
 
-A table is data (`converter/tables/families/*.toml`, or a user's own file): README, "How it
-works", shows one. Patterns are whole names with `{i}`-like layer numbers; there are no regular
-expressions and no order that matters.
+A table is data (`converter/tables/families/*.toml`, or a user's own file). The dataclasses here
+are its format: `read.py` reads them by their type hints, and docs/tables.md is made of them.
 """
 
 from __future__ import annotations
 
-import math
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
+from converter.tables.rows import RMS_NORM, Module, Modules, Row, Size, fields_of, said
 from converter.tables.tokenizer_rule import TokenizerRule
 
 Value = str | int | float | bool
+Pairs = tuple[tuple[str, ...], ...]
 
 
-@dataclass(frozen=True)
-class More:
-    """A size `plus` larger than the config field `of` says."""
+@dataclass(frozen=True, kw_only=True)
+class Layer(Modules):
+    """Modules of every layer: their names follow `from`, and those of the model `to`."""
 
-    of: str
-    plus: int
+    source: str = said("how the names in the file begin", key="from")
+    target: str = said("how the names in the model begin", key="to")
 
-
-# A config field, a number, one more than a field, or the product of several
-Size = str | int | More | tuple["Size", ...]
-
-
-@dataclass(frozen=True)
-class Row:
-    """One line of a table: `operation` makes the tensors `targets` of the tensor `source`.
-
-    `number` is the operation's argument, where it has one: the rows to pad.
-    """
-
-    operation: str
-    source: str
-    targets: tuple[str, ...]
-    number: int = 0
+    def modules(self) -> Iterator[tuple[str, str, Module]]:
+        """Kind, name in the file, and what it becomes; both whole."""
+        for kind, source, module in super().modules():
+            targets = tuple(self.target + name for name in module.targets)
+            yield kind, self.source + source, replace(module, targets=targets)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Absent:
-    """What follows where an optional head is not in the file.
+    """What follows where an optional head is not in the file."""
 
-    The sizes of each pair in `equal` must agree; the target has `identity` matrices and `zeros`
-    in its place, and `config` says so.
-    """
-
-    equal: tuple[tuple[str, ...], ...] = ()
-    identity: tuple[str, ...] = ()
-    zeros: tuple[str, ...] = ()
-    config: Mapping[str, Value] = field(default_factory=dict)
+    equal: Pairs = said("pairs of sizes that must agree then", ())
+    identity: tuple[str, ...] = said("targets that are the identity then", ())
+    zeros: tuple[str, ...] = said("targets that are zero then", ())
+    config: Mapping[str, Value] = said("config fields that follow", {})
 
 
-@dataclass(frozen=True)
-class Head:
-    """A group of tensors that a file has whole or not at all.
+@dataclass(frozen=True, kw_only=True)
+class Head(Modules):
+    """Tensors that a file has all or none of; it may be second names alone."""
 
-    It may be no more than second names (`tied`): then these say that it is there. `outer`: its
-    names stand outside the table's prefix. `tied`: second name → first name. `export`: names that
-    no target has a place for. `instead_of` another head with the same names: taken when the user's
-    `--config` says what this head's config says. With `absent` it is optional: the target's class
-    is the same without it. `equal`: pairs of sizes that must agree.
-    """
-
-    name: str
-    rows: tuple[Row, ...]
-    tied: Mapping[str, str]
-    outer: bool
-    config: Mapping[str, Value]
-    export: tuple[str, ...] = ()
-    instead_of: str = ""
-    equal: tuple[tuple[str, ...], ...] = ()
-    absent: Absent | None = None
+    name: str = said("the name of its section")
+    outer: bool = said("its names stand outside the table's prefix", False)
+    dropout: str = said(
+        "the config field that is 0.0 where the head was built with dropout=0: there the "
+        "Dropout blocks are absent, and the numbers in its names are 0, 1, …: a second head, "
+        "`NAME_no_dropout`",
+        "",
+    )
+    tied: Mapping[str, str] = said("second name → first name: equal, checked, stored once", {})
+    config: Mapping[str, Value] = said("config fields that follow from it", {})
+    export: tuple[str, ...] = said("names that no target has a place for: written beside it", ())
+    instead_of: str = said(
+        "another head with the same names: this one is taken when --config says what its config "
+        "says",
+        "",
+    )
+    equal: Pairs = said("pairs of sizes that must agree", ())
+    absent: Absent | None = said("the head is optional: what follows where it is not there", None)
 
     def sources(self) -> Iterator[str]:
         """The names that make the head whole."""
@@ -84,163 +73,214 @@ class Head:
         if not self.rows and not self.export:
             yield from self.tied
 
+    def without_dropout(self) -> Head:
+        """The same, built with dropout=0."""
+        names = [*(name for _, name, _ in self.modules()), *self.export]
+        numbers = sorted({int(n) for name in names for n in re.findall(r"(?<=\.)\d+\b", name)})
 
-@dataclass(frozen=True)
+        def moved(name: str) -> str:
+            return re.sub(r"(?<=\.)\d+\b", lambda found: str(numbers.index(int(found[0]))), name)
+
+        sections: dict[str, Any] = self.renamed(moved)
+        return replace(
+            self,
+            name=no_dropout(self.name),
+            dropout="",
+            config={**self.config, self.dropout: 0.0},
+            export=tuple(map(moved, self.export)),
+            **sections,
+        )
+
+
+def no_dropout(name: str) -> str:
+    """The name of a head that is built with dropout=0."""
+    return f"{name}_no_dropout"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
-    """One of several models in a file: its names begin with `prefix`, before those of `prefixes`.
+    """One of several models in a file."""
 
-    `tied`: the beginning of a second name for each tensor → that of the first. `drop`: how the
-    names of the other parts begin, each with what to say of them. `export`: how names begin that
-    no target has a place for: their tensors are written beside the model, for the `reason` given.
-    """
-
-    name: str
-    prefix: str
-    tied: Mapping[str, str]
-    drop: Mapping[str, str]
-    export: tuple[str, ...] = ()
-    reason: str = ""
+    name: str = said("its name, for --part")
+    prefix: str = said("how its names begin, before those of `prefixes`")
+    tied: Mapping[str, str] = said("the beginning of a second name → that of the first", {})
+    drop: Mapping[str, str] = said("how names of the other parts begin → what to say of them", {})
+    export: tuple[str, ...] = said("how names begin that no target has a place for", ())
+    reason: str = said("why those are written beside the model", "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Target:
-    """The Transformers class that is written when the file has exactly `heads` and `export`.
+    """The Transformers class that is written when the file has exactly `heads` and `export`."""
 
-    The heads in `export` have no place in the class: their tensors are written beside the model
-    under their own names, for the `reason` given. `strip` is taken off the target names; `init`
-    are the arguments of the class beside its config; `outputs` says which of its outputs is which
-    of GluonNLP's.
-    """
-
-    transformers_class: str
-    heads: frozenset[str]
-    strip: str
-    init: Mapping[str, Value]
-    outputs: Mapping[str, str]
-    export: frozenset[str] = frozenset()
-    reason: str = ""
+    transformers_class: str = said("its name in `transformers`", key="class")
+    heads: frozenset[str] = said("the heads that it has a place for")
+    strip: str = said("what is taken off the target names", "")
+    init: Mapping[str, Value] = said("arguments of the class beside its config", {})
+    outputs: Mapping[str, str] = said("its output → which of GluonNLP's it is", {})
+    export: frozenset[str] = said(
+        "heads without a place in it: written beside the model", frozenset()
+    )
+    reason: str = said("why", "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Known:
     """A published model: the sizes it is recognised by and the config values they settle."""
 
-    name: str
-    config: Mapping[str, Value]
+    name: str = said("the name of the row")
+    config: Mapping[str, Value] = said("every other key of it", key="*")
 
 
-@dataclass(frozen=True)
-class Needed:
-    """A field that someone has to tell: it divides the field `divides`, is a multiple of another.
+@dataclass(frozen=True, kw_only=True)
+class Required:
+    """A field that someone has to tell: --config, model.yml or `known`; any value with neither."""
 
-    With neither it is any value.
-    """
-
-    divides: str = ""
-    multiple_of: str = ""
+    divides: str = said("the field that it divides", "")
+    multiple_of: str = said("the field that it is a multiple of", "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Statement:
-    """What a key of GluonNLP 1.x's `model.yml`, or of AutoGluon's `cfg.yml`, says.
+    """What a key of GluonNLP 1.x's `model.yml`, or of AutoGluon's `cfg.yml`, says."""
 
-    Either the config field `config`: its value as it is, or the one that `values` has for it,
-    times the number under `scale` when the file has the head `scaled_by`, rounded, and `plus` more
-    (the rows of `pad`). Or it names one of `models`, each with the config values of its own. Or
-    `only`: the one value there is an arithmetic for. Or nothing that is needed, for the reason
-    `unused`.
-    """
-
-    config: str = ""
-    values: Mapping[str, Value] = field(default_factory=dict)
-    scale: str = ""
-    scaled_by: str = ""
-    plus: int = 0
-    models: Mapping[str, Mapping[str, Value]] = field(default_factory=dict)
-    only: Value | None = None
-    unused: str = ""
+    config: str = said("the config field that has its value", "")
+    values: Mapping[str, Value] = said("its value → that of the config field", {})
+    scale: str = said("the key whose number it is multiplied by, and rounded …", "")
+    scaled_by: str = said("… when the file has this head", "")
+    plus: int = said("how much larger the config field is (the rows of `pad`)", 0)
+    models: Mapping[str, Mapping[str, Value]] = said("its value → config fields of a model", {})
+    only: Value | None = said("the one value that there is a reference for", None)
+    unused: str = said("why it is not needed", "")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Version:
-    """What a file means when it was trained under one of these `versions` of GluonNLP.
+    """What a file means when one of these versions of GluonNLP trained it."""
 
-    A version is `"0.9"`, or with its patch number `"0.9.2"`. `config` replaces the table's own
-    values; each triple in `unscramble` (query, key and value bias) is un-scrambled, by
-    the number of heads in the config field `heads`. `text` tells who needs to say so.
-    """
-
-    versions: tuple[str, ...]
-    text: str
-    config: Mapping[str, Value]
-    heads: str
-    unscramble: tuple[tuple[str, ...], ...]
+    versions: tuple[str, ...] = said('`"0.9"`, or with its patch number `"0.9.2"`')
+    text: str = said("who needs to say so", "")
+    config: Mapping[str, Value] = said("config fields in place of the table's", {})
+    heads: str = said("the config field with the number of heads, for `unscramble`", "")
+    unscramble: Pairs = said("query, key and value bias: the rows that version mixed up", ())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KnownDifference:
-    """What the target class cannot express: GluonNLP's own value of one `setting` of the reference.
+    """What the target class cannot express: GluonNLP's own value of a setting. It is measured."""
 
-    Transformers uses the config field `config` in its place, or always the number `value`.
-    `output` is the output that it changes; the difference is measured and stated.
-    """
-
-    setting: str
-    config: str
-    output: str
-    text: str
-    value: float | None = None
+    setting: str = said("the setting of the reference")
+    output: str = said("the output that it changes")
+    text: str = said("what to say of it")
+    config: str = said("the config field that Transformers uses in its place", "")
+    value: float | None = said("the number that Transformers uses in its place", None)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Golden:
-    """A published result: input ids, and how the first row of the last hidden state begins."""
+    """A published result, by which a published checkpoint is recognised."""
 
-    of: str
-    input_ids: tuple[int, ...]
-    shape: tuple[int, ...]
-    begin: tuple[float, ...]
-    weights: str
-    atol: float
+    of: str = said("which checkpoint")
+    input_ids: tuple[int, ...] = said("the ids of a text")
+    shape: tuple[int, ...] = said("of the last hidden state")
+    begin: tuple[float, ...] = said("how its first row begins")
+    weights: str = said("the dtype that its weights were rounded to")
+    atol: float = said("how far it may be off")
 
 
-@dataclass(frozen=True)
-class Table:
-    """A family, as its file states it. `origin` is the file, `text` what stands in it.
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What the model card says beside the figures."""
 
-    `reference` names the forward pass and settings to compare with (`proof/reference/settings.py`).
-    `last`: letters that stand for the last number of another, which then stops before it.
-    `zero`: names that are left out because all their values are zero, which is checked, each with
-    the reason. `untested`: config fields whose ids parity leaves out of its texts, likewise.
-    """
+    notes: tuple[str, ...] = said("a paragraph each", ())
 
-    name: str
-    origin: str
-    text: str
-    title: str
-    reference: str
-    prefixes: tuple[str, ...]
-    layers: Mapping[str, str]
-    last: Mapping[str, str]
-    rows: tuple[Row, ...]
-    zeros: Mapping[str, str]
-    drop: Mapping[str, str]
-    zero: Mapping[str, str]
-    heads: tuple[Head, ...]
-    parts: tuple[Part, ...]
-    targets: tuple[Target, ...]
-    tied: Mapping[str, str]
-    untested: Mapping[str, str]
-    sizes: Mapping[str, tuple[Size, ...]]
-    config: Mapping[str, Value]
-    needed: Mapping[str, Needed]
-    model_config: Mapping[str, Statement]
-    known: tuple[Known, ...]
-    known_differences: tuple[KnownDifference, ...]
-    versions: tuple[Version, ...]
-    golden: Golden | None
-    notes: tuple[str, ...] = field(default=())
-    tokenizer: TokenizerRule | None = None
+
+@dataclass(frozen=True, kw_only=True)
+class Zeros:
+    """A target that the file does not have, and that is zero."""
+
+    sizes: tuple[Size, ...] = said("its sizes, like those of a row")
+    reason: str = said("why zeros are right")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table(Modules):
+    """A family, as its file states it."""
+
+    name: str = said("", key="-")
+    origin: str = said("", key="-")
+    text: str = said("", key="-")
+    title: str = said("what it is, in a line")
+    reference: str = said(
+        "the forward pass and settings to compare with: proof/reference/settings.py"
+    )
+    include: tuple[str, ...] = said("what tables share: files of families/shared/", ())
+    prefixes: tuple[str, ...] = said("outer names that a file may carry", ("",))
+    layers: Mapping[str, str] = said("letter → the config field that counts it", {})
+    last: Mapping[str, str] = said("letter → the letter whose last number it stands for", {})
+    target: tuple[Target, ...] = said("which class is written, by the heads in the file")
+    layer: tuple[Layer, ...] = said("modules of every layer", ())
+    zeros: Mapping[str, Zeros] = said("target → zeros that the file does not have", {})
+    all_zero: Mapping[str, str] = said("name → why it is left out; it must be zero", {}, "zero")
+    drop: Mapping[str, str] = said("name → why it is left out", {})
+    tied: Mapping[str, str] = said("second name → first name: equal, checked, stored once", {})
+    head: tuple[Head, ...] = said("tensors that a file has all or none of", ())
+    parts: tuple[Part, ...] = said("models in one file", (), key="part")
+    config: Mapping[str, Value] = said("config fields that no tensor tells", {})
+    required: Mapping[str, Required] = said("config fields that someone has to tell", {})
+    untested: Mapping[str, str] = said("field → why its id is left out of parity's texts", {})
+    model_yml: Mapping[str, Statement] = said("keys of model.yml, each with its section", {})
+    known: tuple[Known, ...] = said("published models by their sizes, a line each", ())
+    known_differences: tuple[KnownDifference, ...] = said(
+        "what the target class cannot express", (), key="known_difference"
+    )
+    versions: tuple[Version, ...] = said("what a file of that version means", (), key="version")
+    tokenizer: TokenizerRule | None = said("how text becomes ids", None)
+    golden: Golden | None = said("a published result", None)
+    card: Card = said("what the model card says", Card())
+
+    def modules(self) -> Iterator[tuple[str, str, Module]]:
+        """Kind, name in the file, and what it becomes: outside the heads."""
+        yield from super().modules()
+        for layer in self.layer:
+            yield from layer.modules()
+
+    @cached_property
+    def heads(self) -> tuple[Head, ...]:
+        """The heads, each followed by the one that was built with dropout=0."""
+        both = ((h, h.without_dropout()) if h.dropout else (h,) for h in self.head)
+        return tuple(head for pair in both for head in pair)
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """The classes, each followed by that of the head that was built with dropout=0."""
+        twins = {head.name: no_dropout(head.name) for head in self.head if head.dropout}
+        targets = []
+        for target in self.target:
+            without = frozenset(twins.get(name, name) for name in target.heads)
+            exported = frozenset(twins.get(name, name) for name in target.export)
+            targets.append(target)
+            if (without, exported) != (target.heads, target.export):
+                targets.append(replace(target, heads=without, export=exported))
+        return tuple(targets)
+
+    @cached_property
+    def sizes(self) -> Mapping[str, tuple[Size, ...]]:
+        """The sizes of each target."""
+        made = ((name, zeros.sizes) for name, zeros in self.zeros.items())
+        return dict(
+            [*made, *(pair for rows in (self, *self.heads) for pair in rows.target_sizes())]
+        )
+
+    @property
+    def zero(self) -> Mapping[str, str]:
+        """Names that are left out because all their values are zero, which is checked, and why."""
+        return {**self.all_zero, **dict.fromkeys(self.zero_names(), RMS_NORM)}
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the model card says beside the figures."""
+        return self.card.notes
 
     def all_rows(self) -> Iterator[Row]:
         """Every row, the heads' included."""
@@ -250,7 +290,9 @@ class Table:
 
     def size_names(self) -> frozenset[str]:
         """The config fields that shapes tell."""
-        return frozenset(field for sizes in self.sizes.values() for field in fields_of(sizes))
+        return frozenset(
+            field for sizes in self.sizes.values() for size in sizes for field in fields_of(size)
+        )
 
     def version(self, told: str | None) -> Version | None:
         """What the table says about the version `told`; the entry with its patch number wins."""
@@ -261,38 +303,3 @@ class Table:
             if told and (told == name or told.startswith(f"{name}."))
         ]
         return max(matching, key=lambda match: match[0])[1] if matching else None
-
-
-def fields_of(size: Size) -> Iterator[str]:
-    """The config fields that a size is made of."""
-    if isinstance(size, tuple):
-        for factor in size:
-            yield from fields_of(factor)
-    elif isinstance(size, More):
-        yield size.of
-    elif isinstance(size, str):
-        yield size
-
-
-def size_of(size: Size, config: Mapping[str, Any]) -> int | None:
-    """The number that a size stands for; None when `config` does not tell it."""
-    if isinstance(size, More):
-        found = size_of(size.of, config)
-        return None if found is None else found + size.plus
-    if isinstance(size, tuple):
-        factors = [size_of(factor, config) for factor in size]
-        return None if None in factors else math.prod(f for f in factors if f is not None)
-    found = config.get(size) if isinstance(size, str) else size
-    return found if type(found) is int and 0 < found < 2**31 else None
-
-
-def placeholders(pattern: str) -> frozenset[str]:
-    """The layer letters of a pattern: `{"i"}` for `"a.{i}.b"`."""
-    return frozenset(part.split("}")[0] for part in pattern.split("{")[1:])
-
-
-def is_pattern(text: str) -> bool:
-    """Whether `text` is a name with each layer letter at most once, and no other brace."""
-    for letter in placeholders(text):
-        text = text.replace(f"{{{letter}}}", "", 1)
-    return not {"{", "}"} & {*text}

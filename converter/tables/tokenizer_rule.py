@@ -1,11 +1,11 @@
-"""What tables say about text: TOML → `TokenizerRule`, and every mistake in one."""
+"""What tables say about text, and every mistake in it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 
-from converter.tables.section import Section
+from converter.tables.rows import said
 
 # What a special token is for: Transformers' word → GluonNLP 0.x's
 ROLES: Mapping[str, str] = {
@@ -23,73 +23,41 @@ KINDS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TokenizerRule:
-    """How the family's text becomes ids; the vocabulary itself is a file of the user's.
+    """How the family's text becomes ids; the vocabulary itself is a file of the user's."""
 
-    kinds: of `KINDS`, those that its vocabularies can have
-    single, pair: the sequence the model was trained on, such as `cls A sep B:1 sep:1`: roles of
-        special tokens and the texts A and B, each with its token type (0 where none stands)
-    special: role → token, where the vocabulary does not say
-    datasets: GluonNLP's vocabularies for this family, by their names (`…-<hash>.vocab`), where
-        the parameters file's own name does not tell which
-    public: which tokenizer everyone can get has the same vocabulary; empty: none is known
-    lower: whether text is lower-cased; None where the name of the file tells (`_cased`,
-        `_uncased`), or that of its folder
-    lowered: the same by the names that the zoo's vocabularies have, hash included
-    version: of GluonNLP, where the family's checkpoints tell it
-    extra_ids: how many tokens `<extra_id_…>` follow the pieces, the one of number 0 last
-    spare: how many of the embedding's rows, at most, belong to no token
-    decoder_start: the role of the token that a decoder begins with; empty: there is none
-    padding_side: `right` or `left`
-    length: the config field that limits how long a sequence is; `reserved` of it are not for text
-    """
-
-    kinds: tuple[str, ...]
-    single: str
-    pair: str
-    special: Mapping[str, str]
-    datasets: tuple[str, ...]
-    public: str
-    lower: bool | None
-    lowered: Mapping[str, bool]
-    version: str
-    extra_ids: int
-    spare: int
-    decoder_start: str
-    padding_side: str
-    length: str
-    reserved: int
+    kinds: tuple[str, ...] = said("those that its vocabularies can have: " + ", ".join(KINDS))
+    single: str = said(
+        "the sequence the model was trained on, such as `cls A sep B:1 sep:1`: roles of special "
+        "tokens and the texts A and B, each with its token type (0 where none stands)"
+    )
+    pair: str = said("the same for two texts")
+    special: Mapping[str, str] = said("role → token, where the vocabulary does not say", {})
+    datasets: tuple[str, ...] = said(
+        "GluonNLP's vocabularies for this family, by their names (`…-<hash>.vocab`), where the "
+        "parameters file's own name does not tell which",
+        (),
+    )
+    public: str = said("a tokenizer everyone can get; empty: none is known", "")
+    lower: bool | None = said(
+        "whether text is lower-cased; without it the name of the file tells (`_cased`, "
+        "`_uncased`), or that of its folder",
+        None,
+    )
+    lowered: Mapping[str, bool] = said("the same by the names of the zoo's vocabularies", {})
+    version: str = said("of GluonNLP, where the family's checkpoints tell it", "")
+    extra_ids: int = said("how many `<extra_id_…>` follow the pieces, number 0 last", 0)
+    spare: int = said("how many of the embedding's rows, at most, belong to no token", 0)
+    decoder_start: str = said("the role of the token that a decoder begins with", "")
+    padding_side: str = said("`right` or `left`", "right")
+    length: str = said("the config field that limits a sequence", "max_position_embeddings")
+    reserved: int = said("how much of it is not for text", 0)
 
     @property
     def token_types(self) -> bool:
         """Whether the model is given token types."""
         return any(":" in part for part in f"{self.single} {self.pair}".split())
-
-
-def parse_tokenizer(section: Section) -> TokenizerRule | None:
-    """`[tokenizer]` of a table; None where there is none."""
-    if not section.keys():
-        return None
-    rule = TokenizerRule(
-        kinds=section.listed("kinds", str),
-        single=section.take("single", str),
-        pair=section.take("pair", str),
-        special=section.mapping("special", str),
-        datasets=section.listed("datasets", str, []),
-        public=section.take("public", str, ""),
-        lower=section.take("lower", bool) if "lower" in section.keys() else None,
-        lowered=section.mapping("lowered", bool),
-        version=section.take("version", str, ""),
-        extra_ids=section.take("extra_ids", int, 0),
-        spare=section.take("spare", int, 0),
-        decoder_start=section.take("decoder_start", str, ""),
-        padding_side=section.take("padding_side", str, "right"),
-        length=section.take("length", str, "max_position_embeddings"),
-        reserved=section.take("reserved", int, 0),
-    )
-    section.end()
-    return rule
 
 
 def tokenizer_problems(rule: TokenizerRule, fields: Set[str]) -> Iterator[str]:

@@ -12,7 +12,8 @@ from converter.operations import OPERATIONS
 from converter.planning.numbering import expand, numbers_of
 from converter.planning.plan import make_plan
 from converter.tables.load import family_names, load_family
-from converter.tables.table import Known, Table, size_of
+from converter.tables.rows import size_of
+from converter.tables.table import Known, Table
 from tests.indexes import Shapes, make_index
 
 TABLES = {name: load_family(name) for name in family_names()}
@@ -78,7 +79,7 @@ def shapes_of(table: Table, sizes: Mapping[str, Any]) -> Shapes:
 )
 def test_a_published_size_is_told_among_all_tables(table: Table, known: Known) -> None:
     index = make_index(shapes_of(table, sizes_of(table, known)))
-    told = {name: "gelu" for name in ("hidden_act",) if name in table.needed}  # of model.yml
+    told = {name: "gelu" for name in ("hidden_act",) if name in table.required}  # of model.yml
     made = make_plan(index, [*TABLES.values()], told)
     assert (made.table.name, made.known) == (table.name, known.name)
 

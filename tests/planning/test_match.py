@@ -207,13 +207,16 @@ def test_a_fit_explains_all_or_says_why(lost: set[str], extra: Shapes) -> None:
     assert bool(found.problems) == bool(lost or extra)
 
 
-def test_verbs_and_drops_of_an_own_table() -> None:
-    row = '"encoder.transformer_cells.{i}.ffn.ffn_1.weight" '
-    text = BORT.text.replace(f"\n{row}", f"\n# {row}")
-    text += (
-        f'\n[transpose]\n{row}= "bert.encoder.layer.{{i}}.intermediate.dense.weight"\n'
-        '[drop]\n"counter.{i}" = "of the optimizer"\n'
+def test_operations_and_drops_of_an_own_table() -> None:
+    row = '"ffn.ffn_1"                 = ["intermediate.dense", "intermediate_size", "hidden_size"]'
+    assert BORT.text.count(row) == 1
+    weight, bias = '"intermediate_size", "hidden_size"]', '"intermediate_size"]'
+    text = BORT.text.replace(row + "\n", "").replace(
+        "\n[zeros]",
+        f'[layer.transpose]\n"ffn.ffn_1.weight" = ["intermediate.dense.weight", {weight}\n'
+        f'[layer.tensor]\n"ffn.ffn_1.bias" = ["intermediate.dense.bias", {bias}\n[zeros]',
     )
+    text += '\n[drop]\n"counter.{i}" = "of the optimizer"\n'
     own = parse_table(text, "own", "own.toml")
     shapes = bort_shapes() | {f"counter.{n}": (1,) for n in range(2)}
     shapes |= {f"{CELL}.{n}.ffn.ffn_1.weight": (32, 24) for n in range(2)}

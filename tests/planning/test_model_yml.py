@@ -22,6 +22,7 @@ from converter.planning.model_yml import MAX_BYTES, read_model_config
 from converter.planning.plan import Plan
 from converter.proof.proof import prove
 from converter.proof.reference.settings import source_settings
+from converter.tables.load import load_family
 from converter.writing.model import write_model
 from tests import zoo_1x
 
@@ -70,10 +71,12 @@ def test_config_json_does_not_depend_on_the_process(model: Path, tmp_path: Path)
 
 
 def test_a_wrong_mapping_of_an_activation_fails_parity(model: Path, tmp_path: Path) -> None:
-    table = (Path(converter.__file__).parent / "tables" / "families" / "bert_1x.toml").read_text()
-    assert table.count('= "quick_gelu"') == 1
+    table = load_family("bert_1x")
+    values = dict(table.model_yml["MODEL.activation"].values)
+    wrong = json.dumps(values | {"gelu(sigmoid)": "gelu_pytorch_tanh"}).replace('":', '" =')
     own = tmp_path / "own.toml"
-    own.write_text(table.replace('= "quick_gelu"', '= "gelu_pytorch_tanh"'))
+    section = f'[model_yml]\n"MODEL.activation" = {{ config = "hidden_act", values = {wrong} }}'
+    own.write_text(table.text.replace("[model_yml]", section))
     with pytest.raises(ParityError, match="proof failed"):
         converter.convert(model, tmp_path / "out", table=own)
 

@@ -22,12 +22,11 @@ from converter.writing.model import write_model
 TABLE = """
 title = "T"
 reference = "bert_1x"
-[copy]
-"words" = "t.words"
-"units" = "t.units"
-[head.projection.copy]
-"projection.weight" = "t.projection.weight"
-"projection.bias" = "t.projection.bias"
+[tensor]
+"words" = ["t.words", "rows", "width"]
+"units" = ["t.units", "size", "value"]
+[head.projection.dense]
+"projection" = ["t.projection", "size", "width"]
 [head.projection.config]
 projected = true
 [head.projection.absent]
@@ -37,19 +36,13 @@ zeros = ["t.projection.bias"]
 config = { projected = false }
 [head.shared]
 equal = [["value", "size"]]
-[head.shared.copy]
-"shared" = "t.shared"
+[head.shared.tensor]
+"shared" = ["t.shared", "size"]
 [head.shared.absent]
 equal = [["value", "width"]]
 [[target]]
 class = "C"
 heads = []
-[sizes]
-"t.words" = ["rows", "width"]
-"t.units" = ["size", "value"]
-"t.projection.weight" = ["size", "width"]
-"t.projection.bias" = ["size"]
-"t.shared" = ["size"]
 [config]
 projected = true
 """
@@ -128,7 +121,10 @@ MISTAKES = {
     ),
     "not square": (('[["width", "size"]]', '[["rows", "size"]]'), "needs equal sizes"),
     "in a target": (("heads = []", 'heads = ["shared"]'), "C must not name it"),
-    "wrong type": (('identity = ["t.projection.weight"]', "identity = [1]"), "has the wrong type"),
+    "wrong type": (
+        ('identity = ["t.projection.weight"]', "identity = [1]"),
+        "identity 1: wrong type: 1",
+    ),
 }
 
 
@@ -139,11 +135,15 @@ def test_a_mistake_is_named(change: tuple[str, str], reason: str) -> None:
         parse_table(TABLE.replace(*change, 1), "my", "my.toml")
 
 
-MODEL_CONFIG_MISTAKES = {
-    "two ways": (('only = "learned"', 'only = "learned", unused = "x"'), "one of config, models"),
-    "no way": (('{ only = "learned" }', "{}"), "one of config, models, only and unused"),
+PART = "[[part]]\nname = 'p'\nprefix = 'part.'\nexport = "
+MODEL_YML_MISTAKES = {
+    "two ways": (('unused = "the same"', 'unused = "x", only = "x"'), "one of config, models"),
+    "no way": (('{ unused = "the same" }', "{}"), "one of config, models, only and unused"),
     "no field": (('config = "embedding_size" }', 'config = "embed" }'), "nothing else tells"),
-    "values of nothing": (('only = "learned"', 'only = "x", values = { a = 1 }'), "those of a"),
+    "values of nothing": (
+        ('unused = "the same"', 'unused = "x", values = { a = 1 }'),
+        "those of a",
+    ),
     "scale alone": ((', scaled_by = "mlm" }', " }"), "scale and scaled_by go together"),
     "no scale": (('scale = "MODEL.generator_layers', 'scale = "MODEL.x'), "there is no key"),
     "no head": (('scaled_by = "mlm"', 'scaled_by = "gen"'), "there is no head 'gen'"),
@@ -155,13 +155,16 @@ MODEL_CONFIG_MISTAKES = {
         ("num_attention_heads = 4 }", "num_attention_heads = [4] }"),
         "wrong type",
     ),
-    "export without reason": (('reason = "AutoGluon', 'reason = ""#'), "export and reason go"),
-    "export of the model": (('export = ["text_proj."', 'export = ["text_"'), "of the model itself"),
+    "export without reason": (("[[part]]", f"{PART}['x']\n[[part]]"), "export and reason go"),
+    "export of the model": (
+        ("[[part]]", f"{PART}['pa']\nreason = 'r'\n[[part]]"),
+        "of the model itself",
+    ),
 }
 
 
 @pytest.mark.parametrize(
-    ("change", "reason"), MODEL_CONFIG_MISTAKES.values(), ids=MODEL_CONFIG_MISTAKES.keys()
+    ("change", "reason"), MODEL_YML_MISTAKES.values(), ids=MODEL_YML_MISTAKES.keys()
 )
 def test_a_mistake_about_model_yml_is_named(change: tuple[str, str], reason: str) -> None:
     text = load_family("electra_1x").text
@@ -173,20 +176,14 @@ def test_a_mistake_about_model_yml_is_named(change: tuple[str, str], reason: str
 LAST = """
 title = "T"
 reference = "bert_1x"
-[layers]
-i = "depth"
-j = "width"
-[last]
-l = "j"
-[copy]
-"layer.{i}.ffn.{j}.w" = "t.{i}.ffn.{j}.w"
-"layer.{i}.ffn.{l}.w" = "t.{i}.w"
+layers = { i = "depth", j = "width" }
+last = { l = "j" }
+[tensor]
+"layer.{i}.ffn.{j}.w" = ["t.{i}.ffn.{j}.w", "size"]
+"layer.{i}.ffn.{l}.w" = ["t.{i}.w", "size"]
 [[target]]
 class = "C"
 heads = []
-[sizes]
-"t.{i}.ffn.{j}.w" = ["size"]
-"t.{i}.w" = ["size"]
 [config]
 act = "gelu"
 """
@@ -214,7 +211,7 @@ def test_one_layer_with_fewer_is_named(tmp_path: Path) -> None:
         make_plan(read_index(tmp_path / "x.params"), [parse_table(LAST, "my", "my.toml")], {})
 
 
-@pytest.mark.parametrize("wrong", ['l = "k"', 'j = "i"', 'l = "j"\nm = "l"'])
+@pytest.mark.parametrize("wrong", ['l = "k"', 'j = "i"', 'l = "j", m = "l"'])
 def test_a_last_of_nothing_is_a_mistake(wrong: str) -> None:
     with pytest.raises(TableError, match="a new letter, for the last of one of"):
         parse_table(LAST.replace('l = "j"', wrong), "my", "my.toml")

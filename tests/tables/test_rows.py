@@ -23,36 +23,36 @@ from converter.writing.model import write_model
 TABLE = """
 title = "T"
 reference = "bert"
-[copy]
-"copied" = "t.copied"
-"q" = "t.q"
-"k" = "t.k"
-"v" = "t.v"
-"headed" = "t.headed"
+[tensor]
+"copied" = ["t.copied", "rows", "width"]
+"q" = ["t.q", "width"]
+"k" = ["t.k", "width"]
+"v" = ["t.v", "width"]
+"headed" = ["t.headed", "heads", "size"]
 [transpose]
-"turned" = "t.turned"
+"turned" = ["t.turned", "width", ["rows", 2]]
 [pad]
-"positions" = { target = "t.positions", rows = 2 }
+"positions" = [2, "t.positions", "places", "width"]
 [split]
-"fused" = ["t.one", "t.two", "t.three"]
+"fused" = [["t.one", "t.two", "t.three"], "rows", "width"]
 [split_heads]
-"out" = "t.out"
+"out" = ["t.out", "width", "heads", "size"]
 [transpose_split_heads]
-"in" = "t.in"
+"in" = ["t.in", "width", "heads", "size"]
 [tied]
 "second" = "copied"
 [drop]
 "constant" = "it can be computed"
-[head.lm.copy]
-"lm.bias" = "t.bias"
-[head.lm.tied]
-"lm.weight" = "copied"
+[head.lm]
+tied = { "lm.weight" = "copied" }
+[head.lm.tensor]
+"lm.bias" = ["t.bias", "heads", "size"]
 [head.untied]
 instead_of = "lm"
 config = { tie = false }
-[head.untied.copy]
-"lm.bias" = "t.bias"
-"lm.weight" = "t.weight"
+[head.untied.tensor]
+"lm.bias" = ["t.bias", "heads", "size"]
+"lm.weight" = ["t.weight", "rows", "width"]
 [head.extra]
 export = ["extra.0", "extra.1"]
 [[target]]
@@ -67,21 +67,6 @@ heads = []
 strip = "t."
 export = ["lm", "extra"]
 reason = "Base has no place for them."
-[sizes]
-"t.copied" = ["rows", "width"]
-"t.q" = ["width"]
-"t.k" = ["width"]
-"t.v" = ["width"]
-"t.headed" = ["heads", "size"]
-"t.turned" = ["width", ["rows", 2]]
-"t.positions" = ["places", "width"]
-"t.one" = ["rows", "width"]
-"t.two" = ["rows", "width"]
-"t.three" = ["rows", "width"]
-"t.out" = ["width", "heads", "size"]
-"t.in" = ["width", "heads", "size"]
-"t.bias" = ["heads", "size"]
-"t.weight" = ["rows", "width"]
 [config]
 act = "gelu"
 tie = true
@@ -89,9 +74,8 @@ tie = true
 versions = ["0.9"]
 text = "say so"
 config = { act = "relu" }
-[version.unscramble]
 heads = "heads"
-biases = [["q", "k", "v"]]
+unscramble = [["q", "k", "v"]]
 """
 SHAPES: Mapping[str, tuple[int, ...]] = {
     "copied": (3, 4),
@@ -101,12 +85,14 @@ SHAPES: Mapping[str, tuple[int, ...]] = {
     "headed": (2, 3),
     "turned": (6, 4),
     "positions": (5, 4),
-    "fused": (9, 4),
+    "fused.weight": (9, 4),
+    "fused.bias": (9,),
     "out": (4, 6),
     "in": (6, 4),
     "constant": (7,),
     "lm.bias": (2, 3),
 }
+PARTS = ("one", "two", "three")
 RANDOM = np.random.default_rng(5)
 ARRAYS = {n: RANDOM.standard_normal(s).astype("f4") for n, s in SHAPES.items()}
 TIED = dict.fromkeys(("second", "lm.weight"), ARRAYS["copied"])
@@ -127,7 +113,7 @@ def written(plan: Plan, folder: Path) -> dict[str, np.ndarray]:
     return load_file(out / "model.safetensors")
 
 
-def test_every_verb_makes_what_it_says_and_comes_back(tmp_path: Path) -> None:
+def test_every_kind_makes_what_it_says_and_comes_back(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, ARRAYS | TIED)
     assert {row.operation for row in plan.table.rows} == {*ROW_OPERATIONS}
     assert plan.config["places"] == 7
@@ -137,7 +123,11 @@ def test_every_verb_makes_what_it_says_and_comes_back(tmp_path: Path) -> None:
         "t.headed": a["headed"],
         "t.turned": a["turned"].T,
         "t.positions": np.concatenate([np.zeros((2, 4), "f4"), a["positions"]]),
-        **dict(zip(("t.one", "t.two", "t.three"), np.split(a["fused"], 3), strict=True)),
+        **{
+            f"t.{part}.{kind}": value
+            for kind in ("weight", "bias")
+            for part, value in zip(PARTS, np.split(a[f"fused.{kind}"], 3), strict=True)
+        },
         "t.out": a["out"].reshape(4, 2, 3),
         "t.in": a["in"].T.reshape(4, 2, 3),
         "t.bias": a["lm.bias"],
@@ -227,7 +217,7 @@ def test_the_tables_own_second_name_must_be_equal(tmp_path: Path) -> None:
 WRONG_SHAPES = {
     "turned": ((5, 4), r"turned makes \(4, 5\), expected \(4, 6\) \(width = 4, rows × 2 = 6\)"),
     "positions": ((5,), r"positions is \(5,\), expected 2 dimensions"),
-    "fused": ((8, 4), r"fused is \(8, 4\): 8 rows do not split into 3"),
+    "fused.weight": ((8, 4), r"fused.weight is \(8, 4\): 8 rows do not split into 3"),
     "out": ((4, 7), r"out makes \(4, '\?', '\?'\), expected \(4, 2, 3\)"),
     "in": ((6,), r"in is \(6,\): transpose_split_heads needs 2 dimensions"),
 }
@@ -240,7 +230,9 @@ def test_a_wrong_shape_is_named(name: str, tmp_path: Path) -> None:
         plan_of(tmp_path, ARRAYS | TIED | {name: np.ones(shape, "f4")})
 
 
-@pytest.mark.parametrize("name", [f"t.{n}" for n in ("one", "three", "in", "positions", "q")])
+@pytest.mark.parametrize(
+    "name", [f"t.{n}" for n in ("one.weight", "three.bias", "in", "positions", "q")]
+)
 def test_a_changed_value_is_seen_by_the_bits(name: str, tmp_path: Path) -> None:
     plan = plan_of(tmp_path, ARRAYS | TIED, gluonnlp="0.9")
     made = written(plan, tmp_path)
@@ -254,36 +246,36 @@ def test_a_changed_value_is_seen_by_the_bits(name: str, tmp_path: Path) -> None:
 def test_two_parts_exchanged_are_seen_by_the_bits(tmp_path: Path) -> None:
     plan = plan_of(tmp_path, ARRAYS | TIED)
     written(plan, tmp_path)
-    swap = {"t.one": "t.two", "t.two": "t.one"}
+    swap = {"t.one.bias": "t.two.bias", "t.two.bias": "t.one.bias"}
     steps = tuple(dataclasses.replace(s, target=swap.get(s.target, s.target)) for s in plan.steps)
     assert not check_bits(dataclasses.replace(plan, steps=steps), tmp_path / "out").passed
 
 
 MISTAKES = {
-    "pad without rows": ((", rows = 2", ""), "'rows' is missing"),
-    "pad of no rows": (("rows = 2", "rows = 0"), "rows is at least 1"),
-    "pad of a wrong type": (('{ target = "t.positions", rows = 2 }', '"t"'), "has the wrong type"),
-    "split of a wrong type": (('["t.one", "t.two", "t.three"]', '"t.one"'), "has the wrong type"),
+    "pad without rows": (('[2, "t.pos', '["t.pos'), "rows is at least 1"),
+    "pad of no rows": (('[2, "t.pos', '[0, "t.pos'), "rows is at least 1"),
+    "pad of a wrong type": (('[2, "t.positions", "places", "width"]', '"t"'), "a row is"),
+    "split into none": (('["t.one", "t.two", "t.three"]', '"t.one"'), "at least two targets"),
     "split into one": ((', "t.two", "t.three"]', "]"), "needs at least two targets"),
-    "split into one twice": (('"t.two", "t', '"t.one", "t'), "target 't.one' is a duplicate"),
-    "product of nothing": (('["rows", 2]', "[]"), "'t.turned': a size is at least 1"),
-    "product with zero": (('["rows", 2]', '["rows", 0]'), "'t.turned': a size is at least 1"),
+    "split into one twice": (('"t.two", "t', '"t.one", "t'), "target 't.one.weight' is a dupl"),
+    "product of nothing": (('["rows", 2]', "[]"), "'turned': a size is at least 1"),
+    "product with zero": (('["rows", 2]', '["rows", 0]'), "'turned': a size is at least 1"),
     "sum of nothing": (
-        ('["places", "width"]', '[{ of = "places", plus = 0 }, 1]'),
+        ('"places", "width"]', '{ of = "places", plus = 0 }, 1]'),
         "is at least 1",
     ),
-    "sum without a field": (('["places", "width"]', "[{ plus = 1 }, 1]"), "'of' is missing"),
-    "copy to nothing": (('"t.headed"\n', "[]\n"), r"\[copy\] 'headed': needs a target"),
-    "copy of a wrong type": (('"t.headed"\n', "[1]\n"), "has the wrong type"),
+    "sum without a field": (('"places", "width"]', "{ plus = 1 }, 1]"), "a size has the wrong"),
+    "copy to nothing": (('["t.headed", "h', '[[], "h'), r"\[copy\] 'headed': needs a target"),
+    "copy of a wrong type": (('["t.headed", "h', '[true, "h'), "headed: a row is"),
     "zero and converted": (("[drop]", '[zero]\n"q" = "r"\n[drop]'), "source 'q' is a duplicate"),
-    "product of a wrong type": (('["rows", 2]', '["rows", 2.5]'), "'sizes.t.turned' has the wrong"),
+    "product of a wrong type": (('["rows", 2]', '["rows", 2.5]'), "turned: a size has the wrong"),
     "version of none": (('["0.9"]', "[]"), "versions is empty"),
     "version twice": (('["0.9"]', '["0.9", "0.9"]'), "version '0.9' is a duplicate"),
     "version's field": (("{ act =", "{ action ="), "'action' is no field"),
     "version's heads": (('heads = "heads"', 'heads = "m"'), "nothing tells 'm'"),
     "two biases": (('"k", "v"]', '"k"]'), "needs query, key and value"),
     "a bias twice": (('"k", "v"]', '"k", "k"]'), "needs query, key and value"),
-    "no such bias": (('"k", "v"]', '"k", "turned"]'), r"'turned': no \[copy\] row has it"),
+    "no such bias": (('"k", "v"]', '"k", "turned"]'), "'turned': no row copies it"),
     "export without a reason": (('reason = "Base has no place for them."', ""), "go together"),
     "reason without export": (('heads = ["lm"]', 'heads = ["lm"]\nreason = "r"'), "go together"),
     "converted and exported": (("heads = []", 'heads = ["lm"]'), "'lm' is converted and exported"),

@@ -22,12 +22,12 @@ TABLE = """
 title = "More"
 reference = "gpt2"
 prefixes = ["", "inner."]
-[copy]
-"words" = ["t.words", "t.more.words"]
-"bias" = "t.bias"
-"inner" = "t.inner"
+[tensor]
+"words" = [["t.words", "t.more.words"], "rows", "width"]
+"bias" = ["t.bias", 32, "heads"]
+"inner" = ["t.inner", ["heads", "size"], "width"]
 [pad]
-"positions" = { target = "t.positions", rows = 2 }
+"positions" = [2, "t.positions", { of = "places", plus = 2 }, "width"]
 [zero]
 "beta" = "t adds none"
 [head.lm]
@@ -40,12 +40,6 @@ heads = ["lm"]
 [[target]]
 class = "Base"
 heads = []
-[sizes]
-"t.words" = ["rows", "width"]
-"t.more.words" = ["rows", "width"]
-"t.bias" = [32, "heads"]
-"t.inner" = [["heads", "size"], "width"]
-"t.positions" = [{ of = "places", plus = 2 }, "width"]
 """
 RANDOM = np.random.default_rng(6)
 ARRAYS = {

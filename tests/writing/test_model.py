@@ -66,20 +66,26 @@ def assert_same_bytes(array: np.ndarray[Any, Any], expected: np.ndarray[Any, Any
 @pytest.fixture
 def transposing(tmp_path: Path) -> Path:
     """A table in which the position embedding and ffn_1 are stored the other way round."""
-    lines = BORT_TOML.splitlines()
-    rows = [
-        next(line for line in lines if line.startswith(f'"{name}"'))
-        for name in ("encoder.position_weight", "encoder.transformer_cells.{i}.ffn.ffn_1.weight")
-    ]
+    names = ("encoder.position_weight", "ffn.ffn_1")
+    position, ffn = (
+        next(line for line in BORT_TOML.splitlines() if line.startswith(f'"{name}"'))
+        for name in names
+    )
     return table_with(
         tmp_path / "transposing.toml",
-        *((row + "\n", "") for row in rows),
-        ("[zeros]", "\n".join(["[transpose]", *rows, "[zeros]"])),
+        (f"[tensor]\n{position}", ""),
+        (f"{ffn}\n", ""),
         (
-            '= ["max_position_embeddings", "hidden_size"]',
-            '= ["hidden_size", "max_position_embeddings"]',
+            "[layer.norm]",
+            '[layer.transpose]\n"ffn.ffn_1.weight" = ["intermediate.dense.weight", "hidden_size", '
+            '"intermediate_size"]\n[layer.tensor]\n"ffn.ffn_1.bias" = ["intermediate.dense.bias", '
+            '"intermediate_size"]\n[layer.norm]',
         ),
-        ('= ["intermediate_size", "hidden_size"]', '= ["hidden_size", "intermediate_size"]'),
+        (
+            "\n[[layer]]",
+            '[transpose]\n"encoder.position_weight" = ["bert.embeddings.position_embeddings.weight"'
+            ', "hidden_size", "max_position_embeddings"]\n[[layer]]',
+        ),
     )
 
 

@@ -11,7 +11,8 @@ from converter.errors import PlanError
 from converter.params import Index
 from converter.planning.scopes.rules import layer_numbers
 from converter.planning.scopes.search import Search, UndecidedError
-from converter.tables.table import Head, Table, placeholders
+from converter.tables.patterns import placeholders
+from converter.tables.table import Head, Table
 
 KINDS = ("arg:", "aux:")  # MXNet 1.9.1 python/mxnet/gluon/block.py, HybridBlock.export
 

@@ -9,7 +9,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from converter.tables.table import Head, placeholders
+from converter.tables.patterns import placeholders
+from converter.tables.table import Head
 
 VERSIONS = {"0.8": "GluonNLP 0.8 or earlier", "0.9": "GluonNLP 0.9 or later"}
 BLOCKS = ("encoder", "model", "head")  # what has a prefix of its own
