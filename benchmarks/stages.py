@@ -12,7 +12,7 @@ from time import perf_counter
 
 begin = perf_counter()
 import converter.cli.main  # noqa: E402  (what the command imports is timed)
-from converter.writing.safetensors import Stages  # noqa: E402
+from converter.files.progress import Stages  # noqa: E402
 
 imported = perf_counter() - begin
 

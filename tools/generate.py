@@ -5,16 +5,19 @@ A part stands between `<!-- generated: NAME -->` and `<!-- end -->`.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from click.testing import CliRunner
 
 from converter.cli.main import main as command
 from converter.params.entries import BFLOAT16, DTYPES
+from converter.planning.options import CONVERT, NOT_RECORDED, Options, hints
 from converter.report.table_text import table_lines
 from converter.tables.load import family_names, load_family
 from converter.tables.table import Target
@@ -22,6 +25,7 @@ from tools.table_format import table_format
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "docs" / "tables.md"]
+SCHEMA = ROOT / "converter" / "report" / "conversion.schema.json"
 FIGURES = ROOT / "fixtures" / "figures.json"
 FORMATS = ROOT / "fixtures" / "formats"
 # Columns of the table of formats; no MXNet writes sparse arrays in another version
@@ -138,6 +142,31 @@ PARTS: dict[str, Callable[[], str]] = {
 }
 
 
+def schema(text: str) -> str:
+    """The schema of conversion.json, with the options of a conversion as they are now."""
+    whole = json.loads(text)
+    fields = {field.name: field for field in dataclasses.fields(Options)}
+    names = [name for name in CONVERT if name not in NOT_RECORDED]
+    kinds = {name: sorted(_json_types(hints()[name])) for name in names}
+    whole["properties"]["options"] = {
+        "description": "What the user said; files by their names.",
+        "type": "object",
+        "properties": {
+            name: {"description": fields[name].metadata["text"], "type": kinds[name]}
+            for name in names
+        },
+        "additionalProperties": False,
+    }
+    return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
+
+
+def _json_types(hint: Any) -> set[str]:
+    plain = {str: "string", int: "integer", float: "number", bool: "boolean"}
+    if get_origin(hint) in (Union, UnionType):
+        return {t for one in get_args(hint) if one is not NoneType for t in _json_types(one)}
+    return {plain.get(hint, "object" if get_origin(hint) is Mapping else "string")}
+
+
 def generated(text: str) -> str:
     """A page with every part made anew."""
     for name, make in PARTS.items():
@@ -151,9 +180,9 @@ def generated(text: str) -> str:
 
 
 if __name__ == "__main__":
-    for page in PAGES:
+    for page in (*PAGES, SCHEMA):
         now = page.read_text("utf-8")
-        new = generated(now)
+        new = schema(now) if page == SCHEMA else generated(now)
         if "--check" not in sys.argv:
             page.write_text(new, "utf-8", newline="\n")
         elif new != now:

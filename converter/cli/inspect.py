@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import click
 
 from converter.api import inspect
-from converter.cli.options import FILE, common, shown_progress
-from converter.errors import safe
+from converter.cli.options import FILE
+from converter.cli.output import output_options, printed, shown_progress
 from converter.report.record import inspection_json
 from converter.report.table_text import table_lines
 from converter.report.terminal import columns, inspection_lines
@@ -24,7 +22,7 @@ from converter.tables.load import family_names, load_family
     is_flag=True,
     help="Read the weights too: which tensors are equal, which values are NaN or infinite.",
 )
-@common("json")
+@output_options("json")
 def inspect_command(src: Path, content: bool, as_json: bool) -> None:
     """List the tensors of SRC, the family it fits, and what would be missing.
 
@@ -53,11 +51,3 @@ def families_command(name: str | None, toml: bool) -> None:
         return
     found = load_family(name)
     printed(found.text.rstrip("\n").split("\n") if toml else [*table_lines(found)])
-
-
-def printed(content: list[str] | dict[str, Any]) -> None:
-    """Lines or JSON on stdout; names from a file are made safe for a terminal."""
-    if isinstance(content, dict):
-        click.echo(json.dumps(content, indent=2))
-    else:
-        click.echo("\n".join(map(safe, content)))

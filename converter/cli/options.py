@@ -1,23 +1,23 @@
-"""What the commands' options have in common: their types, their help, the progress bar."""
+"""`Options` as options of the command: a type of click for each, and its help."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from converter.errors import ConvertError
-from converter.proof.proof import DEFAULT_ATOL
-from converter.writing.safetensors import Progress, silent
+from converter.planning.options import PATHS, Options, hints
+from converter.planning.steps import DTYPES
 from converter.writing.shards import parse_size
 
 FILE = click.Path(path_type=Path)
+NOT_SAID = "progress"  # the command has its own
 
 
 class Settings(click.ParamType[tuple[str, Any]]):
@@ -67,109 +67,39 @@ def _once(_ctx: click.Context, _param: click.Parameter, given: Any) -> dict[str,
     return dict(given)
 
 
-def common(*names: str) -> Callable[[Any], Any]:
-    """The options that more than one command has, by name."""
-    options = {
-        "family": click.option("--family", metavar="NAME", help="Use this table; see `families`."),
-        "table": click.option(
-            "--table", type=FILE, metavar="FILE", help="Use a table of your own."
-        ),
-        "config": click.option(
-            "--config",
-            "config",
-            type=Settings(),
-            multiple=True,
-            callback=_once,
-            help="A field of Transformers' config that no tensor tells, such as "
-            "num_attention_heads=8. Repeatable; recorded in the report.",
-        ),
-        "gluonnlp_version": click.option(
-            "--gluonnlp-version",
-            metavar="X.Y",
-            help="The GluonNLP that the model was trained under, such as 0.9: some versions "
-            "computed with the same numbers in another way, and no file tells.",
-        ),
-        "vocab": click.option(
-            "--vocab",
-            type=FILE,
-            metavar="FILE",
-            help="The vocabulary: GluonNLP's .vocab or vocab.json, or a vocab.txt.",
-        ),
-        "merges": click.option(
-            "--merges",
-            type=FILE,
-            metavar="FILE",
-            help="The merges of a byte-level vocabulary: GluonNLP's "
-            "openai_webtext_bpe_ranks-396d4d8e.json or GPT-2's merges.txt.",
-        ),
-        "sentencepiece": click.option(
-            "--sentencepiece", type=FILE, metavar="FILE", help="A SentencePiece model."
-        ),
-        "lower": click.option(
-            "--lower/--no-lower",
-            default=None,
-            help="Whether text is lower-cased; needed only where no file's name tells "
-            "(_uncased, _cased).",
-        ),
-        "part": click.option(
-            "--part",
-            metavar="NAME",
-            help="The model to convert of a file that holds several: discriminator or generator "
-            "of ELECTRA's pre-training.",
-        ),
-        "model_config": click.option(
-            "--model-config",
-            type=FILE,
-            metavar="FILE",
-            help="The model.yml of a GluonNLP 1.x model, or AutoGluon's cfg.yml, where it is not "
-            "beside the file.",
-        ),
-        "atol": click.option(
-            "--atol",
-            type=Tolerance(),
-            default=DEFAULT_ATOL,
-            show_default=True,
-            help="Largest absolute difference allowed in hidden states and logits (float32); "
-            "ten times as much at a position where values reach 100, and so on.",
-        ),
-        "allow_nonfinite": click.option(
-            "--allow-nonfinite", is_flag=True, help="Take NaN and infinite weights as they are."
-        ),
-        "json": click.option(
-            "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
-        ),
-        "quiet": click.option("--quiet", "-q", is_flag=True, help="Print errors only."),
-        "verbose": click.option(
-            "--verbose",
-            "-v",
-            is_flag=True,
-            help="Print a line a tensor, and every stage's seconds.",
-        ),
-    }
+# What `_option` cannot tell from the type of the option
+CLICK: dict[str, tuple[list[str], dict[str, Any]]] = {
+    "config": (["--config"], dict(type=Settings(), multiple=True, callback=_once)),
+    "dtype": (["--dtype"], dict(type=click.Choice(list(DTYPES)), show_default=True)),
+    "max_shard_size": (["--max-shard-size"], dict(type=Size(), show_default=True)),
+    "atol": (["--atol"], dict(type=Tolerance(), show_default=True)),
+    "strip_prefixes": (["--strip-prefix", "strip_prefixes"], dict(multiple=True)),
+    "lower": (["--lower/--no-lower"], {}),
+    "verify": (["--no-verify", "verify"], dict(flag_value=False)),
+}
+
+
+def options(names: Sequence[str]) -> Callable[[Any], Any]:
+    """These fields of `Options` as options of a command."""
+    fields = {f.name: f for f in dataclasses.fields(Options) if f.name != NOT_SAID}
+    decorators = [_option(fields[name]) for name in names if name in fields]
 
     def decorate(command: Any) -> Any:
-        for name in reversed(names):
-            command = options[name](command)
+        for decorator in reversed(decorators):
+            command = decorator(command)
         return command
 
     return decorate
 
 
-def _stage(stage: str | None) -> str:
-    return stage or ""
-
-
-@contextmanager
-def shown_progress(hidden: bool) -> Iterator[Progress]:
-    """A bar on stderr when that is a terminal; nothing otherwise."""
-    if hidden or not sys.stderr.isatty():
-        yield silent
-        return
-    with click.progressbar(length=1, file=sys.stderr, item_show_func=_stage, width=24) as bar:
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.length = total
-            bar.pos = 0
-            bar.update(done, stage)
-
-        yield show
+def _option(field: dataclasses.Field[Any]) -> Callable[[Any], Any]:
+    names, more = CLICK.get(field.name, ([f"--{field.name.replace('_', '-')}"], {}))
+    if PATHS & {*getattr(hints()[field.name], "__args__", ())} and "type" not in more:
+        more = {**more, "type": FILE}
+    elif field.default is False:
+        more = {**more, "is_flag": True}
+    if not more.get("multiple"):
+        more = {**more, "default": field.default}
+    return click.option(
+        *names, help=field.metadata["text"], metavar=field.metadata["metavar"] or None, **more
+    )

@@ -19,10 +19,11 @@ import numpy as np
 from numpy.lib import format as npy
 from safetensors import SafetensorError, safe_open
 
+from converter.files.progress import Progress, silent
 from converter.params import TensorEntry, Weights
 from converter.proof.bytes import same_bytes
 from converter.writing.npz import SUFFIX
-from converter.writing.safetensors import CODES, Progress, silent
+from converter.writing.safetensors import CODES
 
 BLOCK = 4 * 1024 * 1024  # bytes that are read back at once
 HELD = 4 * BLOCK  # bytes that are read of one mapping

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from converter.planning.options import Options
 from converter.planning.plan import Plan
 
 if TYPE_CHECKING:  # a run without proof imports none of these
@@ -25,8 +26,6 @@ if TYPE_CHECKING:  # a run without proof imports none of these
     from converter.proof.names import Names
     from converter.proof.parity import Parity
     from converter.proof.tokens import Tokens
-
-DEFAULT_ATOL = 1e-4  # on float32 hidden states and logits; measured differences are near 1e-5
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ def check_reference(plan: Plan) -> None:
 def prove(
     plan: Plan,
     directory: Path,
-    atol: float = DEFAULT_ATOL,
+    atol: float = Options.atol,
     golden: Path | None = None,
     progress: Callable[[str, int, int], None] = lambda *_: None,
     nonfinite: bool = False,

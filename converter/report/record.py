@@ -47,13 +47,14 @@ class Report:
 
     `proof` is None after `--no-verify`; then nothing is promised. `nonfinite`: the source tensors
     with NaN or infinity (allowed by `--allow-nonfinite`), and how many. `files`: the names of the
-    files that hold the weights; more than one are shards.
+    files that hold the weights; more than one are shards. `options`: what the user said.
     """
 
     plan: Plan
     proof: Proof | None
     nonfinite: Mapping[str, Nonfinite] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -72,6 +73,7 @@ class Report:
                 "sha256": self.proof.bits.source_sha256 if self.proof else None,
                 "format_versions": plan.index.versions,
             },
+            "options": self.options,
             **plan_json(plan),
             "files": self.files,
             "nonfinite": nonfinite_json(self.nonfinite),

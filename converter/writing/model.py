@@ -10,21 +10,23 @@ from typing import Any
 import numpy as np
 
 from converter.errors import ConvertError, PlanError
+from converter.files.progress import Progress, silent
 from converter.operations import OPERATIONS
 from converter.params import TensorEntry, Weights
 from converter.params.nonfinite import Nonfinite, Tally
 from converter.params.weights import PIECE
+from converter.planning.options import Options
 from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.planning.steps import Step
-from converter.writing.safetensors import Pieces, Progress, Tensor, silent, write_safetensors
-from converter.writing.shards import MAX_SHARD_SIZE, parse_size, write_shards
+from converter.writing.safetensors import Pieces, Tensor, write_safetensors
+from converter.writing.shards import parse_size, write_shards
 
 
 def write_model(
     plan: Plan,
     directory: Path,
     progress: Progress = silent,
-    max_shard_size: int | str = MAX_SHARD_SIZE,
+    max_shard_size: int | str = Options.max_shard_size,
 ) -> Mapping[str, Nonfinite]:
     """Write `model.safetensors` and `config.json` of `plan` into an existing directory.
 

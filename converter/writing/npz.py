@@ -12,7 +12,8 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 from numpy.lib import format as npy
 
 from converter.files.disk import new_file
-from converter.writing.safetensors import Progress, Tensor, silent
+from converter.files.progress import Progress, silent
+from converter.writing.safetensors import Tensor
 
 SUFFIX = ".npy"  # of a member; `numpy.load` takes it off again
 

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import ConvertError
-from converter.writing.safetensors import Progress, Tensor, silent, write_files
+from converter.files.progress import Progress, silent
+from converter.writing.safetensors import Tensor, write_files
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-MAX_SHARD_SIZE = "5GB"
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 

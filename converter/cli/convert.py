@@ -1,0 +1,76 @@
+"""The commands that convert, and that repeat the proof."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from converter.api import convert, verify
+from converter.cli.options import FILE, options
+from converter.cli.output import output_options, printed, reported, show
+from converter.files.progress import Stages
+from converter.planning.file import plan_file
+from converter.planning.options import PLAN, VERIFY
+from converter.planning.plan import Plan
+from converter.report.record import plan_json
+from converter.report.terminal import config_lines, plan_lines
+from converter.tokenizer import vocabulary_lines
+
+
+def convert_command(
+    src: Path,
+    dst: Path,
+    *,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **said: Any,
+) -> None:
+    """Convert `src` into `dst`, or print what would be done."""
+    _one_table(said)
+    if dry_run:
+        made = plan_file(src, **{name: said[name] for name in PLAN})
+        lines = [*plan_lines(made), "", *config_lines(made), *_vocabulary(made, dst)]
+        printed(plan_json(made) if as_json else lines)
+        return
+    with reported(as_json, quiet) as shown:
+        progress = Stages(shown)
+        report = convert(src, dst, progress=progress, **said)
+        progress.end()
+    show(report, as_json, quiet, verbose, progress.seconds)
+    if not quiet and not as_json:
+        printed([*_vocabulary(report.plan, dst)])
+        click.echo(f"wrote {dst}")
+
+
+def _one_table(said: dict[str, Any]) -> None:
+    if said["family"] and said["table"]:
+        raise click.UsageError("--family and --table exclude each other")
+
+
+def _vocabulary(plan: Plan, dst: Path | None) -> Iterator[str]:
+    yield from vocabulary_lines(plan.tokenizer, plan.no_tokenizer, plan.table.tokenizer, dst)
+
+
+@click.command("verify")
+@click.option("--src", type=FILE, metavar="SRC", required=True, help="The .params file.")
+@click.option("--dst", type=FILE, metavar="DST", required=True, help="What was made of it.")
+@options(VERIFY)
+@output_options("json", "quiet", "verbose")
+def verify_command(
+    src: Path, dst: Path, as_json: bool, quiet: bool, verbose: bool, **said: Any
+) -> None:
+    """Repeat the proof on a directory that was written before; write nothing.
+
+    Family, config and dtype are those recorded in DST; options given here win.
+    """
+    _one_table(said)
+    with reported(as_json, quiet) as shown:
+        progress = Stages(shown)
+        report = verify(src, dst, progress=progress, **said)
+        progress.end()
+    show(report, as_json, quiet, verbose, progress.seconds)

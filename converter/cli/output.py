@@ -1,0 +1,96 @@
+"""What the commands print: lines or JSON, a report, a failed proof, the bar of the progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from converter.errors import ParityError, safe
+from converter.files.progress import Progress, silent
+from converter.report.record import ExportReport, Report
+from converter.report.terminal import export_summary, plan_lines, seconds_lines, summary
+
+OUTPUT = {
+    "json": click.option(
+        "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
+    ),
+    "quiet": click.option("--quiet", "-q", is_flag=True, help="Print errors only."),
+    "verbose": click.option(
+        "--verbose", "-v", is_flag=True, help="Print a line a tensor, and every stage's seconds."
+    ),
+}
+
+
+def output_options(*names: str) -> Callable[[Any], Any]:
+    """How much a command prints, and in what form."""
+
+    def decorate(command: Any) -> Any:
+        for name in reversed(names):
+            command = OUTPUT[name](command)
+        return command
+
+    return decorate
+
+
+def printed(content: list[str] | dict[str, Any]) -> None:
+    """Lines or JSON on stdout; names from a file are made safe for a terminal."""
+    if isinstance(content, dict):
+        click.echo(json.dumps(content, indent=2))
+    else:
+        click.echo("\n".join(map(safe, content)))
+
+
+def show(
+    report: Report | ExportReport,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool = False,
+    seconds: Mapping[str, float] | None = None,
+) -> None:
+    """A report as the command was asked for it."""
+    if as_json:
+        printed(report.to_json())
+    elif quiet:
+        return
+    elif isinstance(report, ExportReport):
+        printed([*export_summary(report)])
+    else:
+        lines = [*plan_lines(report.plan), ""] if verbose else []
+        times = ["", *seconds_lines(seconds)] if verbose and seconds else []
+        printed([*lines, *summary(report), *times])
+
+
+@contextmanager
+def reported(as_json: bool, quiet: bool) -> Iterator[Progress]:
+    """The progress to pass on; a failed proof is shown with its figures before the command ends."""
+    try:
+        with shown_progress(quiet or as_json) as progress:
+            yield progress
+    except ParityError as error:
+        show(error.report, as_json, quiet)
+        raise
+
+
+def _stage(stage: str | None) -> str:
+    return stage or ""
+
+
+@contextmanager
+def shown_progress(hidden: bool) -> Iterator[Progress]:
+    """A bar on stderr when that is a terminal; nothing otherwise."""
+    if hidden or not sys.stderr.isatty():
+        yield silent
+        return
+    with click.progressbar(length=1, file=sys.stderr, item_show_func=_stage, width=24) as bar:
+
+        def show(stage: str, done: int, total: int) -> None:
+            bar.length = total
+            bar.pos = 0
+            bar.update(done, stage)
+
+        yield show

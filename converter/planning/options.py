@@ -1,0 +1,231 @@
+"""What the user says: one dataclass, whose fields make the command and the Python functions."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import numbers
+import os
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, wraps
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import (
+    Any,
+    Concatenate,
+    Generic,
+    ParamSpec,
+    TypeVar,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+    overload,
+)
+
+from converter.errors import ConvertError
+from converter.files.progress import Progress, silent
+from converter.planning.steps import DTYPES
+
+
+def option(text: str, default: Any, metavar: str = "") -> Any:
+    """A field of `Options` with its help, and what stands for its value there."""
+    return dataclasses.field(default=default, metadata={"text": text, "metavar": metavar})
+
+
+PathLike = str | os.PathLike[str]
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user says beside the source and the destination, with its help.
+
+    Raises `ConvertError` for a value of another type.
+    """
+
+    family: str | None = option("Use this table; see `families`.", None, "NAME")
+    table: PathLike | None = option("Use a table of your own.", None, "FILE")
+    config: Mapping[str, Any] | None = option(
+        "A field of Transformers' config that no tensor tells, such as num_attention_heads=8. "
+        "Repeatable; recorded in the report.",
+        None,
+        "KEY=VALUE",
+    )
+    gluonnlp_version: str | None = option(
+        "The GluonNLP that the model was trained under, such as 0.9: some versions computed with "
+        "the same numbers in another way, and no file tells.",
+        None,
+        "X.Y",
+    )
+    model_config: PathLike | None = option(
+        "The model.yml of a GluonNLP 1.x model, or AutoGluon's cfg.yml, where it is not beside the "
+        "file.",
+        None,
+        "FILE",
+    )
+    part: str | None = option(
+        "The model to convert of a file that holds several: discriminator or generator of "
+        "ELECTRA's pre-training.",
+        None,
+        "NAME",
+    )
+    vocab: PathLike | None = option(
+        "The vocabulary: GluonNLP's .vocab or vocab.json, or a vocab.txt.", None, "FILE"
+    )
+    merges: PathLike | None = option(
+        "The merges of a byte-level vocabulary: GluonNLP's "
+        "openai_webtext_bpe_ranks-396d4d8e.json or GPT-2's merges.txt.",
+        None,
+        "FILE",
+    )
+    sentencepiece: PathLike | None = option("A SentencePiece model.", None, "FILE")
+    lower: bool | None = option(
+        "Whether text is lower-cased; needed only where no file's name tells (_uncased, _cased).",
+        None,
+    )
+    dtype: str = option(
+        "Data type of the written weights. A cast that overflows is an error.", "keep"
+    )
+    max_shard_size: int | str = option(
+        "Weights of more than this (bytes, or 500MB, 5GB, …) become several files and an index.",
+        "5GB",
+        "SIZE",
+    )
+    verify: bool = option("Write without proof (and without torch).", True)
+    golden: PathLike | None = option(
+        "Hidden states recorded in an old environment by examples/record_golden.py.", None, "FILE"
+    )
+    atol: float = option(
+        "Largest absolute difference allowed in hidden states and logits (float32); ten times as "
+        "much at a position where values reach 100, and so on.",
+        1e-4,  # measured differences are near 1e-5
+        "FLOAT",
+    )
+    npz: bool = option("Write an .npz, whatever DST is called.", False)
+    strip_prefixes: Sequence[str] = option(
+        "Take PREFIX off the names that begin with it, such as arg: or bort.; repeatable.",
+        (),
+        "PREFIX",
+    )
+    densify: bool = option("Write sparse tensors in full; else refused.", False)
+    force: bool = option(
+        "Replace DST: a directory that bort-convert wrote, or the file of an export.", False
+    )
+    allow_nonfinite: bool = option("Take NaN and infinite weights as they are.", False)
+    progress: Progress = option("Called with (stage, done, total).", silent)
+
+    def __post_init__(self) -> None:
+        for name, hint in hints().items():
+            _check(name, getattr(self, name), hint)
+        if self.dtype not in DTYPES:
+            raise ConvertError(f"there is no dtype {self.dtype!r}; there are: {', '.join(DTYPES)}")
+        if not 0 <= self.atol < math.inf:
+            raise ConvertError(f"atol: {self.atol} is not a finite number from 0 on")
+
+    def given(self) -> dict[str, Any]:
+        """Those that were said, as plain data: files by their names."""
+        fields = {f.name: f.default for f in dataclasses.fields(self) if f.name not in NOT_RECORDED}
+        said = {n: v for n, d in fields.items() if (v := getattr(self, n)) not in (d, {})}
+        return {n: Path(v).name if PATHS & {*get_args(hints()[n])} else v for n, v in said.items()}
+
+
+MODEL = ("family", "table", "config", "gluonnlp_version", "model_config", "part")
+VOCABULARY = ("vocab", "merges", "sentencepiece", "lower")
+PLAN = (*MODEL, *VOCABULARY, "dtype")
+CONVERT = (*PLAN, "max_shard_size", "verify", "atol", "force", "allow_nonfinite", "progress")
+VERIFY = ("golden", *MODEL[:-1], "atol", "progress")
+EXPORT = ("npz", "strip_prefixes", "densify", "verify", "force", "allow_nonfinite", "progress")
+TOKENIZER = (*VOCABULARY, "gluonnlp_version", "table")
+NOT_RECORDED = ("force", "golden", "progress")  # they change nothing in the directory
+PATHS = {os.PathLike[str]}
+
+
+@cache
+def hints() -> Mapping[str, Any]:
+    """The type of each option."""
+    return get_type_hints(Options)
+
+
+class Takes(Generic[P]):
+    """A function of paths and `Options` becomes one that takes these options by their names.
+
+    Its signature and its help have them, one after the other. Raises `TypeError` for others, as
+    Python does, and `ConvertError` for a value of another type.
+    """
+
+    def __init__(self, options: Callable[P, Options], names: Sequence[str]) -> None:
+        fields = {field.name: field for field in dataclasses.fields(Options)}
+        self._fields = [fields[name] for name in names]
+
+    @overload
+    def __call__(
+        self, function: Callable[[PathLike, PathLike, Options], R]
+    ) -> Callable[Concatenate[PathLike, PathLike, P], R]: ...
+    @overload
+    def __call__(
+        self, function: Callable[[PathLike, Options], R]
+    ) -> Callable[Concatenate[PathLike, P], R]: ...
+    def __call__(self, function: Any) -> Any:
+        signature = inspect.signature(function)
+        paths = [p for name, p in signature.parameters.items() if name != "options"]
+        signature = signature.replace(parameters=[*paths, *map(self._parameter, self._fields)])
+
+        @wraps(function)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            bound = signature.bind(*args, **kwargs).arguments
+            given = [bound.pop(path.name) for path in paths]
+            for path, value in zip(paths, given, strict=True):
+                _check(path.name, value, PathLike)
+            return function(*given, Options(**bound))
+
+        called.__signature__ = signature  # type: ignore[attr-defined]
+        lines = [self._line(field) for field in self._fields]
+        called.__doc__ = "\n".join([inspect.getdoc(function) or "", "", *lines])
+        return called
+
+    @staticmethod
+    def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
+        kind = inspect.Parameter.KEYWORD_ONLY
+        return inspect.Parameter(
+            field.name, kind, default=field.default, annotation=hints()[field.name]
+        )
+
+    @staticmethod
+    def _line(field: dataclasses.Field[Any]) -> str:
+        name = f"{field.name}=False" if field.default is True else field.name
+        line = f"{name}: {field.metadata['text']}"
+        return textwrap.fill(line, 96, subsequent_indent="    ")
+
+
+def _check(name: str, value: Any, hint: Any) -> None:
+    if not _is(value, hint):
+        raise ConvertError(f"{name}: {_named(hint)} is expected, not {_shown(value)}")
+
+
+def _is(value: Any, hint: Any) -> bool:
+    """Whether a value is of a type; numbers of NumPy are numbers, truth values are not."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return any(_is(value, one) for one in arguments)
+    if hint in (int, float):
+        kind = numbers.Integral if hint is int else numbers.Real
+        return isinstance(value, kind) and not isinstance(value, bool)
+    return isinstance(value, origin or hint) and not (origin is Sequence and isinstance(value, str))
+
+
+def _named(hint: Any) -> str:
+    kinds = [one for one in get_args(hint) if one is not NoneType] or [hint]
+    if get_origin(hint) not in (Union, UnionType):
+        kinds = [hint]
+    names = (getattr(get_origin(one) or one, "__name__", str(one)) for one in kinds)
+    return " or ".join(names)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return f"{type(value).__name__} {text if len(text) < 60 else text[:57] + '…'}"
