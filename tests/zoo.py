@@ -14,7 +14,7 @@ import numpy as np
 
 from converter.params import load_params, read_index
 from converter.planning.plan import Plan, make_plan
-from converter.proof.reference.layers import Inputs, Outputs
+from converter.proof.reference.layers import Inputs, Outputs, Weights
 from converter.proof.reference.settings import REFERENCES
 from converter.tables.check import OUTPUTS
 from converter.tables.load import family_names, load_family
@@ -76,7 +76,7 @@ def run(path: Path, recording: Recording, **changed: Any) -> Outputs:
     forward = forward_of(reference_of(params))
     settings = recorded_settings(forward, recording.about) | changed
     inputs = settings.pop("inputs", recording.inputs)
-    outputs: Outputs = forward(params, prefix_of(params), inputs, **settings)
+    outputs: Outputs = forward(Weights(params, prefix_of(params)), inputs, **settings)
     return outputs
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from converter.params import load_params
 from converter.planning.file import plan_file
 from converter.planning.plan import Plan
-from converter.proof.reference.layers import Outputs
+from converter.proof.reference.layers import Outputs, Weights
 from tests.zoo import Recording, forward_of, read_recording, recorded_settings
 
 ROOT = Path(__file__).parents[1] / "fixtures" / "zoo_1x"
@@ -41,7 +41,7 @@ def run(path: Path, family: str, recording: Recording, **changed: Any) -> Output
     forward = forward_of(family)
     settings = recorded_settings(forward, recording.about) | changed
     inputs = settings.pop("inputs", recording.inputs)
-    outputs: Outputs = forward(params, prefix_of(params), inputs, **settings)
+    outputs: Outputs = forward(Weights(params, prefix_of(params)), inputs, **settings)
     return outputs
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from converter.params import load_params, read_index
 from converter.planning.plan import Plan, make_plan
-from converter.proof.reference.layers import Outputs
+from converter.proof.reference.layers import Outputs, Weights
 from converter.tables.load import load_family
 from tests import zoo
 
@@ -53,7 +53,7 @@ def run(name: str, **changed: Any) -> Outputs:
         key: np.asarray(values, np.float64)
         for key, values in settings.pop("params", load_params(source(name))).items()
     }
-    outputs: Outputs = forward(params, plan.match.prefix, inputs, **settings)
+    outputs: Outputs = forward(Weights(params, plan.match.prefix), inputs, **settings)
     return outputs
 
 

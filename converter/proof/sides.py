@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from converter.errors import ConvertError
-from converter.params import Weights
+from converter.params import Weights as Stored
 from converter.planning.plan import Plan
-from converter.proof.reference.layers import Inputs, InputSpec, Outputs
+from converter.proof.reference.layers import Inputs, InputSpec, Outputs, Weights
 from converter.proof.reference.settings import (
     expressible_settings,
     reference_of,
@@ -34,18 +34,17 @@ def run_source(
     (the word embedding), so that another run on the same plan need not read it again.
     """
     chosen = {**source_settings(plan), **expressible_settings(plan), **(settings or {})}
-    with _forward_pass(plan) as reference, Weights(plan.index) as weights:
-        params = _SourceTensors(plan, weights, cast, {} if kept is None else kept)
-        outputs: Outputs = reference.forward(params, plan.match.prefix, inputs, **chosen)
+    with _forward_pass(plan) as reference, Stored(plan.index) as stored:
+        params = _SourceTensors(plan, stored, cast, {} if kept is None else kept)
+        outputs: Outputs = reference.forward(Weights(params, plan.match.prefix), inputs, **chosen)
     return outputs
 
 
 def source_input_spec(plan: Plan) -> InputSpec:
     """What inputs the source takes, from its tensors; not from our tables."""
-    with _forward_pass(plan) as reference, Weights(plan.index) as weights:
-        spec: InputSpec = reference.input_spec(
-            _SourceTensors(plan, weights, False, {}), plan.match.prefix
-        )
+    with _forward_pass(plan) as reference, Stored(plan.index) as stored:
+        params = _SourceTensors(plan, stored, False, {})
+        spec: InputSpec = reference.input_spec(Weights(params, plan.match.prefix))
     return spec
 
 
@@ -69,12 +68,10 @@ class _SourceTensors(Mapping[str, np.ndarray]):
     Not mapped into memory: a source that is cut short meanwhile is an error then, not a crash.
     """
 
-    def __init__(
-        self, plan: Plan, weights: Weights, cast: bool, kept: dict[str, np.ndarray]
-    ) -> None:
+    def __init__(self, plan: Plan, stored: Stored, cast: bool, kept: dict[str, np.ndarray]) -> None:
         exported = {entry.name for entry in plan.match.exported}
         self._tensors = {n: e for n, e in plan.index.tensors.items() if e.name not in exported}
-        self._weights, self._kept = weights, kept
+        self._stored, self._kept = stored, kept
         self._largest = max((e.dense_nbytes for e in self._tensors.values()), default=0)
         self._casts = {s.source.name: s for s in plan.steps if cast and s.source and s.casts}
 
@@ -82,7 +79,7 @@ class _SourceTensors(Mapping[str, np.ndarray]):
         entry = self._tensors[name]
         array = self._kept.get(name)
         if array is None:
-            array = self._weights.whole(entry)
+            array = self._stored.whole(entry)
             if entry.dense_nbytes == self._largest:
                 self._kept[name] = array
         step = self._casts.get(entry.name)

@@ -10,7 +10,7 @@ import pytest
 from converter.errors import ConvertError
 from converter.params import load_params
 from converter.proof.reference import bert
-from converter.proof.reference.layers import Inputs, Outputs
+from converter.proof.reference.layers import Inputs, Outputs, Weights
 from tests import borts
 
 ATOL = 1e-5  # MXNet 1.5.0 and 1.9.1 differ from each other by 3e-6 on these models
@@ -28,7 +28,7 @@ def run(name: str, **changed: Any) -> Outputs:
     }
     prefix = "bort." if any(key.startswith("bort.") for key in params) else ""
     inputs = Inputs(arrays["input_ids"], arrays["valid_length"])
-    return bert.forward(params, prefix, inputs, **settings)
+    return bert.forward(Weights(params, prefix), inputs, **settings)
 
 
 def worst(name: str, outputs: Outputs) -> dict[str, float]:
@@ -81,8 +81,8 @@ def test_padding_is_not_seen() -> None:
         "decoder_layer_norm_eps": 1e-12,
     }
     ids, lengths = arrays["input_ids"][1:2], arrays["valid_length"][1:2]
-    padded = bert.forward(params, "", Inputs(ids, lengths), **settings)
-    alone = bert.forward(params, "", Inputs(ids[:, : lengths[0]], lengths), **settings)
+    padded = bert.forward(Weights(params), Inputs(ids, lengths), **settings)
+    alone = bert.forward(Weights(params), Inputs(ids[:, : lengths[0]], lengths), **settings)
     for a, b in zip(padded.hidden_states, alone.hidden_states, strict=True):
         np.testing.assert_allclose(a[:, : lengths[0]], b, atol=ATOL)
 

@@ -232,12 +232,11 @@ def test_the_published_model_is_recognised(right: tuple[Plan, Path]) -> None:
     plan, directory = right
     from converter.params import load_params
     from converter.proof.reference import bert
-    from converter.proof.reference.layers import Inputs
+    from converter.proof.reference.layers import Inputs, Weights
 
     params = {n: a.astype("f2") for n, a in load_params(plan.index.path).items()}
     states = bert.forward(
-        params,
-        "",
+        Weights(params),
         Inputs(np.array([[5, 9, 1]]), np.array([3])),
         num_heads=4,
         activation="gelu",

@@ -7,24 +7,22 @@ Source: dmlc/gluon-nlp master (14553a0) `src/gluonnlp/models/bart.py` (BartModel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
+from converter.proof.reference import layers as nn
 from converter.proof.reference.encoder_1x import encoder_layer
-from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Weights, layer_norm
+from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Weights
 from converter.proof.reference.transformer_1x import decoder_layer
 
 
-def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
-    """The inputs that the model in `params` takes."""
-    sides = (f"{prefix}{side}_pos_embed_layer._embed.weight" for side in ("src", "tgt"))
-    return InputSpec(max_length=min(len(params[s]) for s in sides), token_types=0, decoder=True)
+def input_spec(model: Weights) -> InputSpec:
+    """The inputs that the model takes."""
+    sides = (f"{side}_pos_embed_layer._embed.weight" for side in ("src", "tgt"))
+    return InputSpec(max_length=min(len(model[s]) for s in sides), token_types=0, decoder=True)
 
 
 def forward(
-    params: Mapping[str, Array],
-    prefix: str,
+    model: Weights,
     inputs: Inputs,
     *,
     encoder_heads: int,
@@ -32,14 +30,14 @@ def forward(
     activation: str,
     layer_norm_eps: float,
 ) -> Outputs:
-    """Run the model whose `save_parameters` names are in `params`; `inputs` has decoder ids.
+    """Run the model whose `save_parameters` names are in `model`; `inputs` has decoder ids.
 
     Positions of the encoder behind the valid length are not seen. Of names that share one
     parameter, a file may have the last alone: the words', or the final layer's.
     """
     if inputs.decoder_ids is None:
         raise ValueError("BartModel needs decoder_ids")
-    model, eps = Weights(params, prefix), layer_norm_eps
+    eps = layer_norm_eps
     names = ("src_embed_layer.weight", "tgt_embed_layer.weight", "tgt_final_layer.weight")
 
     def words(position: int) -> Array:
@@ -47,7 +45,7 @@ def forward(
 
     def embed(side: Weights, table: Array, positions: str, ids: Array) -> Array:
         data = table[ids] + model[f"{positions}._embed.weight"][: ids.shape[1]]
-        return layer_norm(side.child("ln_data"), data, eps)
+        return nn.layer_norm(side.child("ln_data"), data, eps)
 
     mask = inputs.valid()[:, None, None, :]
     encoder, decoder = model.child("encoder"), model.child("decoder")

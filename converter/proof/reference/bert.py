@@ -8,37 +8,26 @@ numbers; v0.9.2 `model/bert.py` (DotProductSelfAttentionCell), which does not. H
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import numpy as np
 
+from converter.proof.reference import layers as nn
 from converter.proof.reference.heads import run_heads
-from converter.proof.reference.layers import (
-    Array,
-    Inputs,
-    InputSpec,
-    Outputs,
-    Weights,
-    activation,
-    attend,
-    dense,
-    layer_norm,
-    positionwise_ffn,
-)
+from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Weights
 
 
-def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
-    """The inputs that the model in `params` takes."""
-    types = f"{prefix}token_type_embed.0.weight"
+def input_spec(model: Weights) -> InputSpec:
+    """The inputs that the model takes."""
+    types = "token_type_embed.0.weight"
     return InputSpec(
-        max_length=len(params[f"{prefix}encoder.position_weight"]),
-        token_types=len(params[types]) if types in params else 0,
+        max_length=len(model["encoder.position_weight"]),
+        token_types=len(model[types]) if types in model else 0,
     )
 
 
 def forward(
-    params: Mapping[str, Array],
-    prefix: str,
+    model: Weights,
     inputs: Inputs,
     *,
     num_heads: int,
@@ -48,14 +37,13 @@ def forward(
     embedding_layer_norm_eps: float | None = None,
     attention_biases: str = "plain",
 ) -> Outputs:
-    """Run the model whose `save_parameters` names are in `params`.
+    """Run the model whose `save_parameters` names are in `model`.
 
     Keys behind the valid length are not seen. Positions behind it carry numbers that mean nothing
     (GluonNLP zeroes them). Token types, pooler, decoder and heads count when their parameters are
     there. `embedding_layer_norm_eps`: None is `layer_norm_eps`; 1e-12 in 0.9.0 and 0.9.1.
     `attention_biases`: "scrambled" as 0.9.0 to 0.9.2 did, see `_biases`.
     """
-    model = Weights(params, prefix)
     embedding = _word_embedding(model)
     data = embedding[inputs.input_ids]
     if "token_type_embed.0.weight" in model:
@@ -70,22 +58,22 @@ def forward(
         context = _self_attention(
             block.child("attention_cell"), data, mask, num_heads, attention_biases
         )
-        data = dense(block.child("proj"), context) + data
-        data = layer_norm(block.child("layer_norm"), data, layer_norm_eps)
-        return positionwise_ffn(block.child("ffn"), data, activation, layer_norm_eps)
+        data = nn.dense(block.child("proj"), context) + data
+        data = nn.layer_norm(block.child("layer_norm"), data, layer_norm_eps)
+        return nn.positionwise_ffn(block.child("ffn"), data, activation, layer_norm_eps)
 
     eps = layer_norm_eps if embedding_layer_norm_eps is None else embedding_layer_norm_eps
     hidden = _encode(model.child("encoder"), data, eps, cell)
     named = {}
     if "pooler.weight" in model:
-        named["pooled"] = np.tanh(dense(model.child("pooler"), hidden[-1][:, 0]))
+        named["pooled"] = np.tanh(nn.dense(model.child("pooler"), hidden[-1][:, 0]))
     if "classifier.weight" in model:  # on the BERTModel itself: next sentence prediction
-        named["nsp_logits"] = dense(model.child("classifier"), named["pooled"])
+        named["nsp_logits"] = nn.dense(model.child("classifier"), named["pooled"])
     if "decoder.0.weight" in model:
         named["mlm_logits"] = _decode(
             model.child("decoder"), embedding, hidden[-1], inputs.valid(), decoder_layer_norm_eps
         )
-    run_heads(Weights(params, "", model.dense_outputs), hidden[-1], named)
+    run_heads(model.outer, hidden[-1], named)
     return Outputs(tuple(hidden), model.dense_outputs, named)
 
 
@@ -100,7 +88,7 @@ def _encode(
 ) -> list[Array]:
     """BERTEncoder: positions, LayerNorm, then the cells; the normed embeddings come first."""
     data = data + encoder["position_weight"][: data.shape[1]]
-    states = [layer_norm(encoder.child("layer_norm"), data, eps)]
+    states = [nn.layer_norm(encoder.child("layer_norm"), data, eps)]
     for block in encoder.child("transformer_cells").numbered("proj.weight"):
         states.append(cell(block, states[-1]))
     return states
@@ -112,8 +100,8 @@ def _self_attention(cell: Weights, data: Array, mask: Array, num_heads: int, lay
     data (batch, length, units); mask (batch, 1, 1, length) is True where a key may be seen.
     """
     biases = _biases(cell, num_heads, layout)
-    query, key, value = (dense(cell.child(name), data, biases[name]) for name in biases)
-    return attend(query, key, value, mask, num_heads)
+    query, key, value = (nn.dense(cell.child(name), data, biases[name]) for name in biases)
+    return nn.attend(query, key, value, mask, num_heads)
 
 
 def _biases(cell: Weights, num_heads: int, layout: str) -> dict[str, Array]:
@@ -137,8 +125,8 @@ def _decode(decoder: Weights, embedding: Array, data: Array, valid: Array, eps: 
 
     Where `valid` is False there are zeros: the last Dense costs more than all the rest.
     """
-    data = activation("gelu", dense(decoder.child("0"), data))
-    data = layer_norm(decoder.child("2"), data, eps)
+    data = nn.activation("gelu", nn.dense(decoder.child("0"), data))
+    data = nn.layer_norm(decoder.child("2"), data, eps)
     logits = np.zeros((*valid.shape, len(embedding)), np.float32)
     logits[valid] = data[valid] @ embedding.T + decoder["3.bias"]
     return logits

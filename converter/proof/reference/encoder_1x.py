@@ -8,28 +8,17 @@ norm; dmlc/gluon-nlp master 14553a0 has the same), `models/bert.py`
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from converter.proof.reference.layers import (
-    Array,
-    Inputs,
-    InputSpec,
-    Weights,
-    activation,
-    attend,
-    dense,
-    layer_norm,
-    positionwise_ffn,
-)
+from converter.proof.reference import layers as nn
+from converter.proof.reference.layers import Array, Inputs, InputSpec, Weights
 
 
-def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
+def input_spec(model: Weights) -> InputSpec:
     """The inputs that a model with positions and token types takes."""
     return InputSpec(
-        max_length=len(params[f"{prefix}token_pos_embed._embed.weight"]),
-        token_types=len(params[f"{prefix}token_type_embed.weight"]),
+        max_length=len(model["token_pos_embed._embed.weight"]),
+        token_types=len(model["token_type_embed.weight"]),
     )
 
 
@@ -56,7 +45,7 @@ def embed(model: Weights, inputs: Inputs) -> Array:
 def project(model: Weights, data: Array) -> Array:
     """`embed_factorized_proj`, which is absent where embedding size and units are equal."""
     block = model.child("embed_factorized_proj")
-    return dense(block, data) if "weight" in block else data
+    return nn.dense(block, data) if "weight" in block else data
 
 
 def encoder_layer(
@@ -66,16 +55,17 @@ def encoder_layer(
 
     data (batch, length, units); mask, like (batch, 1, 1, length), is True where a key may be seen.
     """
-    query, key, value = np.split(dense(layer.child("attn_qkv"), data), 3, axis=-1)
-    context = attend(query, key, value, mask, num_heads)
-    data = layer_norm(
-        layer.child("layer_norm"), dense(layer.child("attention_proj"), context) + data, eps
+    query, key, value = np.split(nn.dense(layer.child("attn_qkv"), data), 3, axis=-1)
+    context = nn.attend(query, key, value, mask, num_heads)
+    data = nn.layer_norm(
+        layer.child("layer_norm"), nn.dense(layer.child("attention_proj"), context) + data, eps
     )
-    return positionwise_ffn(layer.child("ffn"), data, act, eps)
+    return nn.positionwise_ffn(layer.child("ffn"), data, act, eps)
 
 
 def mlm_logits(model: Weights, data: Array, act: str, eps: float) -> Array:
     """`mlm_decoder`: Dense, the model's activation, LayerNorm, Dense tied to the words."""
     decoder = heads_of(model).child("mlm_decoder")
-    data = layer_norm(decoder.child("2"), activation(act, dense(decoder.child("0"), data)), eps)
+    data = nn.activation(act, nn.dense(decoder.child("0"), data))
+    data = nn.layer_norm(decoder.child("2"), data, eps)
     return data @ word_embedding(model).T + decoder["3.bias"]

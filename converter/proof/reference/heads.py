@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from converter.proof.reference.layers import Array, Weights, dense
+from converter.proof.reference import layers as nn
+from converter.proof.reference.layers import Array, Weights
 
 
 def run_heads(outer: Weights, sequence: Array, named: dict[str, Array]) -> None:
@@ -22,15 +23,15 @@ def run_heads(outer: Weights, sequence: Array, named: dict[str, Array]) -> None:
     for name, word in (("classifier", "logits"), ("regression", "logits")):
         layers = outer.child(name).numbered("weight")
         if len(layers) == 2:  # BortClassifier, RoBERTaClassifier: a Dense tanh of their own first
-            named["pooled"] = np.tanh(dense(layers[0], sequence[:, 0]))
+            named["pooled"] = np.tanh(nn.dense(layers[0], sequence[:, 0]))
         if layers:
-            named[word] = dense(layers[-1], named["pooled"])
+            named[word] = nn.dense(layers[-1], named["pooled"])
     if "span_classifier.weight" in outer:
-        spans = dense(outer.child("span_classifier"), sequence)
+        spans = nn.dense(outer.child("span_classifier"), sequence)
         named["start_logits"], named["end_logits"] = spans[..., 0], spans[..., 1]
     if "tag_classifier.weight" in outer:
-        named["token_logits"] = dense(outer.child("tag_classifier"), sequence)
+        named["token_logits"] = nn.dense(outer.child("tag_classifier"), sequence)
     for layer in outer.child("intent_classifier").numbered("weight"):
-        named["intent_logits"] = dense(layer, named["pooled"])
+        named["intent_logits"] = nn.dense(layer, named["pooled"])
     for layer in outer.child("slot_tagger").numbered("weight"):
-        named["slot_logits"] = dense(layer, sequence)
+        named["slot_logits"] = nn.dense(layer, sequence)

@@ -110,6 +110,11 @@ class Weights:
         """The block's child: the same parameters under a longer prefix."""
         return Weights(self.params, f"{self.prefix}{name}.", self.dense_outputs)
 
+    @property
+    def outer(self) -> Weights:
+        """All parameters, by their whole names."""
+        return Weights(self.params, "", self.dense_outputs)
+
     def numbered(self, name: str) -> list[Weights]:
         """The children called by a number that have a parameter `name`, in order.
 

@@ -9,42 +9,30 @@ Source: dmlc/gluon-nlp master (14553a0) `src/gluonnlp/models/t5.py` (T5Model, T5
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
-from converter.proof.reference.layers import (
-    Array,
-    Inputs,
-    InputSpec,
-    Outputs,
-    Weights,
-    activation,
-    dense,
-    join_heads,
-    masked_softmax,
-    split_heads,
-)
+from converter.proof.reference import layers as nn
+from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Weights
 
 MAX_DISTANCE = 128  # RelAttentionScoreCell's own; T5Model gives none
 LENGTH, BATCH = 300, 2  # past MAX_DISTANCE, so that every bucket is met; few texts, to stay fast
 
 
-def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
+def input_spec(model: Weights) -> InputSpec:
     """Any length."""
     return InputSpec(max_length=None, token_types=0, decoder=True, length=LENGTH, batch=BATCH)
 
 
 def forward(
-    params: Mapping[str, Array],
-    prefix: str,
+    model: Weights,
     inputs: Inputs,
     *,
     activation: str,
     layer_norm_eps: float,
     max_distance: int = MAX_DISTANCE,
 ) -> Outputs:
-    """Run the model whose `save_parameters` names are in `params`; `inputs` has decoder ids.
+    """Run the model whose `save_parameters` names are in `model`; `inputs` has decoder ids.
 
     The number of heads is that of the relative positions' columns. Positions of the encoder behind
     the valid length are not seen. The last of the hidden states, on both sides, is what the final
@@ -52,9 +40,8 @@ def forward(
     """
     if inputs.decoder_ids is None:
         raise ValueError("T5Model needs decoder_ids")
-    model = Weights(params, prefix)
     name = "input_embedding_layer.weight"  # T5Inference may have it as the last name alone
-    embedding = model[name] if name in model else params["output_layer.weight"]
+    embedding = model[name] if name in model else model.outer["output_layer.weight"]
     mask = inputs.valid()[:, None, None, :]
 
     def run(side: Weights, ids: Array, memory: Array | None) -> tuple[Array, ...]:
@@ -90,23 +77,24 @@ def _rms_norm(block: Weights, data: Array, eps: float) -> Array:
 def _ffn(block: Weights, data: Array, act: str, eps: float) -> Array:
     """PositionwiseFFN without the residual: plain, or gated when it has a second first Dense."""
     data = _rms_norm(block.child("layer_norm"), data, eps)
-    inner = dense(block.child("ffn_1"), data)
+    inner = nn.dense(block.child("ffn_1"), data)
     if "gated_ffn_1.weight" in block:
-        inner = activation(act, dense(block.child("gated_ffn_1"), data)) * inner
+        inner = nn.activation(act, nn.dense(block.child("gated_ffn_1"), data)) * inner
     else:
-        inner = activation(act, inner)
-    return dense(block.child("ffn_2"), inner)
+        inner = nn.activation(act, inner)
+    return nn.dense(block.child("ffn_2"), inner)
 
 
 def _attention(
     layer: Weights, name: str, data: Array, memory: Array, mask: Array, positions: Array
 ) -> Array:
     """Scores are not scaled; `positions` (heads, length, length) are added to them."""
-    query = dense(layer.child(f"{name}_attn_q"), data)
-    key, value = (dense(layer.child(f"{name}_attn_{which}"), memory) for which in "kv")
-    query, key, value = (split_heads(part, len(positions)) for part in (query, key, value))
+    query = nn.dense(layer.child(f"{name}_attn_q"), data)
+    key, value = (nn.dense(layer.child(f"{name}_attn_{which}"), memory) for which in "kv")
+    query, key, value = (nn.split_heads(part, len(positions)) for part in (query, key, value))
     scores = query @ key.swapaxes(-1, -2) + positions
-    return dense(layer.child(f"{name}_attn_proj"), join_heads(masked_softmax(scores, mask) @ value))
+    context = nn.join_heads(nn.masked_softmax(scores, mask) @ value)
+    return nn.dense(layer.child(f"{name}_attn_proj"), context)
 
 
 def _relative_positions(side: Weights, length: int, both_ways: bool, max_distance: int) -> Array:

@@ -9,14 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from converter.proof.reference.layers import (
-    Array,
-    Weights,
-    attend,
-    dense,
-    layer_norm,
-    positionwise_ffn,
-)
+from converter.proof.reference import layers as nn
+from converter.proof.reference.layers import Array, Weights
 
 
 def decoder_layer(
@@ -27,13 +21,13 @@ def decoder_layer(
     data (batch, length, units); memory (batch, encoder's length, units); mask, like
     (batch, 1, 1, encoder's length), is True where a position of the memory may be seen.
     """
-    query, key, value = np.split(dense(layer.child("attn_in_qkv"), data), 3, axis=-1)
+    query, key, value = np.split(nn.dense(layer.child("attn_in_qkv"), data), 3, axis=-1)
     causal = np.tri(data.shape[1], dtype=bool)
-    data = dense(layer.child("proj_in"), attend(query, key, value, causal, num_heads)) + data
-    data = layer_norm(layer.child("ln_in"), data, eps)
+    data = nn.dense(layer.child("proj_in"), nn.attend(query, key, value, causal, num_heads)) + data
+    data = nn.layer_norm(layer.child("ln_in"), data, eps)
 
-    query = dense(layer.child("attn_inter_q"), data)
-    key, value = (dense(layer.child(f"attn_inter_{name}"), memory) for name in "kv")
-    data = dense(layer.child("proj_inter"), attend(query, key, value, mask, num_heads)) + data
-    data = layer_norm(layer.child("ln_inter"), data, eps)
-    return positionwise_ffn(layer.child("ffn"), data, act, eps)
+    query = nn.dense(layer.child("attn_inter_q"), data)
+    key, value = (nn.dense(layer.child(f"attn_inter_{name}"), memory) for name in "kv")
+    data = nn.dense(layer.child("proj_inter"), nn.attend(query, key, value, mask, num_heads)) + data
+    data = nn.layer_norm(layer.child("ln_inter"), data, eps)
+    return nn.positionwise_ffn(layer.child("ffn"), data, act, eps)

@@ -8,46 +8,32 @@ XLNetCell, PositionalEmbedding) and `attention_cell.py`
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 
 import numpy as np
 
-from converter.proof.reference.layers import (
-    Array,
-    Inputs,
-    InputSpec,
-    Outputs,
-    Weights,
-    dense,
-    join_heads,
-    layer_norm,
-    masked_softmax,
-    positionwise_ffn,
-    split_heads,
-)
+from converter.proof.reference import layers as nn
+from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Weights
 
 LENGTH = 150  # past any clamp of distances that a config might carry unnoticed
 
 
-def input_spec(params: Mapping[str, Array], prefix: str) -> InputSpec:
+def input_spec(model: Weights) -> InputSpec:
     """Any length; two segments suffice, since the model asks only whether two are the same."""
     return InputSpec(max_length=None, token_types=2, length=LENGTH, batch=2)
 
 
 def forward(
-    params: Mapping[str, Array],
-    prefix: str,
+    model: Weights,
     inputs: Inputs,
     *,
     activation: str,
     layer_norm_eps: float,
 ) -> Outputs:
-    """Run the model whose `save_parameters` names, below `_net.`, are in `params`.
+    """Run the model whose `save_parameters` names, below `_net.`, are in `model`.
 
-    `prefix` ends in `_net.`. Keys behind the valid length are not seen (as `XLNetClassifier` masks
+    Keys behind the valid length are not seen (as `XLNetClassifier` masks
     them); a decoder is run when its parameters are there.
     """
-    model = Weights(params, prefix)
     embedding = model["word_embed.weight" if "word_embed.weight" in model else "decoder.weight"]
     states = [embedding[inputs.input_ids]]
     distances = _distances(model, inputs.input_ids.shape[1])
@@ -57,9 +43,9 @@ def forward(
     for cell in model.child("transformer_cells").numbered("proj.weight"):
         data = states[-1]
         context = _attention(cell.child("attention_cell"), data, distances, elsewhere, mask)
-        data = dense(cell.child("proj"), context) + data
-        data = layer_norm(cell.child("layer_norm"), data, layer_norm_eps)
-        states.append(positionwise_ffn(cell.child("ffn"), data, activation, layer_norm_eps))
+        data = nn.dense(cell.child("proj"), context) + data
+        data = nn.layer_norm(cell.child("layer_norm"), data, layer_norm_eps)
+        states.append(nn.positionwise_ffn(cell.child("ffn"), data, activation, layer_norm_eps))
     named = {}
     if "decoder.bias" in model:
         named["lm_logits"] = states[-1] @ _decoder_weight(model).T + model["decoder.bias"]
@@ -85,7 +71,7 @@ def _attention(
     length = data.shape[1]
 
     def project(name: str, data: Array) -> Array:
-        return split_heads(dense(cell.child(f"proj_{name}"), data), num_heads)
+        return nn.split_heads(nn.dense(cell.child(f"proj_{name}"), data), num_heads)
 
     def query_with(bias: str) -> Array:
         return query + cell[bias][:, None]
@@ -99,4 +85,4 @@ def _attention(
     of_segments = query_with("query_seg_bias") @ cell["seg_emb"].transpose(1, 2, 0)
     segment = np.where(elsewhere, of_segments[..., 1:], of_segments[..., :1])
     scores = (content + position + segment) / np.float32(math.sqrt(width))
-    return join_heads(masked_softmax(scores, mask) @ value)
+    return nn.join_heads(nn.masked_softmax(scores, mask) @ value)
