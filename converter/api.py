@@ -32,9 +32,9 @@ from converter.report.model_card import model_card, with_tokenizer_section
 from converter.report.record import ExportReport, Report, read_record
 from converter.tables.load import family_names, load_family
 from converter.tokenizer import (
-    Prepared,
+    TokenizerSpec,
     copy_without_tokenizer,
-    prepare,
+    make_spec,
     tokenizer_json,
     write_tokenizer,
 )
@@ -229,7 +229,7 @@ def _is_same(first: Path, second: Path) -> bool:
 
 
 @Takes(Options, TOKENIZER)
-def add_tokenizer(dst: PathLike, options: Options) -> tuple[Prepared, Tokens]:
+def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Tokens]:
     """Put a tokenizer into `dst`, a directory that `convert` wrote, in place of any it has.
 
     The directory is made anew beside itself, the weights being the same file (a link where the
@@ -254,7 +254,7 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[Prepared, Tokens]:
     config = record["config"]
     if type(config.get("vocab_size")) is not int:
         raise ConvertError(f"{destination / RECORD_FILE}: says no vocab_size")
-    prepared = prepare(
+    spec = make_spec(
         used.tokenizer,
         files,
         config,
@@ -263,29 +263,29 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[Prepared, Tokens]:
         options.gluonnlp_version or record["gluonnlp_version"],
     )
     old = (record["tokenizer"] or {}).get("ids", {})
-    config = {key: value for key, value in config.items() if key not in old} | prepared.ids
+    config = {key: value for key, value in config.items() if key not in old} | spec.ids
     with staging(destination, force=True) as stage:
         copy_without_tokenizer(destination, stage.path)
-        write_tokenizer(prepared, stage.path)
-        tokens = check_tokens(prepared, stage.path)
+        write_tokenizer(spec, stage.path)
+        tokens = check_tokens(spec, stage.path)
         if not tokens.passed:
             lines = [f"{dst}: the tokenizer does not give GluonNLP's ids:", *tokens.problems]
             raise ParityError("\n  - ".join(lines), tokens)
-        record |= {"config": config, "tokenizer": tokenizer_json(prepared)}
+        record |= {"config": config, "tokenizer": tokenizer_json(spec)}
         if isinstance(record.get("proof"), dict):
             record["proof"]["tokens"] = asdict(tokens)
         if record["model_config"]:
             record["model_config"] = asdict(record["model_config"])
         write_json(stage.path / "config.json", config)
         write_json(stage.path / RECORD_FILE, record)
-        write_text(stage.path / "README.md", _card(stage.path / "README.md", prepared, tokens))
+        write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens))
         stage.commit()
-    return prepared, tokens
+    return spec, tokens
 
 
-def _card(path: Path, prepared: Prepared, tokens: Tokens) -> str:
+def _card(path: Path, spec: TokenizerSpec, tokens: Tokens) -> str:
     try:
         text = path.read_text("utf-8")
     except (OSError, ValueError):
         text = ""
-    return with_tokenizer_section(text, prepared, tokens)
+    return with_tokenizer_section(text, spec, tokens)

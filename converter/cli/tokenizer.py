@@ -22,9 +22,9 @@ from converter.tokenizer import tokenizer_line
 @output_options("json", "quiet")
 def tokenizer_command(dst: Path, as_json: bool, quiet: bool, **said: Any) -> None:
     """Put a tokenizer into DST, which was converted without one, or in place of the one it has."""
-    prepared, tokens = add_tokenizer(dst, **said)
+    spec, tokens = add_tokenizer(dst, **said)
     if as_json:
-        printed(add_json(prepared, tokens))
+        printed(add_json(spec, tokens))
     elif not quiet:
         tokens_line = f"tokens  passed  {token_line(tokens)}"
-        printed([tokenizer_line(prepared), tokens_line, f"wrote {dst}"])
+        printed([tokenizer_line(spec), tokens_line, f"wrote {dst}"])

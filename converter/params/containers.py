@@ -17,6 +17,7 @@ import numpy as np
 
 from converter.errors import ParamsError, safe
 from converter.params import npy
+from converter.params.array_list import HEADER, LIST_BEGINNING, MAX_NDIM, MAX_TENSORS, read_list
 from converter.params.diagnosis import (
     HEAD,
     TAIL,
@@ -35,7 +36,6 @@ from converter.params.inflate import (
     limit,
     scan,
 )
-from converter.params.listing import HEADER, LIST_BEGINNING, MAX_NDIM, MAX_TENSORS, read_list
 from converter.params.tar import is_tar, tar_members
 
 GZIP_MAGIC = b"\x1f\x8b"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from converter.errors import safe
-from converter.params.listing import HEADER, LIST_BEGINNING
+from converter.params.array_list import HEADER, LIST_BEGINNING
 
 HEAD = 4096  # bytes of the beginning that are looked at
 TAIL = 8  # bytes of the end

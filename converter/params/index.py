@@ -7,8 +7,8 @@ import stat
 from pathlib import Path
 
 from converter.errors import ParamsError
+from converter.params.array_list import ARRAY_MAGIC, HEADER, LIST_BEGINNING, STORAGE, read_list
 from converter.params.entries import DTYPES, Block, Index, TensorEntry
-from converter.params.listing import ARRAY_MAGIC, HEADER, LIST_BEGINNING, STORAGE, read_list
 
 __all__ = [
     "ARRAY_MAGIC",

@@ -17,8 +17,8 @@ import numpy as np
 from converter.errors import WriteError
 from converter.files.disk import new_file
 from converter.files.staging import staging
+from converter.params.array_list import ARRAY_MAGIC, LIST_BEGINNING, MAX_NDIM
 from converter.params.entries import DTYPES
-from converter.params.listing import ARRAY_MAGIC, LIST_BEGINNING, MAX_NDIM
 
 MAGIC = {version: magic for magic, version in ARRAY_MAGIC.items()}
 FLAGS = {dtype.name: flag for flag, dtype in enumerate(DTYPES)}

@@ -13,10 +13,9 @@ from typing import Any
 from converter.errors import PlanError
 from converter.params import Index, TensorEntry
 from converter.planning.heads import chosen_heads, shared_names
-from converter.planning.numbering import Numbers, count_layers, expand, fill, numbers_of
 from converter.planning.scopes import Renamed, structural
-from converter.planning.shapes import RowMatch, known_model, read_sizes, unequal_sizes
-from converter.tables.patterns import placeholders
+from converter.planning.shapes import RowMatch, count_layers, known_model, read_sizes, unequal_sizes
+from converter.tables.patterns import Numbers, expand, fill, numbers_of, placeholders
 from converter.tables.rows import Row
 from converter.tables.table import Head, Known, Part, Table, Target
 
@@ -131,7 +130,7 @@ class _Attempt:
         self.names = renamed.index.tensors
         self.heads = [*chosen_heads(table, config)]
         self.layers = count_layers([*self.names], table, prefix)
-        self.numbers = numbers_of(table, self.layers)
+        self.numbers = numbers_of(self.layers, table.last)
         self.second_names = dict(self._ties(self.heads))
         self.stand_ins = {
             first: second

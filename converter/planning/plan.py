@@ -20,7 +20,7 @@ from converter.planning.steps import Step, steps_of, usual_dtype
 from converter.planning.vocabulary import TokenizerSource
 from converter.tables.table import Table, Target, Version
 from converter.tables.unsupported import refused
-from converter.tokenizer import Prepared
+from converter.tokenizer import TokenizerSpec
 
 LAST_OF_0 = 10  # GluonNLP 0.10 is the last of 0.x
 UNCONVERTED_FILE = (
@@ -50,7 +50,7 @@ class Plan:
     version: Version | None = None
     model_config: ModelConfig | None = None
     assumed: tuple[Assumed, ...] = ()
-    tokenizer: Prepared | None = None
+    tokenizer: TokenizerSpec | None = None
     no_tokenizer: str = ""
 
     @property
@@ -145,11 +145,11 @@ def make_plan(
     if known and any(config[key] != value for key, value in known.config.items()):
         known = None
     written = written_config(config, chosen.target.transformers_class, usual_dtype(steps).name)
-    prepared, why = None, ""
+    spec, why = None, ""
     if tokenizer is not None:
         name = known.name if known else None
-        prepared, why = tokenizer.choose(chosen, written, overrides, gluonnlp, name)
-    ids = prepared.ids if prepared else {}  # the vocabulary tells these
+        spec, why = tokenizer.choose(chosen, written, overrides, gluonnlp, name)
+    ids = spec.ids if spec else {}  # the vocabulary tells these
     written |= ids
     given = frozenset({*overrides, *read_statements(chosen, model_config)[0]})
     assumed = assumptions(chosen, config, version, given, gluonnlp)
@@ -164,7 +164,7 @@ def make_plan(
         version=version,
         model_config=model_config,
         assumed=tuple(a for a in assumed if a.field not in ids),
-        tokenizer=prepared,
+        tokenizer=spec,
         no_tokenizer=why,
     )
 

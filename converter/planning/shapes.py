@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from converter.operations import OPERATIONS
 from converter.params import TensorEntry
+from converter.planning.scopes import layer_numbers
+from converter.tables.patterns import placeholders
 from converter.tables.rows import More, Size, fields_of, size_of
 from converter.tables.table import Head, Known, Table
 
@@ -139,3 +141,35 @@ def _spelt(size: Size) -> str:
     if isinstance(size, More):
         return f"{size.of} + {size.plus}"
     return " × ".join(map(_spelt, size)) if isinstance(size, tuple) else str(size)
+
+
+def count_layers(names: Sequence[str], table: Table, prefix: str) -> dict[str, int]:
+    """For each letter of `[layers]` one more than the highest number met.
+
+    Where a name has two letters, those of the other's first layer count.
+    """
+    sources = {row.source for row in table.rows}
+    return {
+        letter: max(_count(names, prefix, sources, hole) for hole in _holes(table, letter))
+        for letter in table.layers
+    }
+
+
+def _holes(table: Table, letter: str) -> list[str]:
+    return [letter, *(last for last, of in table.last.items() if of == letter)]
+
+
+def _count(names: Sequence[str], prefix: str, sources: Iterable[str], letter: str) -> int:
+    hole = f"{{{letter}}}"
+    highest = -1
+    for source in sources:
+        if hole not in source:
+            continue
+        for other in placeholders(source) - {letter}:
+            source = source.replace(f"{{{other}}}", "0")
+        before, after = (prefix + source).split(hole)
+        # Fewer layers than tensors: a damaged name must not make the expected names outgrow the
+        # file.
+        for number in layer_numbers(names, before, after):
+            highest = max(highest, min(number, len(names)))
+    return highest + 1

@@ -13,7 +13,7 @@ import numpy as np
 
 from converter.params import TensorEntry
 from converter.planning.match import Match
-from converter.planning.numbering import expand
+from converter.tables.patterns import expand
 from converter.tables.rows import size_of
 from converter.tables.table import Version
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from converter.errors import ConvertError, PlanError
 from converter.planning.match import Match
-from converter.tokenizer import Files, Prepared, find, places, prepare, recorded
+from converter.tokenizer import Files, TokenizerSpec, find, make_spec, places, recorded
 
-Choice = tuple[Prepared | None, str]  # a tokenizer, or why there is none
+Choice = tuple[TokenizerSpec | None, str]  # a tokenizer, or why there is none
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class TokenizerSource:
                 )
             return None, "the family's table has no [tokenizer]"
         if files.given():
-            return prepare(rule, files, config, overrides, self.lower, gluonnlp), ""
+            return make_spec(rule, files, config, overrides, self.lower, gluonnlp), ""
         source = chosen.index.path.absolute()
         zoo = known if rule.version else None  # only 1.x has a directory for each model
         found = find(source, rule, zoo)
@@ -54,7 +54,7 @@ class TokenizerSource:
             looked = " and ".join(map(str, places(source, zoo)))
             return None, f"no vocabulary with GluonNLP's name for it in {looked}"
         try:
-            return prepare(rule, found, config, overrides, self.lower, gluonnlp), ""
+            return make_spec(rule, found, config, overrides, self.lower, gluonnlp), ""
         except ConvertError as error:
             return None, f"{error.headline} {'; '.join(error.problems)}".rstrip()
 

@@ -20,8 +20,7 @@ from converter.params import Weights
 from converter.params.weights import PIECE
 from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.planning.steps import Step
-from converter.proof.bytes import same_bytes
-from converter.proof.copies import check_copies
+from converter.proof.copies import check_copies, same_bytes
 from converter.writing.safetensors import CODES
 from converter.writing.shards import INDEX, WEIGHTS, stored_in
 

@@ -21,7 +21,6 @@ from safetensors import SafetensorError, safe_open
 
 from converter.files.progress import Progress, silent
 from converter.params import TensorEntry, Weights
-from converter.proof.bytes import same_bytes
 from converter.writing.npz import SUFFIX
 from converter.writing.safetensors import CODES
 
@@ -151,3 +150,23 @@ def _blocks(shape: tuple[int, ...], itemsize: int) -> Iterator[Any]:
         outer = tuple(slice(at, at + 1) for at in before)
         for start in range(0, shape[axis], rows):
             yield (*outer, slice(start, min(start + rows, shape[axis])))
+
+
+def same_bytes(first: Iterator[bytes | memoryview], second: Iterator[bytes | memoryview]) -> bool:
+    """Equality of the bytes, however each side is cut: NaN equals itself, 0.0 is not -0.0.
+
+    Pieces are not empty; a piece may die when the next one is asked for.
+    """
+    a: bytes | memoryview = b""
+    b: bytes | memoryview = b""
+    while True:
+        a, b = a or next(first, a), b or next(second, b)
+        count = min(len(a), len(b))
+        if not count:
+            return not a and not b
+        same = np.array_equal(
+            np.frombuffer(a[:count], np.uint8), np.frombuffer(b[:count], np.uint8)
+        )
+        if not same:
+            return False
+        a, b = a[count:], b[count:]

@@ -21,7 +21,8 @@ from converter.planning.plan import Plan
 from converter.proof.parity import Difference, compare
 from converter.proof.reference.layers import Inputs, InputSpec, Outputs
 from converter.proof.reference.settings import source_settings
-from converter.proof.sides import run_source, run_target, source_input_spec
+from converter.proof.source import run_source, source_input_spec
+from converter.proof.target import run_target
 from converter.tables.check import DECODER_EMBEDDINGS, EMBEDDINGS, OUTPUTS
 
 

@@ -18,7 +18,8 @@ import numpy as np
 from converter.planning.plan import Plan
 from converter.proof.reference.layers import Inputs, Outputs
 from converter.proof.reference.settings import expressible_settings, source_settings
-from converter.proof.sides import run_source, run_target, source_input_spec
+from converter.proof.source import run_source, source_input_spec
+from converter.proof.target import run_target
 from converter.tables.check import DECODER_EMBEDDINGS, EMBEDDINGS, OUTPUTS
 from converter.tables.table import Golden
 

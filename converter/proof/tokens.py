@@ -12,13 +12,13 @@ from typing import Any
 from converter.errors import ConvertError
 from converter.proof.reference import tokens as gluon
 from converter.proof.target import quiet_transformers
-from converter.tokenizer import Prepared
+from converter.tokenizer import TokenizerSpec
 from converter.tokenizer.build import build
 from converter.tokenizer.sentencepiece import BYTE, CONTROL
 
 ENTRIES = 1000  # of the vocabulary, evenly spread, each as a text of its own
 SHOWN = 5
-NUMBER = re.compile(r"\d,")  # what a piece of `Prepared.recut` can be chosen for
+NUMBER = re.compile(r"\d,")  # what a piece of `TokenizerSpec.recut` can be chosen for
 TEXTS = (
     *("", " ", "\t\n", "Hello, world!", "  two  spaces ", "don't you'll we've I'M", "e-mail@x.org"),
     *("naïve café São Tomé ÀÉÎÕÜ", "cafe\u0301 n\u0303b", "ΟΔΥΣΣΕΥΣ, ΑΣ'Α Σ", "İstanbul ǅ ẞ"),
@@ -58,28 +58,28 @@ class Tokens:
         return not self.problems
 
 
-def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
+def check_tokens(spec: TokenizerSpec, directory: Path) -> Tokens:
     """Load `directory` with AutoTokenizer and compare it with GluonNLP's own arithmetic."""
-    tokens = prepared.vocabulary.tokens
+    tokens = spec.vocabulary.tokens
     step = max(1, len(tokens) // ENTRIES)
-    numbers, unwritten = range(0, len(tokens), step), _unwritten(prepared)
-    sampled = [(n, text) for n in numbers if (text := _as_text(prepared, n, unwritten))]
+    numbers, unwritten = range(0, len(tokens), step), _unwritten(spec)
+    sampled = [(n, text) for n in numbers if (text := _as_text(spec, n, unwritten))]
     texts = (*TEXTS, *(text for _, text in sampled))
     try:
         with quiet_transformers("AutoTokenizer") as automatic:
             loaded = automatic.from_pretrained(directory, local_files_only=True)
-            split = not prepared.reads_special
+            split = not spec.reads_special
             target = [_ids(loaded, text, split) for text in texts]
             problems = [
-                *_steps(prepared, loaded),
-                *_vocabulary(prepared, loaded),
-                *_sequences(prepared, loaded),
+                *_steps(spec, loaded),
+                *_vocabulary(spec, loaded),
+                *_sequences(spec, loaded),
             ]
     except (ConvertError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # a changed file breaks it anywhere; a panic is no Exception
         return Tokens(0, 0, 0, 0, (f"AutoTokenizer cannot load it: {error}",))
-    ids_of = source_ids(prepared)
+    ids_of = source_ids(spec)
     source = [ids_of(text) for text in texts]
     own = sum(ids == [n] for (n, _), ids in zip(sampled, source[len(TEXTS) :], strict=True))
     differing = [
@@ -90,10 +90,10 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
     wrong = [
         f"{text[:40]!r} becomes {theirs[:8]}, in GluonNLP {ours[:8]}"
         for text, ours, theirs in differing
-        if not _excused(prepared, text, ours, theirs)
+        if not _excused(spec, text, ours, theirs)
     ]
     excused = len(differing) - len(wrong)
-    if prepared.recorded not in (None, prepared.vocabulary.digest):
+    if spec.recorded not in (None, spec.vocabulary.digest):
         problems.append("its vocabulary is not the one recorded in conversion.json")
     problems += wrong[:SHOWN] + ([f"… and {len(wrong) - SHOWN} more"] if wrong[SHOWN:] else [])
     if not own:
@@ -101,89 +101,85 @@ def check_tokens(prepared: Prepared, directory: Path) -> Tokens:
     return Tokens(len(TEXTS), sum(map(len, source)), len(sampled), own, tuple(problems), excused)
 
 
-def _excused(prepared: Prepared, text: str, ours: Sequence[int], theirs: Sequence[int]) -> bool:
+def _excused(spec: TokenizerSpec, text: str, ours: Sequence[int], theirs: Sequence[int]) -> bool:
     """Whether two cuts have the same pieces, so the same score, in another order; or spell the same
-    text around a number and a comma, which XLNet's script cuts once more (`Prepared.recut`).
+    text around a number and a comma, which XLNet's script cuts once more (`TokenizerSpec.recut`).
 
     SentencePiece adds scores up in float32 from the beginning of the text: of `0 00` and `00 0` it
     takes the one that rounding favours. The `tokenizers` library adds in float64, word by word.
     """
-    if prepared.recut and NUMBER.search(text):
-        tokens = prepared.vocabulary.tokens
+    if spec.recut and NUMBER.search(text):
+        tokens = spec.vocabulary.tokens
         one, other = ("".join(tokens[i] for i in ids).replace("▁", "") for ids in (ours, theirs))
         return one == other
-    return prepared.model is not None and sorted(ours) == sorted(theirs)
+    return spec.model is not None and sorted(ours) == sorted(theirs)
 
 
-def source_ids(prepared: Prepared) -> Callable[[str], list[int]]:
+def source_ids(spec: TokenizerSpec) -> Callable[[str], list[int]]:
     """GluonNLP's ids of a text; special tokens in it are text, unless 1.x reads them; none added.
 
     Raises `VocabularyError` when SentencePiece refuses the model.
     """
-    ids = prepared.vocabulary.ids
-    unknown = ids[prepared.vocabulary.special["unk"]]
+    ids = spec.vocabulary.ids
+    unknown = ids[spec.vocabulary.special["unk"]]
 
     def looked_up(tokens: Sequence[str]) -> list[int]:
         return [ids.get(token, unknown) for token in tokens]
 
-    if prepared.kind == "byte-level-bpe":
-        ranks = {pair: rank for rank, pair in enumerate(prepared.merges)}
+    if spec.kind == "byte-level-bpe":
+        ranks = {pair: rank for rank, pair in enumerate(spec.merges)}
         return lambda text: looked_up(gluon.byte_level_tokens(text, ranks))
-    if prepared.model:
-        pieces = prepared.model.processor().EncodeAsPieces
-        if prepared.kind == "xlnet-sentencepiece":
-            lower = bool(prepared.lower)
+    if spec.model:
+        pieces = spec.model.processor().EncodeAsPieces
+        if spec.kind == "xlnet-sentencepiece":
+            lower = bool(spec.lower)
             return lambda text: looked_up(gluon.xlnet_pieces(text, pieces, lower=lower))
-        if prepared.kind == "sentencepiece":
-            return lambda text: looked_up(pieces(text.lower() if prepared.lower else text))
+        if spec.kind == "sentencepiece":
+            return lambda text: looked_up(pieces(text.lower() if spec.lower else text))
         return lambda text: looked_up(
-            [piece for word in _words(prepared, text) for piece in pieces(word)]
+            [piece for word in _words(spec, text) for piece in pieces(word)]
         )
-    if prepared.stock:
-        return _library(prepared)
+    if spec.stock:
+        return _library(spec)
     return lambda text: [
-        number
-        for word in _words(prepared, text)
-        for number in gluon.word_pieces(word, ids, unknown)
+        number for word in _words(spec, text) for number in gluon.word_pieces(word, ids, unknown)
     ]
 
 
-def _words(prepared: Prepared, text: str) -> list[str]:
-    return gluon.bert_words(
-        text, lower=bool(prepared.lower), strip=prepared.strip, older=prepared.older
-    )
+def _words(spec: TokenizerSpec, text: str) -> list[str]:
+    return gluon.bert_words(text, lower=bool(spec.lower), strip=spec.strip, older=spec.older)
 
 
-def _library(prepared: Prepared) -> Callable[[str], list[int]]:
+def _library(spec: TokenizerSpec) -> Callable[[str], list[int]]:
     """GluonNLP 1.x's own call (data/tokenizers/huggingface.py, HuggingFaceWordPieceTokenizer)."""
     from tokenizers import BertWordPieceTokenizer
 
-    special = {f"{role}_token": t for role, t in prepared.vocabulary.special.items()}
+    special = {f"{role}_token": t for role, t in spec.vocabulary.special.items()}
     settings: dict[str, Any] = {
-        "vocab": prepared.vocabulary.ids,
-        "strip_accents": prepared.strip,
-        "lowercase": bool(prepared.lower),
+        "vocab": spec.vocabulary.ids,
+        "strip_accents": spec.strip,
+        "lowercase": bool(spec.lower),
         **{name: special[name] for name in special if name not in ("bos_token", "eos_token")},
     }
     called: Any = BertWordPieceTokenizer(**settings)
     return lambda text: list(called.encode(text, add_special_tokens=False).ids)
 
 
-def _unwritten(prepared: Prepared) -> set[str]:
+def _unwritten(spec: TokenizerSpec) -> set[str]:
     """Tokens that SentencePiece never finds in a text, and special ones."""
-    kinds = prepared.model and zip(prepared.model.pieces, prepared.model.types, strict=True)
+    kinds = spec.model and zip(spec.model.pieces, spec.model.types, strict=True)
     never = {piece for piece, kind in kinds or () if kind in (CONTROL, BYTE)}
-    return {*prepared.vocabulary.special.values()} | never
+    return {*spec.vocabulary.special.values()} | never
 
 
-def _as_text(prepared: Prepared, number: int, unwritten: set[str]) -> str:
+def _as_text(spec: TokenizerSpec, number: int, unwritten: set[str]) -> str:
     """The text that should be this one token; empty where there is none."""
-    token = prepared.vocabulary.tokens[number]
-    if number in prepared.vocabulary.duplicates or token in unwritten:
+    token = spec.vocabulary.tokens[number]
+    if number in spec.vocabulary.duplicates or token in unwritten:
         return ""
-    if prepared.kind == "wordpiece":
+    if spec.kind == "wordpiece":
         return token.removeprefix("##")
-    if prepared.model:
+    if spec.model:
         return token.replace("▁", " ").strip()
     byte_of = {character: byte for byte, character in enumerate(gluon.byte_characters())}
     try:
@@ -198,20 +194,20 @@ def _ids(loaded: Any, text: str, split: bool = True) -> list[int]:
     return found
 
 
-def _steps(prepared: Prepared, loaded: Any) -> Iterator[str]:
+def _steps(spec: TokenizerSpec, loaded: Any) -> Iterator[str]:
     """What no sample of texts can show: a merge or a score that one text in a million needs."""
     from tokenizers import Tokenizer
 
     found = json.loads(loaded.backend_tokenizer.to_str())
-    read_back = Tokenizer.from_str(build(prepared).to_str())  # reading rounds scores a last time
+    read_back = Tokenizer.from_str(build(spec).to_str())  # reading rounds scores a last time
     expected = json.loads(read_back.to_str())
     for part in ("normalizer", "pre_tokenizer", "model", "post_processor"):
         if found[part] != expected[part]:
             yield f"tokenizer.json: its {part} is not what the vocabulary makes"
 
 
-def _vocabulary(prepared: Prepared, loaded: Any) -> Iterator[str]:
-    tokens, special = prepared.vocabulary.tokens, prepared.vocabulary.special
+def _vocabulary(spec: TokenizerSpec, loaded: Any) -> Iterator[str]:
+    tokens, special = spec.vocabulary.tokens, spec.vocabulary.special
     if len(loaded) != len(tokens):
         yield f"it has {len(loaded):,} tokens, the vocabulary {len(tokens):,}"
     found = loaded.convert_tokens_to_ids(list(tokens))
@@ -223,11 +219,11 @@ def _vocabulary(prepared: Prepared, loaded: Any) -> Iterator[str]:
             yield f"its {role} token is {getattr(loaded, f'{role}_token')!r}, not {token!r}"
 
 
-def _sequences(prepared: Prepared, loaded: Any) -> Iterator[str]:
+def _sequences(spec: TokenizerSpec, loaded: Any) -> Iterator[str]:
     """One text and a pair, with the special tokens and token types the model was trained with."""
-    ids, special = prepared.vocabulary.ids, prepared.vocabulary.special
+    ids, special = spec.vocabulary.ids, spec.vocabulary.special
     texts = {"A": "Hello world", "B": "and you"}
-    for name, given in ((prepared.single, ["A"]), (prepared.pair, ["A", "B"])):
+    for name, given in ((spec.single, ["A"]), (spec.pair, ["A", "B"])):
         expected: list[int] = []
         types: list[int] = []
         for part in name.split():
@@ -238,5 +234,5 @@ def _sequences(prepared: Prepared, loaded: Any) -> Iterator[str]:
         found = loaded(*(texts[text] for text in given))
         if found.input_ids != expected:
             yield f"{' and '.join(given)} become {found.input_ids}, not {expected}"
-        if found.get("token_type_ids") != (types if prepared.token_types else None):
+        if found.get("token_type_ids") != (types if spec.token_types else None):
             yield f"{' and '.join(given)} have the token types {found.get('token_type_ids')}"

@@ -9,7 +9,7 @@ from converter.planning.assumptions import assumed_line
 from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.report.record import Report
 from converter.report.terminal import summary, token_line
-from converter.tokenizer import Prepared
+from converter.tokenizer import TokenizerSpec
 from converter.version import VERSION
 
 if TYPE_CHECKING:
@@ -85,74 +85,74 @@ def _tokenizer(report: Report) -> Iterator[str]:
     yield ""
 
 
-def tokenizer_section(prepared: Prepared, tokens: Tokens | None) -> Iterator[str]:
+def tokenizer_section(spec: TokenizerSpec, tokens: Tokens | None) -> Iterator[str]:
     """What the tokenizer was made of, how it was proven, and where it differs by design."""
-    names = ", ".join(f"`{path.name}`" for path in prepared.files.given().values())
-    special = prepared.vocabulary.special
+    names = ", ".join(f"`{path.name}`" for path in spec.files.given().values())
+    special = spec.vocabulary.special
     yield TOKENIZER
     yield f"`AutoTokenizer.from_pretrained` gives the ids that GluonNLP gives. Made of {names}:"
-    yield f"{len(prepared.vocabulary.tokens):,} tokens, {prepared.kind}."
+    yield f"{len(spec.vocabulary.tokens):,} tokens, {spec.kind}."
     yield ""
-    for name, text in (("One text", prepared.single), ("A pair", prepared.pair)):
+    for name, text in (("One text", spec.single), ("A pair", spec.pair)):
         parts = [part.partition(":")[0] for part in text.split()]
         yield f"- {name}: `{' '.join(special.get(part, part) for part in parts)}`, as in training."
     yield (
         "- Special tokens within a text are recognised, as everywhere in Transformers. GluonNLP "
         + (
             "1.x does so too."
-            if prepared.reads_special
+            if spec.reads_special
             else "takes them for text; `tokenizer(text, split_special_tokens=True)` does that too."
         )
     )
-    if prepared.kind in ("wordpiece", "bert-sentencepiece"):
-        cased = "lower-cased" if prepared.lower else "not lower-cased"
-        accents = "taken off" if prepared.strip else "kept"
-        yield f"- Text is {cased}, accents are {accents}{_other_accents(prepared)}."
+    if spec.kind in ("wordpiece", "bert-sentencepiece"):
+        cased = "lower-cased" if spec.lower else "not lower-cased"
+        accents = "taken off" if spec.strip else "kept"
+        yield f"- Text is {cased}, accents are {accents}{_other_accents(spec)}."
         yield (
             "- Characters that Unicode did not have when GluonNLP's Python was made may be cut "
             "otherwise."
         )
-    if prepared.model:
+    if spec.model:
         yield (
             "- Combining marks in an unusual order, or after a character such as ³, may be cut "
             "otherwise; so may words with two cuts of equal score, such as `0 00` and `00 0`."
         )
-    if prepared.recut:
+    if spec.recut:
         yield (
-            f"- GluonNLP's script cuts {len(prepared.recut)} pieces such as `{prepared.recut[0]}` "
+            f"- GluonNLP's script cuts {len(spec.recut)} pieces such as `{spec.recut[0]}` "
             "once more, the number from the comma. They are never chosen here, which can cut the "
             "text around them otherwise."
         )
-    if prepared.kind in ("sentencepiece", "xlnet-sentencepiece"):
-        if prepared.lower:
+    if spec.kind in ("sentencepiece", "xlnet-sentencepiece"):
+        if spec.lower:
             yield "- Text is lower-cased."
         yield "- A control piece such as `<s>` within a text is always taken for that piece."
-    if prepared.vocabulary.duplicates:
-        yield f"- Ids that no text gives: {', '.join(map(str, prepared.vocabulary.duplicates))}."
+    if spec.vocabulary.duplicates:
+        yield f"- Ids that no text gives: {', '.join(map(str, spec.vocabulary.duplicates))}."
     yield f"- {token_line(tokens)}" if tokens else "- Not proven: `--no-verify` was given."
     yield ""
 
 
-def _other_accents(prepared: Prepared) -> str:
+def _other_accents(spec: TokenizerSpec) -> str:
     """What another version does with them, where nobody said which one trained the model."""
-    if prepared.told:
+    if spec.told:
         return ""
-    if prepared.stock:
+    if spec.stock:
         master = (
             "; GluonNLP master (1.0.0.dev) keeps them, AutoGluon's copy of it does not: a model "
             "fine-tuned under the former is converted with `--gluonnlp-version 1.0`"
         )
-        return master if prepared.strip else ""
+        return master if spec.strip else ""
     older = (
         "; GluonNLP 0.9 and 0.10 take them off in any case: "
         "a model fine-tuned there is converted with `--gluonnlp-version 0.10`"
     )
-    return "" if prepared.strip else older
+    return "" if spec.strip else older
 
 
-def with_tokenizer_section(card: str, prepared: Prepared, tokens: Tokens) -> str:
+def with_tokenizer_section(card: str, spec: TokenizerSpec, tokens: Tokens) -> str:
     """A card that was written before, with its section on the tokenizer made anew."""
-    section = "\n".join(tokenizer_section(prepared, tokens)) + "\n"
+    section = "\n".join(tokenizer_section(spec, tokens)) + "\n"
     before, found, rest = card.partition(TOKENIZER)
     _, heading, after = rest.partition("\n## ")
     if not found:

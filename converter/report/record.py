@@ -20,7 +20,7 @@ import numpy as np
 
 from converter.errors import ConvertError
 from converter.files.staging import RECORD_FILE
-from converter.params import Index, TensorEntry, about
+from converter.params import Index, TensorEntry, origin
 from converter.params.nonfinite import Nonfinite
 from converter.planning.match import Match
 from converter.planning.model_yml import recorded_model_config
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from converter.proof.copies import Copies
     from converter.proof.proof import Proof
     from converter.proof.tokens import Tokens
-    from converter.tokenizer import Prepared
+    from converter.tokenizer import TokenizerSpec
 
 SCHEMA = 1  # of conversion.json: a field that changes its meaning makes it another
 PROVEN_BY = ("safetensors", "tokenizers", "torch", "transformers")
@@ -150,16 +150,16 @@ def inspection_json(
     index: Index, fits: Sequence[Match], content: Content | None = None
 ) -> dict[str, Any]:
     """A file as plain data: what `inspect --json` prints."""
-    model = about.zoo_model(index, content.sha1 if content else None)
+    model = origin.zoo_model(index, content.sha1 if content else None)
     return {
         "file": index.path.name,
         "bytes": index.size,
         "container": index.container,
         "member": index.member,
-        "written_by": about.eras(index),
-        "naming": about.naming(index),
+        "written_by": origin.eras(index),
+        "naming": origin.naming(index),
         "named_by": next((VERSIONS[fit.version] for fit in fits if fit.version), None),
-        "dtypes": about.dtypes(index),
+        "dtypes": origin.dtypes(index),
         "zoo_model": {"name": model[0], "known_by": model[1]} if model else None,
         "tensors": [
             {
@@ -197,7 +197,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "init": dict(plan.target.init),
         "heads": plan.heads,
         "prefix": plan.match.prefix,
-        "naming": about.naming(plan.index),
+        "naming": origin.naming(plan.index),
         "named_by": VERSIONS[plan.match.version] if plan.match.version else None,
         "dtype": plan.dtype,
         "gluonnlp_version": plan.gluonnlp,
@@ -216,9 +216,9 @@ def plan_json(plan: Plan) -> dict[str, Any]:
     }
 
 
-def add_json(prepared: Prepared, tokens: Tokens) -> dict[str, Any]:
+def add_json(spec: TokenizerSpec, tokens: Tokens) -> dict[str, Any]:
     """What `tokenizer --json` prints."""
-    return {"tokenizer": tokenizer_json(prepared), "proof": dataclasses.asdict(tokens)}
+    return {"tokenizer": tokenizer_json(spec), "proof": dataclasses.asdict(tokens)}
 
 
 def _step_json(step: Step) -> dict[str, Any]:

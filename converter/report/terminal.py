@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from converter.errors import ConvertError, safe
-from converter.params import Index, TensorEntry, about
+from converter.params import Index, TensorEntry, origin
 from converter.params.nonfinite import Nonfinite
 from converter.planning.assumptions import assumed_line
 from converter.planning.match import Match
@@ -214,17 +214,17 @@ def _fits_lines(fits: Sequence[Match]) -> Iterator[str]:
 def _origin(index: Index, content: Content | None) -> Iterator[str]:
     if index.container != "params":
         yield f"container: {index.container}" + (f", in it {index.member}" if index.member else "")
-    for version, era in about.eras(index).items():
+    for version, era in origin.eras(index).items():
         yield f"format: {version}, written by {era}"
     if index.tensors:
-        scheme = about.naming(index)
-        yield f"names: {scheme} ({about.NAMINGS[scheme]})"
-        yield "dtypes: " + ", ".join(f"{n:,} {name}" for name, n in about.dtypes(index).items())
-    if sparse := about.stored_as(index, "row_sparse", "csr"):
+        scheme = origin.naming(index)
+        yield f"names: {scheme} ({origin.NAMINGS[scheme]})"
+        yield "dtypes: " + ", ".join(f"{n:,} {name}" for name, n in origin.dtypes(index).items())
+    if sparse := origin.stored_as(index, "row_sparse", "csr"):
         yield f"sparse: {', '.join(sparse)}"
-    if missing := about.stored_as(index, "none"):
+    if missing := origin.stored_as(index, "none"):
         yield f"without array: {', '.join(missing)}"
-    if model := about.zoo_model(index, content.sha1 if content else None):
+    if model := origin.zoo_model(index, content.sha1 if content else None):
         yield f"GluonNLP's zoo: {model[0]}, by its {model[1]}"
 
 

@@ -1,6 +1,11 @@
-"""Names with layer letters: `"a.{i}.b"`."""
+"""Names with layer letters, `"a.{i}.b"`, and the names that they stand for."""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+
+Numbers = Mapping[str, Sequence[int]]
 
 
 def placeholders(pattern: str) -> frozenset[str]:
@@ -13,3 +18,27 @@ def is_pattern(text: str) -> bool:
     for letter in placeholders(text):
         text = text.replace(f"{{{letter}}}", "", 1)
     return not {"{", "}"} & {*text}
+
+
+def numbers_of(layers: Mapping[str, int], last: Mapping[str, str]) -> dict[str, Sequence[int]]:
+    """The numbers that each letter stands for; of a letter with a `last`, all but that one."""
+    numbers: dict[str, Sequence[int]] = {letter: range(n) for letter, n in layers.items()}
+    for letter, of in last.items():
+        numbers[of] = range(layers[of] - 1)
+        numbers[letter] = range(layers[of] - 1, layers[of])
+    return numbers
+
+
+def expand(pattern: str, numbers: Numbers) -> Iterator[tuple[str, Mapping[str, int]]]:
+    """Every name a pattern stands for: `"a.{i}"` with `{"i": range(2)}` gives `"a.0"`, `"a.1"`."""
+    letters = sorted(placeholders(pattern))
+    for chosen in itertools.product(*(numbers[letter] for letter in letters)):
+        which = dict(zip(letters, chosen, strict=True))
+        yield fill(pattern, which), which
+
+
+def fill(pattern: str, which: Mapping[str, int]) -> str:
+    """The pattern with numbers in the place of its letters."""
+    for letter, number in which.items():
+        pattern = pattern.replace(f"{{{letter}}}", str(number))
+    return pattern

@@ -10,9 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from converter.errors import VocabularyError
-from converter.tokenizer.combining import PATTERN as COMBINING
 from converter.tokenizer.sentencepiece import BYTE, NORMAL, USER_DEFINED, SentencePieces
-from converter.tokenizer.spec import Prepared
+from converter.tokenizer.spec import TokenizerSpec
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -30,23 +29,48 @@ SPACE = (  # of Python's str.split
 )
 MARK = rf"[\p{{P}}$+<=>^`|~{CHINESE}]"  # what is a word of its own
 
+# Characters whose canonical combining class is not 0, which XLNet's tokenizer removes: Unicode
+# 14.0, `unicodedata.combining(character) != 0`. They are more and fewer than the category Mn (vowel
+# signs of Thai and Hindi stay), and regular expressions know no such class. A constant, so that
+# every Python writes the same tokenizer.json; code points without a character are joined in.
+COMBINING_RANGES = """
+300-34E 350-36F 483-487 591-5BD 5BF 5C1-5C2 5C4-5C5 5C7 610-61A 64B-65F 670 6D6-6DC 6DF-6E4
+6E7-6E8 6EA-6ED 711 730-74A 7EB-7F3 7FD 816-819 81B-823 825-827 829-82D 859-85B 898-89F 8CA-8E1
+8E3-8FF 93C 94D 951-954 9BC 9CD 9FE A3C A4D ABC ACD B3C B4D BCD C3C C4D-C56 CBC CCD D3B-D3C D4D
+DCA E38-E3A E48-E4B EB8-EBA EC8-ECB F18-F19 F35 F37 F39 F71-F72 F74 F7A-F7D F80 F82-F84 F86-F87
+FC6 1037 1039-103A 108D 135D-135F 1714-1715 1734 17D2 17DD 18A9 1939-193B 1A17-1A18 1A60
+1A75-1A7F 1AB0-1ABD 1ABF-1ACE 1B34 1B44 1B6B-1B73 1BAA-1BAB 1BE6 1BF2-1BF3 1C37 1CD0-1CD2
+1CD4-1CE0 1CE2-1CE8 1CED 1CF4 1CF8-1CF9 1DC0-1DFF 20D0-20DC 20E1 20E5-20F0 2CEF-2CF1 2D7F
+2DE0-2DFF 302A-302F 3099-309A A66F A674-A67D A69E-A69F A6F0-A6F1 A806 A82C A8C4 A8E0-A8F1
+A92B-A92D A953 A9B3 A9C0 AAB0 AAB2-AAB4 AAB7-AAB8 AABE-AABF AAC1 AAF6 ABED FB1E FE20-FE2F 101FD
+102E0 10376-1037A 10A0D 10A0F 10A38-10A3F 10AE5-10AE6 10D24-10D27 10EAB-10EAC 10F46-10F50
+10F82-10F85 11046 11070 1107F 110B9-110BA 11100-11102 11133-11134 11173 111C0 111CA 11235-11236
+112E9-112EA 1133B-1133C 1134D 11366-11374 11442 11446 1145E 114C2-114C3 115BF-115C0 1163F
+116B6-116B7 1172B 11839-1183A 1193D-1193E 11943 119E0 11A34 11A47 11A99 11C3F 11D42 11D44-11D45
+11D97 16AF0-16AF4 16B30-16B36 16FF0-16FF1 1BC9E 1D165-1D169 1D16D-1D172 1D17B-1D182 1D185-1D18B
+1D1AA-1D1AD 1D242-1D244 1E000-1E02A 1E130-1E136 1E2AE 1E2EC-1E2EF 1E8D0-1E8D6 1E944-1E94A
+"""
+COMBINING = "".join(
+    "-".join(f"\\x{{{end}}}" for end in part.split("-")) for part in COMBINING_RANGES.split()
+)
 
-def build(prepared: Prepared) -> Tokenizer:
-    """The tokenizer of `prepared`, with its special tokens and sequence templates.
+
+def build(spec: TokenizerSpec) -> Tokenizer:
+    """The tokenizer of `spec`, with its special tokens and sequence templates.
 
     Raises `VocabularyError` when the `tokenizers` library cannot make it.
     """
     try:
-        return _built(prepared)
+        return _built(spec)
     except (ImportError, KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # the library states no errors, and its panics are no Exception
         raise VocabularyError(
-            f"{prepared.vocabulary.path}: the tokenizers library cannot use it: {error}"
+            f"{spec.vocabulary.path}: the tokenizers library cannot use it: {error}"
         ) from error
 
 
-def _built(prepared: Prepared) -> Tokenizer:
+def _built(spec: TokenizerSpec) -> Tokenizer:
     from tokenizers import AddedToken
 
     made = {
@@ -55,9 +79,9 @@ def _built(prepared: Prepared) -> Tokenizer:
         "bert-sentencepiece": _bert_sentencepiece,
         "xlnet-sentencepiece": _sentencepiece,
         "sentencepiece": _sentencepiece,
-    }[prepared.kind](prepared)
-    byte_level = prepared.kind == "byte-level-bpe"
-    special = prepared.vocabulary.special
+    }[spec.kind](spec)
+    byte_level = spec.kind == "byte-level-bpe"
+    special = spec.vocabulary.special
     inside = made.get_vocab_size()
     made.add_special_tokens(
         [  # a masked byte-level token has its space within, as Transformers' RoBERTa has it
@@ -67,47 +91,47 @@ def _built(prepared: Prepared) -> Tokenizer:
                 normalized=False,
                 special=True,
             )
-            for token in dict.fromkeys((*prepared.vocabulary.tokens[inside:], *special.values()))
+            for token in dict.fromkeys((*spec.vocabulary.tokens[inside:], *special.values()))
         ]
     )
-    made.post_processor = _template(prepared)
+    made.post_processor = _template(spec)
     return made
 
 
-def _template(prepared: Prepared) -> Any:
+def _template(spec: TokenizerSpec) -> Any:
     from tokenizers.processors import TemplateProcessing
 
-    ids, special = prepared.vocabulary.ids, prepared.vocabulary.special
+    ids, special = spec.vocabulary.ids, spec.vocabulary.special
 
     def sequence(text: str) -> list[str]:
         parts = [part.partition(":") for part in text.split()]
         return [f"{special.get(name, f'${name}')}:{number or 0}" for name, _, number in parts]
 
-    used = {part.partition(":")[0] for part in f"{prepared.single} {prepared.pair}".split()}
+    used = {part.partition(":")[0] for part in f"{spec.single} {spec.pair}".split()}
     return TemplateProcessing(
-        single=sequence(prepared.single),
-        pair=sequence(prepared.pair),
+        single=sequence(spec.single),
+        pair=sequence(spec.pair),
         special_tokens=[(special[name], ids[special[name]]) for name in used if name in special],
     )
 
 
-def _wordpiece(prepared: Prepared) -> Tokenizer:
+def _wordpiece(spec: TokenizerSpec) -> Tokenizer:
     from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
 
     made = Tokenizer(
         models.WordPiece(
-            vocab=prepared.vocabulary.ids,
-            unk_token=prepared.vocabulary.special["unk"],
-            max_input_chars_per_word=prepared.longest_word,
+            vocab=spec.vocabulary.ids,
+            unk_token=spec.vocabulary.special["unk"],
+            max_input_chars_per_word=spec.longest_word,
         )
     )
-    if prepared.stock:  # GluonNLP 1.x itself uses the `tokenizers` library's
+    if spec.stock:  # GluonNLP 1.x itself uses the `tokenizers` library's
         made.normalizer = normalizers.BertNormalizer(
-            lowercase=bool(prepared.lower), strip_accents=prepared.strip
+            lowercase=bool(spec.lower), strip_accents=spec.strip
         )
         made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     else:
-        made.normalizer = normalizers.Sequence(_bert_normalizers(prepared))
+        made.normalizer = normalizers.Sequence(_bert_normalizers(spec))
         made.pre_tokenizer = pre_tokenizers.Sequence(
             [pre_tokenizers.WhitespaceSplit(), pre_tokenizers.Split(_regex(MARK), "isolated")]
         )
@@ -115,25 +139,25 @@ def _wordpiece(prepared: Prepared) -> Tokenizer:
     return made
 
 
-def _bert_normalizers(prepared: Prepared) -> list[Any]:
+def _bert_normalizers(spec: TokenizerSpec) -> list[Any]:
     from tokenizers.normalizers import NFD, Lowercase, Replace
 
-    steps: list[Any] = [Replace(_regex(OLDER_CONTROL if prepared.older else CONTROL), "")]
-    if prepared.lower:
+    steps: list[Any] = [Replace(_regex(OLDER_CONTROL if spec.older else CONTROL), "")]
+    if spec.lower:
         steps += [Replace(_regex(FINAL_SIGMA), "ς"), Lowercase()]
-    if prepared.strip:
+    if spec.strip:
         steps += [NFD(), Replace(_regex(r"\p{Mn}"), "")]
     return steps
 
 
-def _byte_level(prepared: Prepared) -> Tokenizer:
+def _byte_level(spec: TokenizerSpec) -> Tokenizer:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     made = Tokenizer(
         models.BPE(
-            vocab=prepared.vocabulary.ids,
-            merges=list(prepared.merges),
-            unk_token=prepared.vocabulary.special.get("unk"),
+            vocab=spec.vocabulary.ids,
+            merges=list(spec.merges),
+            unk_token=spec.vocabulary.special.get("unk"),
         )
     )
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -141,7 +165,7 @@ def _byte_level(prepared: Prepared) -> Tokenizer:
     return made
 
 
-def _bert_sentencepiece(prepared: Prepared) -> Tokenizer:
+def _bert_sentencepiece(spec: TokenizerSpec) -> Tokenizer:
     """BERTSPTokenizer: words and marks first, then each is a sentence for SentencePiece.
 
     The marks are set apart by spaces before SentencePiece's own normalisation, which can make
@@ -149,23 +173,23 @@ def _bert_sentencepiece(prepared: Prepared) -> Tokenizer:
     """
     from tokenizers.normalizers import Replace, Sequence
 
-    assert prepared.model is not None
-    made = _unigram(prepared, prepared.model)
+    assert spec.model is not None
+    made = _unigram(spec, spec.model)
     apart = Replace(_regex(rf"(?!\A)(?={MARK})|(?<={MARK})(?!\z)"), " ")
     made.normalizer = Sequence(
-        [*_bert_normalizers(prepared), apart, *_sentence_normalizers(prepared.model)]
+        [*_bert_normalizers(spec), apart, *_sentence_normalizers(spec.model)]
     )
     return made
 
 
-def _sentencepiece(prepared: Prepared) -> Tokenizer:
+def _sentencepiece(spec: TokenizerSpec) -> Tokenizer:
     from tokenizers.normalizers import Lowercase, Replace, Sequence
 
-    assert prepared.model is not None
-    made = _unigram(prepared, prepared.model)
-    lower = [Replace(_regex(FINAL_SIGMA), "ς"), Lowercase()] if prepared.lower else []
-    before = _xlnet_normalizers() if prepared.kind == "xlnet-sentencepiece" else []
-    made.normalizer = Sequence([*before, *lower, *_sentence_normalizers(prepared.model)])
+    assert spec.model is not None
+    made = _unigram(spec, spec.model)
+    lower = [Replace(_regex(FINAL_SIGMA), "ς"), Lowercase()] if spec.lower else []
+    before = _xlnet_normalizers() if spec.kind == "xlnet-sentencepiece" else []
+    made.normalizer = Sequence([*before, *lower, *_sentence_normalizers(spec.model)])
     return made
 
 
@@ -192,7 +216,7 @@ def _sentence_normalizers(model: SentencePieces) -> list[Any]:
     return steps
 
 
-def _unigram(prepared: Prepared, model: SentencePieces) -> Tokenizer:
+def _unigram(spec: TokenizerSpec, model: SentencePieces) -> Tokenizer:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     normal = [s for s, kind in zip(model.scores, model.types, strict=True) if kind == NORMAL]
@@ -202,15 +226,15 @@ def _unigram(prepared: Prepared, model: SentencePieces) -> Tokenizer:
         for piece, score, kind in zip(model.pieces, model.scores, model.types, strict=True)
     }  # user-defined pieces: unigram_model.cc, EncodeOptimized
     worst = min(normal, default=0.0)
-    scores |= {piece: len(piece) * (worst - 1) for piece in prepared.recut}
-    tokens = prepared.vocabulary.tokens
-    if prepared.kind == "sentencepiece":  # what follows the pieces, SentencePiece never gives
-        tokens = tokens[: 1 + max(map(prepared.vocabulary.ids.__getitem__, model.pieces))]
-    unknown = prepared.vocabulary.ids[prepared.vocabulary.special["unk"]]
+    scores |= {piece: len(piece) * (worst - 1) for piece in spec.recut}
+    tokens = spec.vocabulary.tokens
+    if spec.kind == "sentencepiece":  # what follows the pieces, SentencePiece never gives
+        tokens = tokens[: 1 + max(map(spec.vocabulary.ids.__getitem__, model.pieces))]
+    unknown = spec.vocabulary.ids[spec.vocabulary.special["unk"]]
     entries = [(token, scores.get(token, 0.0)) for token in tokens]
     made = Tokenizer(models.Unigram(entries, unknown, byte_fallback=BYTE in model.types))
     scheme = "always" if model.dummy_prefix else "never"
-    if prepared.kind == "bert-sentencepiece":
+    if spec.kind == "bert-sentencepiece":
         made.pre_tokenizer = pre_tokenizers.Sequence(
             [
                 pre_tokenizers.WhitespaceSplit(),

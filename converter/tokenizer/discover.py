@@ -23,7 +23,7 @@ from converter.tokenizer.vocabulary import read_bytes
 
 HASHED = re.compile(r"(?P<name>.+)-(?P<hash>[0-9a-f]{8})\.(?P<kind>\w+)")
 # GluonNLP 1.x has a directory for each model, and no data set in its names
-NEWER: Mapping[str, Mapping[str, Sequence[str]]] = {
+NAMES_1X: Mapping[str, Mapping[str, Sequence[str]]] = {
     "wordpiece": {"vocab": ("vocab.json",)},
     "byte-level-bpe": {"vocab": ("gpt2.vocab",), "merges": ("gpt2.merges",)},
     "sentencepiece": {
@@ -115,7 +115,7 @@ def _beside(folder: Path, names: Sequence[str], rule: TokenizerRule) -> list[Fil
     option = {"sentencepiece": "sentencepiece"}
     for kind in rule.kinds:
         found = {}
-        for name, usual in NEWER.get(kind, {}).items():
+        for name, usual in NAMES_1X.get(kind, {}).items():
             matching = [n for n in names if n in usual or _unhashed(n) in usual]
             if len(matching) == 1 and (matching[0] in usual or _is_named(folder / matching[0])):
                 found[name] = folder / matching[0]

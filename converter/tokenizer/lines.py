@@ -7,7 +7,7 @@ from pathlib import Path
 
 from converter.errors import safe
 from converter.tables.tokenizer_rule import TokenizerRule
-from converter.tokenizer.spec import Prepared
+from converter.tokenizer.spec import TokenizerSpec
 
 OPTIONS = {
     "wordpiece": "--vocab FILE",
@@ -18,18 +18,18 @@ OPTIONS = {
 }
 
 
-def tokenizer_line(prepared: Prepared) -> str:
+def tokenizer_line(spec: TokenizerSpec) -> str:
     """Kind, size and files, without their folders."""
-    names = " and ".join(safe(path.name) for path in prepared.files.given().values())
-    return f"tokenizer: {prepared.kind}, {len(prepared.vocabulary.tokens):,} tokens of {names}"
+    names = " and ".join(safe(path.name) for path in spec.files.given().values())
+    return f"tokenizer: {spec.kind}, {len(spec.vocabulary.tokens):,} tokens of {names}"
 
 
 def vocabulary_lines(
-    prepared: Prepared | None, why: str, rule: TokenizerRule | None, dst: Path | None
+    spec: TokenizerSpec | None, why: str, rule: TokenizerRule | None, dst: Path | None
 ) -> Iterator[str]:
     """The files that were taken; or `why` there are none, and what to do about it later."""
-    if prepared:
-        yield from (f"took {path}" for path in prepared.files.given().values())
+    if spec:
+        yield from (f"took {path}" for path in spec.files.given().values())
         return
     yield f"no tokenizer: {why}"
     if rule:

@@ -9,29 +9,29 @@ from typing import Any
 
 from converter.errors import ConvertError
 from converter.tables.tokenizer_rule import ROLES, TokenizerRule
-from converter.tokenizer.spec import Files, Prepared, prepare
+from converter.tokenizer.spec import Files, TokenizerSpec, make_spec
 
 
-def tokenizer_json(prepared: Prepared) -> dict[str, Any]:
+def tokenizer_json(spec: TokenizerSpec) -> dict[str, Any]:
     """Plain data, the same for the same files: names without folders."""
     return {
-        "kind": prepared.kind,
-        "files": {option: path.name for option, path in prepared.files.given().items()},
-        "tokens": len(prepared.vocabulary.tokens),
-        "tokens_sha256": prepared.vocabulary.digest,
-        "duplicates": list(prepared.vocabulary.duplicates),
-        "special": dict(prepared.vocabulary.special),
-        "ids": prepared.ids,
-        "single": prepared.single,
-        "pair": prepared.pair,
-        "lower": prepared.lower,
-        "gluonnlp_version": prepared.told,
+        "kind": spec.kind,
+        "files": {option: path.name for option, path in spec.files.given().items()},
+        "tokens": len(spec.vocabulary.tokens),
+        "tokens_sha256": spec.vocabulary.digest,
+        "duplicates": list(spec.vocabulary.duplicates),
+        "special": dict(spec.vocabulary.special),
+        "ids": spec.ids,
+        "single": spec.single,
+        "pair": spec.pair,
+        "lower": spec.lower,
+        "gluonnlp_version": spec.told,
     }
 
 
 def recorded(
     rule: TokenizerRule, record: Mapping[str, Any], directory: Path, config: Mapping[str, Any]
-) -> Prepared:
+) -> TokenizerSpec:
     """The tokenizer that `directory` should have, from the vocabulary in it and its `record`.
 
     Raises `VocabularyError` and `PlanError` when the vocabulary cannot be read or does not suit
@@ -49,7 +49,7 @@ def recorded(
     if wrong or not isinstance(special, dict) or not {*special.items()} <= _plain(special):
         raise ConvertError(f"{directory}: conversion.json says nothing usable of the tokenizer")
     own = _own_files(directory, {*record["files"]})
-    prepared = prepare(
+    spec = make_spec(
         rule,
         own,
         config,
@@ -58,7 +58,7 @@ def recorded(
         record["gluonnlp_version"],
         special=special,
     )
-    return replace(prepared, recorded=record["tokens_sha256"])
+    return replace(spec, recorded=record["tokens_sha256"])
 
 
 def _plain(special: Mapping[Any, Any]) -> set[tuple[str, str]]:

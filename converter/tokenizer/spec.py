@@ -35,7 +35,7 @@ class Files:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class TokenizerSpec:
     """Everything that decides which ids a text becomes.
 
     `version`: of GluonNLP, from the user or the table, None: not told; `told`: as the user said it.
@@ -114,7 +114,7 @@ class Prepared:
         return found | ({"decoder_start_token_id": found[start]} if start in found else {})
 
 
-def prepare(
+def make_spec(
     rule: TokenizerRule,
     files: Files,
     config: Mapping[str, Any],
@@ -122,7 +122,7 @@ def prepare(
     lower: bool | None = None,
     version: str | None = None,
     special: Mapping[str, str] | None = None,
-) -> Prepared:
+) -> TokenizerSpec:
     """Read `files`, and hold them against the rule, the model's sizes and the user's `overrides`.
 
     config: of the model: `vocab_size`, and what `rule.length` names
@@ -144,7 +144,7 @@ def prepare(
     vocabulary = replace(vocabulary, special=special or {**usual, **vocabulary.special})
     if lower is None:
         lower = _lower(rule, files)
-    prepared = Prepared(
+    spec = TokenizerSpec(
         kind=kind,
         files=files,
         vocabulary=vocabulary,
@@ -161,11 +161,11 @@ def prepare(
         decoder_start=rule.decoder_start,
         told=version,
     )
-    if problems := [*_problems(prepared, config, overrides)]:
+    if problems := [*_problems(spec, config, overrides)]:
         raise PlanError(
             f"{vocabulary.path} cannot be this model's tokenizer:", [*dict.fromkeys(problems)]
         )
-    return prepared
+    return spec
 
 
 def _kind(rule: TokenizerRule, files: Files) -> str:
@@ -227,10 +227,10 @@ def _version(told: str | None) -> tuple[int, int] | None:
 
 
 def _problems(
-    prepared: Prepared, config: Mapping[str, Any], overrides: Mapping[str, Any]
+    spec: TokenizerSpec, config: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> Iterator[str]:
-    vocabulary, rows = prepared.vocabulary, config["vocab_size"]
-    if not 0 <= rows - len(vocabulary.tokens) <= prepared.spare:
+    vocabulary, rows = spec.vocabulary, config["vocab_size"]
+    if not 0 <= rows - len(vocabulary.tokens) <= spec.spare:
         yield (
             f"it has {len(vocabulary.tokens):,} tokens and the embedding {rows:,} rows: it is "
             "another model's"
@@ -239,39 +239,39 @@ def _problems(
     for role, token in vocabulary.special.items():
         if token not in ids:
             yield f"the {role} token {token!r} is not in it"
-    needed = [part.partition(":")[0] for part in f"{prepared.single} {prepared.pair} unk".split()]
+    needed = [part.partition(":")[0] for part in f"{spec.single} {spec.pair} unk".split()]
     for role in needed:
         if role not in (*vocabulary.special, "A", "B"):
             yield f"it names no {role} token, and has none of the usual name"
-    for name, number in prepared.ids.items():
+    for name, number in spec.ids.items():
         if name in overrides and overrides[name] != number:
             yield f"--config {name}={overrides[name]!r}: the vocabulary says {number}"
-    if prepared.lower is None and prepared.kind in ("wordpiece", "bert-sentencepiece"):
+    if spec.lower is None and spec.kind in ("wordpiece", "bert-sentencepiece"):
         capitals = sum(t != t.lower() for t in {*ids} - {*vocabulary.special.values()})
         yield (
             "neither the name of the file nor the family tells whether text is lower-cased "
             f"({capitals:,} of its tokens have capital letters): give --lower or --no-lower"
         )
-    if prepared.kind == "byte-level-bpe":
-        yield from _merge_problems(prepared)
-    if prepared.model:
-        yield from _piece_problems(vocabulary, prepared.model)
+    if spec.kind == "byte-level-bpe":
+        yield from _merge_problems(spec)
+    if spec.model:
+        yield from _piece_problems(vocabulary, spec.model)
 
 
-def _merge_problems(prepared: Prepared) -> Iterator[str]:
+def _merge_problems(spec: TokenizerSpec) -> Iterator[str]:
     """Merges of another vocabulary make tokens that it lacks, or leave out what it has."""
-    tokens = {*prepared.vocabulary.tokens}
-    parts = [(first, second, first + second) for first, second in prepared.merges]
+    tokens = {*spec.vocabulary.tokens}
+    parts = [(first, second, first + second) for first, second in spec.merges]
     if lacking := [*dict.fromkeys(p for merge in parts for p in merge if p not in tokens)]:
         yield (
-            f"{len(lacking):,} tokens of {prepared.files.merges} are not in it, such as "
+            f"{len(lacking):,} tokens of {spec.files.merges} are not in it, such as "
             f"{_some(lacking)}: the merges are another vocabulary's"
         )
     made = {merge[2] for merge in parts}
-    unmade = [t for t in prepared.vocabulary.tokens if len(t) > 1 and t not in made]
+    unmade = [t for t in spec.vocabulary.tokens if len(t) > 1 and t not in made]
     if len(unmade) > UNMADE * len(tokens):
         yield (
-            f"{prepared.files.merges} makes not one of {len(unmade):,} of its {len(tokens):,} "
+            f"{spec.files.merges} makes not one of {len(unmade):,} of its {len(tokens):,} "
             f"tokens, such as {_some(unmade[-LISTED:])}: the merges are cut or another vocabulary's"
         )
 

@@ -19,7 +19,7 @@ from converter.tables.tokenizer_rule import ROLES
 MAX_BYTES = 2**26  # the largest published one, of 250,000 tokens, has 5 MB
 MAX_TOKENS = 2**22
 OLDER = {f"{name}_token": role for role, name in ROLES.items()}  # `padding_token` → `pad`
-NEWER = {f"{role}_token": role for role in ROLES}  # `pad_token` → `pad`
+KEYS_1X = {f"{role}_token": role for role in ROLES}  # `pad_token` → `pad`
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,9 @@ def read_vocabulary(path: Path) -> Vocabulary:
         return _from_vocab_json(path, data)
     if "all_tokens" in data:
         special = data.get("special_token_key_value") or {}
-        return _vocabulary(path, _tokens(path, data["all_tokens"]), _special(path, special, NEWER))
+        return _vocabulary(
+            path, _tokens(path, data["all_tokens"]), _special(path, special, KEYS_1X)
+        )
     if data and all(type(value) is int for value in data.values()):
         return _vocabulary(path, _by_id(path, data), {})
     raise VocabularyError(

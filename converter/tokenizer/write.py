@@ -15,7 +15,7 @@ from typing import Any
 
 from converter.errors import WriteError
 from converter.tokenizer.build import build
-from converter.tokenizer.spec import Prepared
+from converter.tokenizer.spec import TokenizerSpec
 
 # What may be written; a directory that lacks the first has no tokenizer
 FILES = (
@@ -24,26 +24,26 @@ FILES = (
 )
 
 
-def write_tokenizer(prepared: Prepared, directory: Path) -> list[str]:
+def write_tokenizer(spec: TokenizerSpec, directory: Path) -> list[str]:
     """Write the tokenizer into an existing directory; returns the names of the files."""
-    special = {f"{role}_token": token for role, token in prepared.vocabulary.special.items()}
+    special = {f"{role}_token": token for role, token in spec.vocabulary.special.items()}
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "clean_up_tokenization_spaces": False,
         "model_input_names": [
             "input_ids",
-            *(["token_type_ids"] if prepared.token_types else []),
+            *(["token_type_ids"] if spec.token_types else []),
             "attention_mask",
         ],
-        "padding_side": prepared.padding_side,
-        **({"model_max_length": prepared.max_length} if prepared.max_length else {}),
+        "padding_side": spec.padding_side,
+        **({"model_max_length": spec.max_length} if spec.max_length else {}),
         **special,
     }
     contents: dict[str, bytes] = {
-        "tokenizer.json": (build(prepared).to_str(pretty=True) + "\n").encode(),
+        "tokenizer.json": (build(spec).to_str(pretty=True) + "\n").encode(),
         "tokenizer_config.json": _json(settings),
         "special_tokens_map.json": _json(special),
-        **_vocabulary(prepared),
+        **_vocabulary(spec),
     }
     for name, content in contents.items():
         (directory / name).write_bytes(content)
@@ -72,16 +72,16 @@ def _link(path: Path, new: Path) -> None:
     shutil.copy2(path, new, follow_symlinks=False)
 
 
-def _vocabulary(prepared: Prepared) -> dict[str, bytes]:
+def _vocabulary(spec: TokenizerSpec) -> dict[str, bytes]:
     """The vocabulary in Transformers' own layouts, for whoever reads that."""
-    if prepared.model:
-        ids = {"vocab.json": _json(prepared.vocabulary.ids)} if prepared.files.vocab else {}
-        return {"spiece.model": prepared.model.content, **ids}
-    if prepared.kind == "wordpiece":
-        return {"vocab.txt": "".join(f"{t}\n" for t in prepared.vocabulary.tokens).encode()}
-    merges = "".join(f"{first} {second}\n" for first, second in prepared.merges)
+    if spec.model:
+        ids = {"vocab.json": _json(spec.vocabulary.ids)} if spec.files.vocab else {}
+        return {"spiece.model": spec.model.content, **ids}
+    if spec.kind == "wordpiece":
+        return {"vocab.txt": "".join(f"{t}\n" for t in spec.vocabulary.tokens).encode()}
+    merges = "".join(f"{first} {second}\n" for first, second in spec.merges)
     return {
-        "vocab.json": _json(prepared.vocabulary.ids),
+        "vocab.json": _json(spec.vocabulary.ids),
         "merges.txt": f"#version: 0.2\n{merges}".encode(),
     }
 

@@ -9,9 +9,9 @@ import pytest
 
 from converter.errors import PlanError
 from converter.operations import OPERATIONS
-from converter.planning.numbering import expand, numbers_of
 from converter.planning.plan import make_plan
 from converter.tables.load import family_names, load_family
+from converter.tables.patterns import expand, numbers_of
 from converter.tables.rows import size_of
 from converter.tables.table import Known, Table
 from tests.indexes import Shapes, make_index
@@ -60,7 +60,9 @@ def shapes_of(table: Table, sizes: Mapping[str, Any]) -> Shapes:
         if head.name in bare.heads
         or (head.absent and any(sizes[a] != sizes[b] for a, b in head.absent.equal))
     ]
-    numbers = numbers_of(table, {letter: sizes[field] for letter, field in table.layers.items()})
+    numbers = numbers_of(
+        {letter: sizes[field] for letter, field in table.layers.items()}, table.last
+    )
     prefix = table.prefixes[0]
 
     def named() -> Iterator[tuple[str, tuple[int, ...]]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from converter.tables.load import load_family
 from converter.tables.tokenizer_rule import TokenizerRule
-from converter.tokenizer import Files, Prepared, prepare
+from converter.tokenizer import Files, TokenizerSpec, make_spec
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "tokenizers"
 CASES: Mapping[str, Mapping[str, Any]] = {
@@ -56,9 +56,9 @@ def config(rows: int) -> dict[str, Any]:
     return {"vocab_size": rows, "max_position_embeddings": 512}
 
 
-def prepared(name: str, version: str | None = None, **changes: Any) -> Prepared:
+def spec_of(name: str, version: str | None = None, **changes: Any) -> TokenizerSpec:
     rule = replace(RULES[CASES[name]["tokenizer"]], **changes)
-    return prepare(rule, files(name), config(ROWS[name]), {}, CASES[name].get("lower"), version)
+    return make_spec(rule, files(name), config(ROWS[name]), {}, CASES[name].get("lower"), version)
 
 
 def recorded(version: str) -> Mapping[str, Any]:

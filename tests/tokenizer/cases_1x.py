@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from converter.tokenizer import Files, Prepared, prepare
+from converter.tokenizer import Files, TokenizerSpec, make_spec
 from tests.tokenizer import cases
 
 FOLDER = cases.FOLDER / "1x"
@@ -26,8 +26,8 @@ def recorded() -> Mapping[str, Any]:
     return found
 
 
-def prepared(case: Mapping[str, Any], folder: Path, tokens: int) -> Prepared:
+def spec_of(case: Mapping[str, Any], folder: Path, tokens: int) -> TokenizerSpec:
     """Nothing is told but what the case's version is: names and tables tell the rest."""
     rule = cases.rule_of(case["family"])
     config = cases.config(tokens) | {"n_positions": 512}
-    return prepare(rule, cases.files_of(case, folder), config, {}, version=case.get("version"))
+    return make_spec(rule, cases.files_of(case, folder), config, {}, version=case.get("version"))

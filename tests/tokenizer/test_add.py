@@ -73,10 +73,10 @@ def test_a_proof_that_fails_leaves_the_directory(
 
 
 def broken(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def made(prepared: Any) -> Any:
+    def made(spec: Any) -> Any:
         from tokenizers.pre_tokenizers import ByteLevel
 
-        tokenizer = make(prepared)
+        tokenizer = make(spec)
         tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=True)
         return tokenizer
 

@@ -161,12 +161,12 @@ def test_the_zoos_vocabularies_tell_their_case(
 @pytest.mark.parametrize(("rows", "suits"), [(599, False), (600, True), (727, True), (728, False)])
 def test_t5_has_rows_to_spare(rows: int, suits: bool) -> None:
     """The embedding may have up to 127 rows more than there are tokens, and never fewer."""
-    from converter.tokenizer import prepare
+    from converter.tokenizer import make_spec
     from tests.tokenizer import cases, cases_1x
 
     rule, files = cases.rule_of("t5_1x"), cases_1x.files("google_t5")
     if suits:
-        prepare(rule, files, {"vocab_size": rows}, {})
+        make_spec(rule, files, {"vocab_size": rows}, {})
         return
     with pytest.raises(converter.PlanError, match=f"600 tokens and the embedding {rows} rows"):
-        prepare(rule, files, {"vocab_size": rows}, {})
+        make_spec(rule, files, {"vocab_size": rows}, {})

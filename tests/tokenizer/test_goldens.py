@@ -24,7 +24,7 @@ EXCEPTIONS = {
 @pytest.mark.parametrize("version", cases.VERSIONS)
 @pytest.mark.parametrize("name", cases.CASES)
 def test_the_ids_are_those_of_gluonnlp(name: str, version: str) -> None:
-    made = build(cases.prepared(name, version))
+    made = build(cases.spec_of(name, version))
     made.encode_special_tokens = True
     golden = cases.recorded(version)["cases"][name]["ids"]
     found = [made.encode(text, add_special_tokens=False).ids for text in cases.ALL_TEXTS]
@@ -39,7 +39,7 @@ def test_the_ids_are_those_of_gluonnlp(name: str, version: str) -> None:
 @pytest.mark.parametrize("version", cases.VERSIONS)
 @pytest.mark.parametrize("name", cases.CASES)
 def test_the_arithmetic_that_proves_is_that_of_gluonnlp(name: str, version: str) -> None:
-    ids_of = source_ids(cases.prepared(name, version))
+    ids_of = source_ids(cases.spec_of(name, version))
     golden = cases.recorded(version)["cases"][name]["ids"]
     for text, ids in zip(cases.ALL_TEXTS, golden, strict=True):
         assert ids_of(text) == ids, text
@@ -50,11 +50,11 @@ def test_the_arithmetic_that_proves_is_that_of_gluonnlp(name: str, version: str)
 def test_the_special_ids_are_those_of_gluonnlp(name: str, version: str) -> None:
     words = {"padding": "pad", "unknown": "unk"}
     golden = cases.recorded(version)["cases"][name]["special"]
-    found = cases.prepared(name, version).ids
+    found = cases.spec_of(name, version).ids
     for role, number in golden.items():
         field = f"{words.get(role, role)}_token_id"
         if name == "spiece" and field not in found:
-            assert number >= len(cases.prepared(name).vocabulary.tokens)  # BERTVocab added it
+            assert number >= len(cases.spec_of(name).vocabulary.tokens)  # BERTVocab added it
         else:
             assert found[field] == number
 
@@ -65,7 +65,7 @@ def test_the_order_of_a_sentencepiece_vocabulary_is_that_of_gluonnlp(
     name: str, version: str
 ) -> None:
     golden = cases.recorded(version)["cases"][name]["tokens"]
-    assert [*cases.prepared(name).vocabulary.tokens] == golden
+    assert [*cases.spec_of(name).vocabulary.tokens] == golden
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_the_order_of_a_sentencepiece_vocabulary_is_that_of_gluonnlp(
     ],
 )
 def test_a_mistake_in_any_choice_is_seen(name: str, broken: dict[str, object]) -> None:
-    made = build(replace(cases.prepared(name), **broken))  # type: ignore[arg-type]
+    made = build(replace(cases.spec_of(name), **broken))  # type: ignore[arg-type]
     made.encode_special_tokens = True
     golden = cases.recorded("0.8.3")["cases"][name]["ids"]
     found = [made.encode(text, add_special_tokens=False).ids for text in cases.ALL_TEXTS]
@@ -89,11 +89,11 @@ def test_a_mistake_in_any_choice_is_seen(name: str, broken: dict[str, object]) -
 
 
 def test_gluonnlp_1_takes_the_word_pieces_of_the_library_as_they_are() -> None:
-    prepared = cases.prepared("bert_uncased", "1.0")
-    made = build(prepared)
-    ids_of = source_ids(prepared)
+    spec = cases.spec_of("bert_uncased", "1.0")
+    made = build(spec)
+    ids_of = source_ids(spec)
     for text in cases.ALL_TEXTS:
         assert made.encode(text, add_special_tokens=False).ids == ids_of(text), text
     pieces = [made.encode("x" * length, add_special_tokens=False).ids for length in (100, 101)]
     assert len(pieces[0]) > 1
-    assert pieces[1] == [prepared.ids["unk_token_id"]]
+    assert pieces[1] == [spec.ids["unk_token_id"]]

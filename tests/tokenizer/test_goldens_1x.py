@@ -11,7 +11,7 @@ import pytest
 
 from converter.errors import PlanError, VocabularyError
 from converter.proof.tokens import source_ids
-from converter.tokenizer import Files, Prepared, prepare, write_tokenizer
+from converter.tokenizer import Files, TokenizerSpec, make_spec, write_tokenizer
 from converter.tokenizer.build import build
 from converter.tokenizer.sentencepiece import BYTE, NORMAL
 from tests.tokenizer import cases, cases_1x
@@ -30,11 +30,11 @@ EXCEPTIONS = {
 GOLDEN = cases_1x.recorded()
 
 
-def prepared(name: str) -> Prepared:
-    return cases_1x.prepared(cases_1x.CASES[name], cases_1x.FOLDER, GOLDEN[name]["tokens"])
+def spec_of(name: str) -> TokenizerSpec:
+    return cases_1x.spec_of(cases_1x.CASES[name], cases_1x.FOLDER, GOLDEN[name]["tokens"])
 
 
-def differing(name: str, made: Prepared) -> set[str]:
+def differing(name: str, made: TokenizerSpec) -> set[str]:
     """The texts whose ids are not those that were recorded."""
     built = build(made)
     built.encode_special_tokens = not made.reads_special
@@ -47,19 +47,19 @@ def differing(name: str, made: Prepared) -> set[str]:
 
 @pytest.mark.parametrize("name", cases_1x.CASES)
 def test_the_ids_are_those_of_gluonnlp(name: str) -> None:
-    assert differing(name, prepared(name)) == EXCEPTIONS.get(name, set())
+    assert differing(name, spec_of(name)) == EXCEPTIONS.get(name, set())
 
 
 @pytest.mark.parametrize("name", cases_1x.CASES)
 def test_the_arithmetic_that_proves_is_that_of_gluonnlp(name: str) -> None:
-    ids_of = source_ids(prepared(name))
+    ids_of = source_ids(spec_of(name))
     for text, ids in zip(cases.ALL_TEXTS, GOLDEN[name]["ids"], strict=True):
         assert ids_of(text) == ids, text
 
 
 @pytest.mark.parametrize("name", cases_1x.CASES)
 def test_the_vocabulary_and_its_special_ids_are_those_of_gluonnlp(name: str) -> None:
-    made = prepared(name)
+    made = spec_of(name)
     assert len(made.vocabulary.tokens) == GOLDEN[name]["tokens"]
     special = GOLDEN[name]["special"]
     numbers = {f"extra{n}_token": f"<extra_id_{n}>" for n in range(100)}
@@ -76,9 +76,9 @@ def test_the_vocabulary_and_its_special_ids_are_those_of_gluonnlp(name: str) -> 
     ("name", "start"), [("fairseq_bart", "eos"), ("google_t5", "pad"), ("google_mt5", "pad")]
 )
 def test_a_decoder_begins_with_the_vocabularys_own_token(name: str, start: str) -> None:
-    ids = prepared(name).ids
+    ids = spec_of(name).ids
     assert ids["decoder_start_token_id"] == ids[f"{start}_token_id"]
-    other = replace(prepared(name), decoder_start="")
+    other = replace(spec_of(name), decoder_start="")
     assert "decoder_start_token_id" not in other.ids
 
 
@@ -96,12 +96,12 @@ def test_a_decoder_begins_with_the_vocabularys_own_token(name: str, start: str) 
     ],
 )
 def test_a_mistake_in_any_choice_is_seen(name: str, broken: dict[str, Any]) -> None:
-    found = differing(name, replace(prepared(name), **broken))
+    found = differing(name, replace(spec_of(name), **broken))
     assert len(found - EXCEPTIONS.get(name, set())) > 1
 
 
 def test_bytes_stand_for_characters_that_are_no_pieces() -> None:
-    made = prepared("google_mt5")
+    made = spec_of("google_mt5")
     assert made.model is not None
     without = replace(
         made.model, types=tuple(NORMAL if kind == BYTE else kind for kind in made.model.types)
@@ -114,7 +114,7 @@ def test_bytes_stand_for_characters_that_are_no_pieces() -> None:
 
 def test_extra_ids_are_tokens_only_by_name() -> None:
     """As in GluonNLP no text is cut into them, unless Transformers is let read special tokens."""
-    built = build(prepared("google_t5"))
+    built = build(spec_of("google_t5"))
     assert built.encode("<extra_id_0>", add_special_tokens=False).ids == [599]
     assert built.token_to_id("<extra_id_99>") == 500
     built.encode_special_tokens = True
@@ -139,7 +139,7 @@ def test_a_model_that_is_no_t5s_is_refused(
     path = tmp_path / "t5.vocab"
     path.write_bytes(model.SerializeToString())
     with pytest.raises(VocabularyError, match=r"t5\.vocab") as error:
-        prepare(cases.rule_of(family), Files(sentencepiece=path), {"vocab_size": 601}, {})
+        make_spec(cases.rule_of(family), Files(sentencepiece=path), {"vocab_size": 601}, {})
     assert said in str(error.value)
 
 
@@ -147,7 +147,7 @@ def test_the_pieces_must_be_in_the_vocabulary() -> None:
     """ALBERT's SentencePiece model beside the vocabulary of another model."""
     files = replace(cases_1x.files("google_albert"), vocab=cases_1x.files("google_electra").vocab)
     with pytest.raises(PlanError, match=r"pieces of .*spm\.model are not in it"):
-        prepare(cases.rule_of("albert_1x"), files, cases.config(700), {})
+        make_spec(cases.rule_of("albert_1x"), files, cases.config(700), {})
 
 
 def test_two_cuts_of_equal_score_are_no_fault(
@@ -155,7 +155,7 @@ def test_two_cuts_of_equal_score_are_no_fault(
 ) -> None:
     """SentencePiece cuts 1,000.50 otherwise behind some words; the proof allows for that."""
     tokens = importlib.import_module("converter.proof.tokens")
-    made = prepared("fairseq_xlmr")
+    made = spec_of("fairseq_xlmr")
     text = "2,000"  # ▁2 , 0 00 or ▁2 , 00 0
     ours, theirs = source_ids(made)(text), build(made).encode(text, add_special_tokens=False).ids
     assert ours != theirs

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from converter.tokenizer import prepare, write_tokenizer
+from converter.tokenizer import make_spec, write_tokenizer
 from tests.tokenizer import cases
 from tests.tokenizer.asking import ROOT, STRINGS, odd_marks, run, strings
 
@@ -81,8 +81,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory, real_vocabularies: Path) ->
             rule = cases.GPT2 if name == "real_gpt2" else cases.RULES[CASES[name]["tokenizer"]]
             files = cases.files_of(CASES[name], path)
             config = cases.config(cases.ROWS[name])
-            prepared = prepare(rule, files, config, {}, CASES[name].get("lower"), told)
-            write_tokenizer(prepared, target)
+            spec = make_spec(rule, files, config, {}, CASES[name].get("lower"), told)
+            write_tokenizer(spec, target)
             (target / "config.json").write_text(json.dumps({"model_type": "bert", **config}))
     return path
 

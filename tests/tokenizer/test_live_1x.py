@@ -90,12 +90,12 @@ def written(folder: Path, recorded: Mapping[str, Any]) -> list[str]:
     """Each tokenizer, as an argument of load_tokenizers.py."""
     arguments = []
     for name, case in CASES.items():
-        prepared = cases_1x.prepared(case, folder, recorded[name]["tokens"])
+        spec = cases_1x.spec_of(case, folder, recorded[name]["tokens"])
         target = folder / f"{name}-converted"
         target.mkdir()
-        write_tokenizer(prepared, target)
+        write_tokenizer(spec, target)
         (target / "config.json").write_text(json.dumps({"model_type": "bert"}))
-        arguments.append(f"{target.name}:special" if prepared.reads_special else target.name)
+        arguments.append(f"{target.name}:special" if spec.reads_special else target.name)
     return arguments
 
 

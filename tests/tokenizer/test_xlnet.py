@@ -17,9 +17,8 @@ import converter
 from converter.proof import tokens as verify_tokens
 from converter.proof.tokens import check_tokens, source_ids
 from converter.report.model_card import tokenizer_section
-from converter.tokenizer import Files, Prepared, prepare
-from converter.tokenizer.build import build
-from converter.tokenizer.combining import PATTERN
+from converter.tokenizer import Files, TokenizerSpec, make_spec
+from converter.tokenizer.build import COMBINING, build
 from converter.tokenizer.discover import find
 from converter.tokenizer.write import write_tokenizer
 from tests.tokenizer import cases
@@ -33,13 +32,13 @@ ZOO = cases.FOLDER.parent / "zoo"
 WAYS = [(way, group) for way, groups in RECORDED["texts"].items() for group in groups]
 
 
-def prepared(lower: bool | None = None) -> Prepared:
-    return prepare(cases.rule_of("xlnet"), Files(sentencepiece=PIECES), CONFIG, {}, lower)
+def spec_of(lower: bool | None = None) -> TokenizerSpec:
+    return make_spec(cases.rule_of("xlnet"), Files(sentencepiece=PIECES), CONFIG, {}, lower)
 
 
 @pytest.mark.parametrize(("way", "group"), WAYS)
 def test_the_ids_are_those_of_the_script(way: str, group: str) -> None:
-    made = build(prepared(way == "lower"))
+    made = build(spec_of(way == "lower"))
     made.encode_special_tokens = True
     pairs = RECORDED["texts"][way][group]
     different = [
@@ -55,13 +54,13 @@ def test_the_ids_are_those_of_the_script(way: str, group: str) -> None:
 
 @pytest.mark.parametrize(("way", "group"), WAYS)
 def test_the_arithmetic_that_proves_is_that_of_the_script(way: str, group: str) -> None:
-    ids_of = source_ids(prepared(way == "lower"))
+    ids_of = source_ids(spec_of(way == "lower"))
     for text, ids in RECORDED["texts"][way][group]:
         assert ids_of(text) == ids, text
 
 
 def test_the_vocabulary_is_that_of_the_script() -> None:
-    made = prepared()
+    made = spec_of()
     assert [*made.vocabulary.tokens] == RECORDED["tokens"]
     words = {"padding": "pad", "unknown": "unk"}
     recorded = {words.get(role, role): token for role, token in RECORDED["special"].items()}
@@ -70,7 +69,7 @@ def test_the_vocabulary_is_that_of_the_script() -> None:
 
 
 def test_pieces_with_a_number_and_a_comma_would_be_chosen_otherwise() -> None:
-    made = prepared()
+    made = spec_of()
     assert set(made.recut) == {"▁1,", "▁2,", "▁3,", "1,"}
     kept = build(replace(made, kind="sentencepiece"))
     numbers = RECORDED["texts"]["cased"]["numbers"]
@@ -81,14 +80,14 @@ def test_pieces_with_a_number_and_a_comma_would_be_chosen_otherwise() -> None:
 def test_texts_with_a_number_and_a_comma_are_excused_and_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = prepared()
+    made = spec_of()
     write_tokenizer(made, tmp_path)
     assert check_tokens(made, tmp_path).excused == 0
     true = source_ids
 
     ids = made.vocabulary.ids
 
-    def cut_otherwise(given: Prepared, wrong: bool = False) -> Any:
+    def cut_otherwise(given: TokenizerSpec, wrong: bool = False) -> Any:
         def ids_of(text: str) -> list[int]:
             found = true(given)(text)
             if text == "1,":  # uncut, which spells the same, or with a piece too many
@@ -106,13 +105,13 @@ def test_texts_with_a_number_and_a_comma_are_excused_and_counted(
 
 
 def test_the_card_names_the_pieces() -> None:
-    assert "cuts 4 pieces such as `▁3,` once more" in " ".join(tokenizer_section(prepared(), None))
+    assert "cuts 4 pieces such as `▁3,` once more" in " ".join(tokenizer_section(spec_of(), None))
 
 
 def test_the_combining_characters_are_those_of_unicode() -> None:
     import re
 
-    python = re.sub(r"\\x\{(\w+)\}", lambda code: f"\\U{int(code[1], 16):08X}", PATTERN)
+    python = re.sub(r"\\x\{(\w+)\}", lambda code: f"\\U{int(code[1], 16):08X}", COMBINING)
     found = re.compile(f"[{python}]")
     every = [
         char for char in map(chr, range(sys.maxunicode + 1)) if unicodedata.category(char) != "Cn"

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from converter.errors import PlanError, VocabularyError
-from converter.tokenizer import Files, prepare
+from converter.tokenizer import Files, make_spec
 from converter.tokenizer.build import build
 from tests.tokenizer import cases
 
@@ -19,7 +19,7 @@ BORT, CASED = cases.files("bort"), cases.files("bert_cased")
 
 def problems(rule: Any, files: Files, rows: int, *arguments: Any) -> str:
     with pytest.raises(PlanError) as error:
-        prepare(rule, files, cases.config(rows), *(arguments or ({},)))
+        make_spec(rule, files, cases.config(rows), *(arguments or ({},)))
     return str(error.value)
 
 
@@ -86,18 +86,18 @@ def test_lower_casing_is_told_by_the_name_or_asked_for(tmp_path: Path) -> None:
     assert "give --lower or --no-lower" in problems(cases.BERT, Files(vocab=path), 700)
     for name, lower in (("a_uncased-0123.vocab", True), ("a_cased-0123.vocab", False)):
         named = path.rename(tmp_path / name)
-        assert prepare(cases.BERT, Files(vocab=named), cases.config(700), {}).lower is lower
-        given = prepare(cases.BERT, Files(vocab=named), cases.config(700), {}, not lower)
+        assert make_spec(cases.BERT, Files(vocab=named), cases.config(700), {}).lower is lower
+        given = make_spec(cases.BERT, Files(vocab=named), cases.config(700), {}, not lower)
         assert given.lower is not lower
         path = named
     told = replace(cases.BERT, lower=True)
-    assert prepare(told, Files(vocab=path), cases.config(700), {}).lower is True
+    assert make_spec(told, Files(vocab=path), cases.config(700), {}).lower is True
 
 
 def test_ids_given_by_hand_must_be_the_vocabularys() -> None:
     said = problems(cases.BORT, BORT, 605, {"pad_token_id": 0})
     assert "--config pad_token_id=0: the vocabulary says 1" in said
-    prepare(cases.BORT, BORT, cases.config(605), {"pad_token_id": 1})
+    make_spec(cases.BORT, BORT, cases.config(605), {"pad_token_id": 1})
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_ids_given_by_hand_must_be_the_vocabularys() -> None:
 def test_each_version_of_gluonnlp_has_its_rules(
     version: str | None, older: bool, strips: bool, longest: int
 ) -> None:
-    found = cases.prepared("bert_cased", version)
+    found = cases.spec_of("bert_cased", version)
     assert (found.older, found.strip, found.longest_word) == (older, strips, longest)
 
 
@@ -123,9 +123,9 @@ def test_a_version_that_is_none_is_refused() -> None:
 
 def test_padding_and_length_come_from_the_family() -> None:
     rule = replace(cases.BERT, padding_side="left", reserved=2)
-    found = prepare(rule, CASED, cases.config(700), {})
+    found = make_spec(rule, CASED, cases.config(700), {})
     assert (found.padding_side, found.max_length) == ("left", 510)
-    assert prepare(replace(rule, length="none"), CASED, cases.config(700), {}).max_length is None
+    assert make_spec(replace(rule, length="none"), CASED, cases.config(700), {}).max_length is None
 
 
 def test_what_the_vocabulary_says_goes_before_what_is_usual(tmp_path: Path) -> None:
@@ -134,7 +134,7 @@ def test_what_the_vocabulary_says_goes_before_what_is_usual(tmp_path: Path) -> N
     content["identifiers_to_tokens"]["mask_token"] = "a"
     path = tmp_path / "my_cased.vocab"
     path.write_text(json.dumps(content), "utf-8")
-    found = prepare(cases.BERT, Files(vocab=path), cases.config(700), {})
+    found = make_spec(cases.BERT, Files(vocab=path), cases.config(700), {})
     assert found.vocabulary.special["mask"] == "a"
     assert found.ids["mask_token_id"] == found.vocabulary.ids["a"]
 
@@ -144,6 +144,6 @@ def test_what_the_library_cannot_use_is_said(tmp_path: Path) -> None:
     assert CASED.vocab is not None
     path = tmp_path / "my_cased.vocab"
     path.write_text(CASED.vocab.read_text("utf-8").replace("[SEP]", "a:b:c"), "utf-8")
-    prepared = prepare(cases.BERT, Files(vocab=path), cases.config(700), {})
+    spec = make_spec(cases.BERT, Files(vocab=path), cases.config(700), {})
     with pytest.raises(VocabularyError, match=r"my_cased\.vocab: the tokenizers library cannot"):
-        build(prepared)
+        build(spec)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from converter import inspect
-from converter.params import Index, about, read_index
+from converter.params import Index, origin, read_index
 from converter.params.content import read_content
 from converter.params.nonfinite import Nonfinite
 from converter.params.weights import PIECE
@@ -37,7 +37,7 @@ def write(
 @pytest.mark.parametrize("version", VERSIONS)
 def test_the_version_tells_the_mxnet(version: str, path: Path) -> None:
     index = write(path, ONE, version=version)
-    assert about.eras(index) == {version: about.ERAS[version]}
+    assert origin.eras(index) == {version: origin.ERAS[version]}
     assert f"format: {version}, written by MXNet" in invoke("inspect", path).stdout
 
 
@@ -54,23 +54,25 @@ def test_the_version_tells_the_mxnet(version: str, path: Path) -> None:
     ],
 )
 def test_the_names_tell_how_it_was_saved(names: list[str] | None, scheme: str, path: Path) -> None:
-    assert about.naming(write(path, ONE, ONE, names=names)) == scheme
+    assert origin.naming(write(path, ONE, ONE, names=names)) == scheme
 
 
 def test_the_zoo_is_known_by_file_name_and_by_sum(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    zoo = about.zoo()
+    zoo = origin.zoo()
     assert len(zoo) == 37
     assert all(len(bytes.fromhex(sha1)) == 20 for sha1 in zoo.values())
     name = "bert_12_768_12_book_corpus_wiki_en_uncased"
     assert zoo[name].startswith("75cc780f")
     index = write(path.with_name(f"{name}-75cc780f.params"), ONE)
-    assert about.zoo_model(index) == (name, "file name")
-    assert about.zoo_model(index, "0" * 40) is None
-    assert about.zoo_model(write(path, ONE)) is None
-    assert about.zoo_model(write(path, ONE), zoo[name]) == (name, "sha1")
-    monkeypatch.setattr(about, "zoo", lambda: {"mine": hashlib.sha1(path.read_bytes()).hexdigest()})
+    assert origin.zoo_model(index) == (name, "file name")
+    assert origin.zoo_model(index, "0" * 40) is None
+    assert origin.zoo_model(write(path, ONE)) is None
+    assert origin.zoo_model(write(path, ONE), zoo[name]) == (name, "sha1")
+    monkeypatch.setattr(
+        origin, "zoo", lambda: {"mine": hashlib.sha1(path.read_bytes()).hexdigest()}
+    )
     assert "GluonNLP's zoo: mine, by its sha1" in invoke("inspect", path, "--content").stdout
     assert "zoo" not in invoke("inspect", path).stdout
 
