@@ -34,7 +34,7 @@ def convert_command(
     _one_table(said)
     if dry_run:
         made = plan_file(src, **{name: said[name] for name in PLAN})
-        lines = [*plan_lines(made), "", *config_lines(made), *_vocabulary(made, dst)]
+        lines = [*plan_lines(made, verbose), "", *config_lines(made), *_vocabulary(made, dst)]
         printed(plan_json(made) if as_json else lines)
         return
     with reported(as_json, quiet) as shown:

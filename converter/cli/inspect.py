@@ -9,9 +9,10 @@ import click
 from converter.api import inspect
 from converter.cli.options import FILE
 from converter.cli.output import output_options, printed, shown_progress
+from converter.report.columns import columns
+from converter.report.inspection import inspection_lines
 from converter.report.record import inspection_json
 from converter.report.table_text import table_lines
-from converter.report.terminal import columns, inspection_lines
 from converter.tables.load import family_names, load_family
 
 
@@ -22,8 +23,9 @@ from converter.tables.load import family_names, load_family
     is_flag=True,
     help="Read the weights too: which tensors are equal, which values are NaN or infinite.",
 )
+@click.option("--all", "every", is_flag=True, help="A line for every tensor of every layer.")
 @output_options("json")
-def inspect_command(src: Path, content: bool, as_json: bool) -> None:
+def inspect_command(src: Path, content: bool, every: bool, as_json: bool) -> None:
     """List the tensors of SRC, the family it fits, and what would be missing.
 
     SRC is a .params, .npz or .npy file, or an archive with one .params file in it.
@@ -31,7 +33,7 @@ def inspect_command(src: Path, content: bool, as_json: bool) -> None:
     with shown_progress(as_json or not content) as progress:
         found = inspect(src, content=content, progress=progress)
     parts = found.index, found.fits, found.content
-    printed(inspection_json(*parts) if as_json else [*inspection_lines(*parts)])
+    printed(inspection_json(*parts) if as_json else [*inspection_lines(*parts, every)])
 
 
 @click.command("families")

@@ -21,7 +21,10 @@ OUTPUT = {
     ),
     "quiet": click.option("--quiet", "-q", is_flag=True, help="Print errors only."),
     "verbose": click.option(
-        "--verbose", "-v", is_flag=True, help="Print a line a tensor, and every stage's seconds."
+        "--verbose",
+        "-v",
+        is_flag=True,
+        help="Print a line for every tensor of every layer, and every stage's seconds.",
     ),
 }
 
@@ -60,9 +63,9 @@ def show(
     elif isinstance(report, ExportReport):
         printed([*export_summary(report)])
     else:
-        lines = [*plan_lines(report.plan), ""] if verbose else []
+        lines = [*plan_lines(report.plan, every=True), ""] if verbose else []
         times = ["", *seconds_lines(seconds)] if verbose and seconds else []
-        printed([*lines, *summary(report), *times])
+        printed([*lines, *summary(report, every=verbose), *times])
 
 
 @contextmanager

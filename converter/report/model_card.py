@@ -180,7 +180,7 @@ def _why_arguments(plan: Plan) -> Iterator[str]:
 
 def _proof_lines(report: Report) -> Iterator[str]:
     yield "```"
-    yield from summary(report)
+    yield from summary(report, every=True)
     yield "```"
     yield ""
     yield "Bits: the plan run backwards gives every source tensor back. Names: those of the"

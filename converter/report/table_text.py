@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from converter.report.terminal import columns
+from converter.report.columns import columns
 from converter.tables.rows import Row
 from converter.tables.table import Table
 

@@ -182,7 +182,7 @@ def test_dry_run_lists_every_tensor_and_writes_nothing(name: str, out: Path) -> 
     tensors = [
         t["name"] for t in json.loads(invoke("inspect", source(name), "--json").stdout)["tensors"]
     ]
-    text = invoke(*arguments(name, out, "--dry-run"))
+    text = invoke(*arguments(name, out, "--dry-run", "--verbose"))
     plan = json.loads(invoke(*arguments(name, out, "--dry-run", "--json")).stdout)
     planned = [t["source"] for t in plan["tensors"] + plan["tied"] if t["source"]]
     assert sorted(planned) == sorted(tensors)
@@ -193,6 +193,9 @@ def test_dry_run_lists_every_tensor_and_writes_nothing(name: str, out: Path) -> 
     assert {*tensors} <= {line.split()[0] for line in lines if line.strip()}
     assert text.exit_code == 0
     assert names_in(out.parent) == []
+    short = invoke(*arguments(name, out, "--dry-run")).stdout.split("\n")
+    assert len(short) < len(lines)
+    assert any("encoder.transformer_cells.{0…1}.proj.weight" in line for line in short)
 
 
 def test_source_inside_the_destination_is_refused(out: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from converter.params import read_index
 from converter.planning.match import LISTED, match_table
-from converter.report.terminal import fit_lines
+from converter.report.inspection import fit_lines
 from converter.tables.load import load_family, parse_table
 from tests.indexes import Shapes, bort_shapes, classifier_shapes, decoder_shapes, make_index
 

@@ -12,7 +12,7 @@ from converter.errors import PlanError
 from converter.planning.match import match_table
 from converter.planning.plan import make_plan
 from converter.planning.scopes import Renamed, may_be, structural
-from converter.report.terminal import inspection_lines
+from converter.report.inspection import inspection_lines
 from converter.tables.table import Table
 from tests import scopes
 from tests.scopes import MODELS, TABLES, index_of, names_of, table_of

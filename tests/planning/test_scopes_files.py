@@ -13,7 +13,7 @@ from converter.api import inspect
 from converter.params import read_index
 from converter.planning.file import plan_file
 from converter.planning.plan import make_plan
-from converter.report.terminal import inspection_lines
+from converter.report.inspection import inspection_lines
 from tests import borts, scopes, zoo
 from tests.indexes import make_index
 

@@ -1,0 +1,120 @@
+"""What is in a file, and which families fit it, as lines for a person to read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from converter.errors import safe
+from converter.params import Index, TensorEntry, origin
+from converter.planning.match import Match
+from converter.planning.scopes import VERSIONS
+from converter.report.columns import Row, columns, merged
+from converter.tables.unsupported import refused
+
+if TYPE_CHECKING:
+    from converter.params.content import Content
+
+LISTED = 8  # tensors of one kind that a person is shown; conversion.json has them all
+
+
+def some_names(entries: Sequence[TensorEntry]) -> str:
+    """The names of a few tensors, or those of the first and how many there are."""
+    names = ", ".join(safe(entry.name) for entry in entries[:LISTED])
+    return f"{names}, … ({len(entries)} in all)" if len(entries) > LISTED else names
+
+
+def inspection_lines(
+    index: Index, fits: Sequence[Match], content: Content | None = None, every: bool = False
+) -> Iterator[str]:
+    """The tensors of a file; where it is from; and how each family fits.
+
+    Those of all layers are on one line, with their bytes together; `every`: each has its own.
+    """
+    rows = [("name", "dtype", "shape", "bytes", "format")]
+    for entry in index.tensors.values():
+        if entry.storage == "none":
+            rows.append((safe(entry.name), "–", "no array", "0", entry.version))
+            continue
+        shape = "×".join(map(str, entry.shape)) or "scalar"
+        kind = entry.version if entry.storage == "dense" else f"{entry.version} {entry.storage}"
+        rows.append((safe(entry.name), entry.dtype.name, shape, f"{entry.nbytes:,}", kind))
+    yield from columns(rows if every else [_together(*row) for row in merged(rows)])
+    yield ""
+    yield f"{len(index.tensors):,} tensors, {index.size:,} bytes"
+    yield from _origin(index, content)
+    if version := next((fit.version for fit in fits if fit.version), None):
+        yield f"names as {VERSIONS[version]} gives them"
+    if content:
+        yield from _content_lines(content)
+    yield from _fits_lines(fits)
+
+
+def _together(row: Row, of: Sequence[Row]) -> Row:
+    """A row for the tensors `of` all layers, with the bytes of each."""
+    size = row[3] if len(of) == 1 else f"{len(of)} × {row[3]}"
+    return *row[:3], size, *row[4:]
+
+
+def _fits_lines(fits: Sequence[Match]) -> Iterator[str]:
+    """The families that fit; when none does, the one that explains most, and why it does not."""
+    fitting = [fit for fit in fits if not fit.problems]
+    if not fitting and fits and (model := refused(fits[0].index)):
+        yield str(model)
+        return
+    told = fitting or sorted(fits, key=lambda f: (not f.undecided, -f.accounted))[:1]
+    for fit in told:
+        yield from fit_lines(fit)
+    if len(fitting) > 1 and len([fit for fit in fitting if fit.known]) != 1:
+        yield "more than one family fits: choose with --family"
+    others = [fit.table.name for fit in fits if fit not in told]
+    if others:
+        yield f"does not fit: {', '.join(others)}"
+
+
+def _origin(index: Index, content: Content | None) -> Iterator[str]:
+    if index.container != "params":
+        yield f"container: {index.container}" + (f", in it {index.member}" if index.member else "")
+    for version, era in origin.eras(index).items():
+        yield f"format: {version}, written by {era}"
+    if index.tensors:
+        scheme = origin.naming(index)
+        yield f"names: {scheme} ({origin.NAMINGS[scheme]})"
+        yield "dtypes: " + ", ".join(f"{n:,} {name}" for name, n in origin.dtypes(index).items())
+    if sparse := origin.stored_as(index, "row_sparse", "csr"):
+        yield f"sparse: {', '.join(sparse)}"
+    if missing := origin.stored_as(index, "none"):
+        yield f"without array: {', '.join(missing)}"
+    if model := origin.zoo_model(index, content.sha1 if content else None):
+        yield f"GluonNLP's zoo: {model[0]}, by its {model[1]}"
+
+
+def _content_lines(content: Content) -> Iterator[str]:
+    """What reading all weights told."""
+    for names in content.equal:
+        yield f"equal: {' = '.join(names)}"
+    if content.constant:
+        yield f"one value throughout: {content.constant:,} tensors"
+    for name, count in content.nonfinite.items():
+        yield f"not finite: {name}: {count}"
+    if not content.nonfinite:
+        yield "all values are finite"
+
+
+def fit_lines(fit: Match) -> Iterator[str]:
+    """Whether a family fits, and what is missing or must be given by hand."""
+    name = fit.table.name
+    if fit.problems:
+        yield f"{name}: does not fit: {fit.accounted} of {len(fit.index.tensors)} tensors explained"
+        if fit.accounted or fit.undecided:  # else the list would be the whole table
+            yield from (f"  - {safe(problem)}" for problem in fit.problems)
+        return
+    known = f", the sizes of {fit.known.name}" if fit.known else ""
+    target = fit.target.transformers_class if fit.target else "nothing"
+    yield f"{name}: fits{known}; becomes {target}"
+    config = {*fit.sizes, *fit.table.config, *(fit.known.config if fit.known else ())}
+    for needed in sorted(fit.table.required.keys() - config):
+        yield f"  - the file does not store {needed}: convert with --config {needed}=N"
+    if fit.exported:
+        yield f"  - not converted but exported: {some_names(fit.exported)}"
+    yield from (f"  - {version.text}" for version in fit.table.versions if version.text)
