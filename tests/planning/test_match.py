@@ -236,3 +236,24 @@ def test_a_tied_tensor_of_another_shape_is_named(shape: tuple[int, ...]) -> None
     shapes = bort_shapes() | decoder_shapes() | {"decoder.3.weight": shape}
     (problem,) = match_table(make_index(shapes), load_family("bort")).problems
     assert problem.startswith(f"wrong shape: decoder.3.weight is float32 {shape}, but must equal")
+
+
+@pytest.mark.parametrize("prefixes", [["", "p."], ["p.", ""]])
+def test_of_prefixes_that_explain_as_much_the_one_with_fewer_problems_is_told(
+    prefixes: list[str],
+) -> None:
+    """Whatever their order: behind `p.` the shape is wrong too."""
+    text = f"""
+title = "T"
+reference = "bert"
+prefixes = {prefixes}
+[tensor]
+"a" = ["t.a", 2, "width"]
+[[target]]
+class = "C"
+heads = []
+"""
+    own = parse_table(text, "own", "own.toml")
+    found = match_table(make_index({"a": (2, 3), "p.a": (4, 3)}), own)
+    assert (found.prefix, found.accounted) == ("", 1)
+    assert found.problems == ("unexpected tensor p.a: no row of 'own' matches it",)

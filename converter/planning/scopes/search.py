@@ -186,7 +186,6 @@ class Search:
             if not own <= self.left.keys():
                 continue
             if is_whole:
-                same = [r for r in same if class_of(r.prefix)] or same
                 same = [r for r in same if self._has_target(r.head, chosen, whole)] or same
                 if (
                     len({_meaning(r.head, self.table) for r in {r.keys: r for r in same}.values()})
