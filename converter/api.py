@@ -83,7 +83,7 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
     """Convert the `.params` file `src` into the new directory `dst`, and prove it equal.
 
     `src` is the file, or a directory with one such file in it, as those of GluonNLP 1.x. Without
-    a family or table the file's sizes decide. Without files of a tokenizer those that stand beside
+    a family or table the file's sizes decide. Without files of a tokenizer those beside
     the source, or in `$MXNET_HOME/models`, under GluonNLP's names are taken.
 
     Raises `ParamsError`, `TableError`, `VocabularyError`, `PlanError` (all problems at once),

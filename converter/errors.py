@@ -65,5 +65,5 @@ class ParityError(ConvertError):
 
 
 def safe(name: str) -> str:
-    """A name from a file as it may stand on a terminal: what cannot be printed is escaped."""
+    """A name from a file as it may be printed on a terminal: what cannot be printed is escaped."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

@@ -16,8 +16,7 @@ from converter.planning.file import plan_file
 from converter.planning.options import PLAN, VERIFY
 from converter.planning.plan import Plan
 from converter.report.record import plan_json
-from converter.report.terminal import config_lines, plan_lines
-from converter.tokenizer import vocabulary_lines
+from converter.report.terminal import config_lines, plan_lines, vocabulary_lines
 
 
 def convert_command(

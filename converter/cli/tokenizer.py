@@ -12,8 +12,7 @@ from converter.cli.options import FILE, options
 from converter.cli.output import output_options, printed
 from converter.planning.options import TOKENIZER
 from converter.report.record import add_json
-from converter.report.terminal import token_line
-from converter.tokenizer import tokenizer_line
+from converter.report.terminal import token_line, tokenizer_line
 
 
 @click.command("tokenizer")

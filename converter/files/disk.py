@@ -16,7 +16,7 @@ from converter.errors import WriteError
 NO_ROOM = {
     errno.ENOSPC: "the disk is full",
     errno.EDQUOT: "the disk quota is used up",
-    errno.EFBIG: "a limit on the size of files stands in the way (`ulimit -f`, or the file system)",
+    errno.EFBIG: "a limit on the size of files is in the way (`ulimit -f`, or the file system)",
 }
 
 

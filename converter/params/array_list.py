@@ -80,7 +80,7 @@ def read_list(
     # An array has at least a version and a dimension count: no count can outrun the file.
     size = end - start
     if count * 8 > size:
-        raise reader.fail(f"damaged header: {count} tensors cannot stand in {size} bytes")
+        raise reader.fail(f"damaged header: {count} tensors do not fit in {size} bytes")
     if count > MAX_TENSORS:
         raise reader.fail(f"{count} tensors are more than any model has ({MAX_TENSORS} are read)")
     entries = []
@@ -89,7 +89,7 @@ def read_list(
         entries.append(_read_array(reader, packed))
     names = _read_names(reader, count)
     if reader.position != end:
-        raise reader.fail(f"{end - reader.position} bytes stand after the end of the list")
+        raise reader.fail(f"{end - reader.position} bytes are left after the end of the list")
     return {
         name: dataclasses.replace(entry, name=name)
         for name, entry in zip(names, entries, strict=True)
@@ -97,7 +97,7 @@ def read_list(
 
 
 def _read_array(reader: _Reader, packed: Packed | None) -> TensorEntry:
-    """One array, still without its name: names stand behind all arrays."""
+    """One array, still without its name: names come after all arrays."""
     (first,) = reader.unpack("I", "an array")
     version = ARRAY_MAGIC.get(first, "V0")
     storage, stored = "dense", None

@@ -1,7 +1,7 @@
-"""What a parameters file may stand in: gzip, tar, ZIP, and NumPy's own files; read in place.
+"""What a parameters file may be in: gzip, tar, ZIP, and NumPy's own files; read in place.
 
 Each function here answers the same question: which tensors, and where in which stream their bytes
-stand. Nothing is extracted, and no name from an archive reaches the file system.
+are. Nothing is extracted, and no name from an archive reaches the file system.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ SPARSE = ("data", "indices", "shape")  # what MXNet 2 writes of every sparse ten
 
 @dataclass(frozen=True)
 class Contents:
-    """The tensors of a file, and what they stand in (the fields of `Index`)."""
+    """The tensors of a file, and what they are in (the fields of `Index`)."""
 
     tensors: Mapping[str, TensorEntry]
     container: str
@@ -213,7 +213,7 @@ def _sparse(
 
 
 def _small(entry: TensorEntry, file: BinaryIO) -> tuple[int, ...] | None:
-    """The sizes that stand in a `shape.npy`; None when they can be none."""
+    """The sizes in a `shape.npy`; None when they can be none."""
     if len(entry.shape) != 1 or not 1 <= entry.shape[0] <= MAX_NDIM or entry.dtype.kind != "i":
         return None
     stream = _unpacked(file, entry.packed) if entry.packed else file
@@ -233,7 +233,7 @@ def _array(run: _Run, name: str, path: Path) -> TensorEntry:
         if missing > 0:
             raise ValueError(f"truncated: {missing} bytes are missing; fetch or copy it again")
         if missing:
-            raise ValueError(f"{-missing} bytes stand after the end of the array")
+            raise ValueError(f"{-missing} bytes are left after the end of the array")
     except (ValueError, PackedError) as error:
         raise ParamsError(f"{path}: {safe(name)}: {error}") from error
     return TensorEntry(
@@ -245,7 +245,7 @@ def _array(run: _Run, name: str, path: Path) -> TensorEntry:
 
 
 def _member(whole: _Run, info: zipfile.ZipInfo, path: Path) -> _Run | None:
-    """Where a member's bytes stand; None when they cannot be read."""
+    """Where a member's bytes are; None when they cannot be read."""
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return None
     whole.file.seek(info.header_offset)

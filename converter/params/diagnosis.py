@@ -52,7 +52,7 @@ SIGNS = (
     ),
     Sign(
         "the symbol of a network (its -symbol.json), which holds no weights",
-        "Give the .params file that stands beside it, such as <prefix>-0000.params.",
+        "Give the .params file beside it, such as <prefix>-0000.params.",
         (b"{",),
         holds=(b'"nodes"', b'"op"'),
     ),
@@ -128,7 +128,7 @@ def diagnose(head: bytes, tail: bytes, size: int, name: str = "") -> str:
 
 
 def diagnose_zip(names: Sequence[str]) -> str:
-    """Two lines about a ZIP archive in which no parameters stand."""
+    """Two lines about a ZIP archive without parameters."""
     parts = {part for name in names for part in name.split("/")}
     if "data.pkl" in parts or "constants.pkl" in parts:
         return f"not an MXNet .params file, but a PyTorch checkpoint (a ZIP archive).\n{LOAD_THERE}"
@@ -139,7 +139,7 @@ def diagnose_zip(names: Sequence[str]) -> str:
 
 
 def holds_none(kind: str, names: Sequence[str]) -> str:
-    """Two lines about an archive in which no parameters stand."""
+    """Two lines about an archive without parameters."""
     return (
         f"a {kind} archive that holds no .params file; in it: {listed(names)}.\n"
         "Check that this is the archive of the model."

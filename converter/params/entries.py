@@ -1,4 +1,4 @@
-"""What the index of a parameters file is made of: tensors, and where their bytes stand."""
+"""What the index of a parameters file is made of: tensors, and where their bytes are."""
 
 from __future__ import annotations
 

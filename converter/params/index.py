@@ -1,4 +1,4 @@
-"""The index of a parameters file, whatever it stands in: the one entrance for reading."""
+"""The index of a parameters file, whatever it is in: the one entrance for reading."""
 
 from __future__ import annotations
 

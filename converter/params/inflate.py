@@ -27,7 +27,7 @@ class PackedError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Mark:
-    """A place to resume at: `position` unpacked bytes stand before it, `consumed` packed ones."""
+    """A place to resume at: `position` unpacked bytes are before it, `consumed` packed ones."""
 
     position: int
     consumed: int
@@ -37,7 +37,7 @@ class Mark:
 
 @dataclass(frozen=True, eq=False)
 class Packed:
-    """Where a compressed stream stands in the file: `size` bytes from `start`; `length` unpacked.
+    """Where a compressed stream is in the file: `size` bytes from `start`; `length` unpacked.
 
     crc: of the unpacked bytes, where the container tells it (gzip checks its own)
     """
@@ -183,7 +183,7 @@ class _Cursor:
             self._consumed += len(data) - len(rest)
             if rest:
                 if not rest.startswith(b"\x1f\x8b"):
-                    raise PackedError("bytes stand after the end of the compressed stream")
+                    raise PackedError("bytes are left after the end of the compressed stream")
                 self._zlib, self._chunk = zlib.decompressobj(GZIP), FIRST
                 return
 

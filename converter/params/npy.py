@@ -18,7 +18,7 @@ MAX_HEADER = 10_000  # NumPy's own limit for headers that are not trusted
 
 @dataclass(frozen=True)
 class Header:
-    """What stands before the data, `size` bytes long."""
+    """The header before the data, `size` bytes long."""
 
     dtype: np.dtype
     shape: tuple[int, ...]

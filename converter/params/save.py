@@ -87,7 +87,7 @@ def _problems(name: str, array: np.ndarray, version: str) -> Iterator[str]:
 
 
 def _head(array: np.ndarray, version: str) -> bytes:
-    """What stands before the data of one array."""
+    """The header of one array."""
     layout = f"<Iii{array.ndim}qiii"
     flag = FLAGS[array.dtype.name]
     return struct.pack(layout, MAGIC[version], DENSE, array.ndim, *array.shape, *CPU, flag)

@@ -1,4 +1,4 @@
-"""The members of a tar archive: names to show, and where their bytes stand. POSIX pax and GNU.
+"""The members of a tar archive: names to show, and where their bytes are. POSIX pax and GNU.
 
 Python's tarfile holds whole headers in memory and follows what they say; this reads 512 bytes at
 a time, and looks at regular files alone: links, devices and directories are passed over.

@@ -1,4 +1,4 @@
-"""The plan of a file: with the tables to try, and the `model.yml` that stands beside it."""
+"""The plan of a file: with the tables to try, and the `model.yml` beside it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def plan_of(
     tokenizer: TokenizerSource | None = None,
     recorded: ModelConfig | None = None,
 ) -> Plan:
-    """The plan, with the `model.yml` that is given, was recorded or stands beside `params`.
+    """The plan, with the `model.yml` that is given, was recorded, or is beside `params`.
 
     The tokenizer is made of the files that `options` name, or comes from another source.
     """

@@ -23,7 +23,7 @@ SCALARS = (str, int, float, bool)
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Plain values by keys like `"MODEL.num_heads"`; `file` is where they stand."""
+    """Plain values by keys like `"MODEL.num_heads"`; `file` is where they are."""
 
     file: str
     values: Mapping[str, Any]

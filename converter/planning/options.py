@@ -32,7 +32,7 @@ from converter.planning.steps import DTYPES
 
 
 def option(text: str, default: Any, metavar: str = "") -> Any:
-    """A field of `Options` with its help, and what stands for its value there."""
+    """A field of `Options` with its help, and the word for its value there."""
     return dataclasses.field(default=default, metadata={"text": text, "metavar": metavar})
 
 
@@ -51,14 +51,15 @@ class Options:
     family: str | None = option("Use this table; see `families`.", None, "NAME")
     table: PathLike | None = option("Use a table of your own.", None, "FILE")
     config: Mapping[str, Any] | None = option(
-        "A field of Transformers' config that no tensor tells, such as num_attention_heads=8. "
+        "A field of Transformers' config that the file does not store, such as "
+        "num_attention_heads=8. "
         "Repeatable; recorded in the report.",
         None,
         "KEY=VALUE",
     )
     gluonnlp_version: str | None = option(
         "The GluonNLP that the model was trained under, such as 0.9: some versions computed with "
-        "the same numbers in another way, and no file tells.",
+        "the same numbers in another way, and the file does not say which.",
         None,
         "X.Y",
     )

@@ -116,7 +116,7 @@ def make_plan(
 
     `overrides` are config fields by Transformers' own names; `dtype` is a key of `DTYPES`;
     `gluonnlp` is the version of GluonNLP that the model was trained under, such as `"0.9"`;
-    `model_config` the model's `model.yml`, read when the table says what stands in it; `part` the
+    `model_config` the model's `model.yml`, read when the table says what its keys mean; `part` the
     model to convert of a file with several; `tokenizer` says where one is to come from, and without
     it none is planned.
     Raises `PlanError` with every problem at once; the choice is never a guess.

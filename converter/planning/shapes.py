@@ -70,7 +70,7 @@ def _most(votes: Mapping[str, Counter[int]]) -> dict[str, int]:
 def _divided(
     matches: list[RowMatch], table: Table, sizes: Mapping[str, int]
 ) -> Mapping[str, Counter[int]]:
-    """Votes for fields that stand in products alone: what the other factors leave of them."""
+    """Votes for fields that only products have: what the other factors leave of them."""
     votes: dict[str, Counter[int]] = defaultdict(Counter)
     for match in matches:
         shape = OPERATIONS[match.operation].target_shape(match.source.shape, match.number)
@@ -96,7 +96,8 @@ def _disagrees(match: RowMatch, table: Table, sizes: Mapping[str, int]) -> Itera
     wanted = [size_of(size, sizes) for size in pattern]
     if None in wanted:
         untold = [_spelt(s) for s, told in zip(pattern, wanted, strict=True) if told is None]
-        yield f"wrong shape: {name} is {match.source.shape}: no tensor tells {', '.join(untold)}"
+        sizes = ", ".join(untold)
+        yield f"wrong shape: {name} is {match.source.shape}: no tensor determines {sizes}"
         return
     expected = tuple(size for size in wanted if size is not None)
     if operation.source_shape(expected, match.number) != match.source.shape:

@@ -140,7 +140,7 @@ def _ids(
 
 
 def _outputs(path: Path, arrays: dict[str, np.ndarray], target: Outputs) -> Outputs:
-    """The recorded outputs; GluonNLP records no embeddings, so the model's own stand first."""
+    """The recorded outputs; GluonNLP records no embeddings, so the model's own come first."""
     states = (target.hidden_states[0], *arrays["hidden_states"])
     named = {name: arrays[name] for name in OUTPUTS if name in arrays}
     decoder_states: tuple[np.ndarray, ...] = ()

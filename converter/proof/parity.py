@@ -95,7 +95,7 @@ class SourceSide:
 
 
 def run_source_side(plan: Plan) -> SourceSide:
-    """The reference, and the differences that stand on the source's side alone."""
+    """The reference, and the differences that are on the source's side alone."""
     inputs = _inputs(plan)
     kept: dict[str, np.ndarray] = {}
     reference = run_source(plan, inputs, kept=kept)

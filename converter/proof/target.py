@@ -101,7 +101,9 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
             if step.source and step.target.endswith(".weight"):
                 module = model.get_submodule(step.target.removesuffix(".weight"))
                 hooks.enter_context(_Recorded(module, seen, step.target))
-        pooler = getattr(model.base_model, "pooler_activation", None)  # ALBERT's tanh stands apart
+        pooler = getattr(
+            model.base_model, "pooler_activation", None
+        )  # ALBERT's tanh is a module of its own
         pooler = pooler or getattr(model.base_model, "pooler", None)
         if pooler is not None:
             hooks.enter_context(_Recorded(pooler, pooled, "pooled"))
@@ -166,7 +168,7 @@ def _positions(plan: Plan, inputs: Inputs) -> dict[str, np.ndarray]:
     """`position_ids` as GluonNLP counts them, where the target would count otherwise.
 
     A target whose positions begin with rows that `pad` made (RoBERTa's) counts words that are not
-    the padding; GluonNLP counts all. The two differ when the padding stands among the words.
+    the padding; GluonNLP counts all. The two differ when the padding is among the words.
     """
     padded = [step.number for step in plan.steps if step.operation == "pad"]
     ids, padding = inputs.input_ids, plan.config.get("pad_token_id")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from converter.errors import ConvertError, safe
@@ -13,12 +14,22 @@ from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.report.columns import columns, merged
 from converter.report.inspection import some_names
 from converter.report.record import ExportReport, Report
-from converter.tokenizer import tokenizer_line
+from converter.tables.tokenizer_rule import TokenizerRule
+from converter.tokenizer import TokenizerSpec
 
 if TYPE_CHECKING:
     from converter.proof.parity import Difference
     from converter.proof.proof import Proof
     from converter.proof.tokens import Tokens
+
+
+FILES_OF = {
+    "wordpiece": "--vocab FILE",
+    "byte-level-bpe": "--vocab FILE --merges FILE",
+    "bert-sentencepiece": "--sentencepiece FILE",
+    "xlnet-sentencepiece": "--sentencepiece FILE",
+    "sentencepiece": "--sentencepiece FILE",
+}
 
 
 def summary(report: Report, every: bool = False) -> Iterator[str]:
@@ -190,8 +201,30 @@ def assumed_lines(plan: Plan) -> Iterator[str]:
 
 
 def error_lines(error: ConvertError) -> Iterator[str]:
-    """An error as it may stand on a terminal, whatever names the file holds."""
+    """An error as it may be printed on a terminal, whatever names the file holds."""
     first, *more = error.headline.split("\n")
     more += [f"  - {problem}" for problem in error.problems]
     yield f"Error: {safe(first)}"
     yield from map(safe, more)
+
+
+def tokenizer_line(spec: TokenizerSpec) -> str:
+    """Kind, size and files, without their folders."""
+    names = " and ".join(safe(path.name) for path in spec.files.given().values())
+    return f"tokenizer: {spec.kind}, {len(spec.vocabulary.tokens):,} tokens of {names}"
+
+
+def vocabulary_lines(
+    spec: TokenizerSpec | None, why: str, rule: TokenizerRule | None, dst: Path | None
+) -> Iterator[str]:
+    """The files that were taken; or `why` there are none, and what to do about it later."""
+    if spec:
+        yield from (f"took {path}" for path in spec.files.given().values())
+        return
+    yield f"no tokenizer: {why}"
+    if rule:
+        public = "no public tokenizer is known to have the same ids"
+        if rule.public:
+            public = f"{rule.public} has the same vocabulary"
+        given = f"bort-convert tokenizer {FILES_OF[rule.kinds[0]]} --dst {dst or 'DST'}"
+        yield f"  {public}; add one later: {given}"

@@ -104,7 +104,7 @@ def _optional_problems(table: Table, head: Head) -> Iterator[str]:
         if len(pair) != 2:
             yield f"{place} equal: a pair has two sizes, not {len(pair)}"
         for name in sorted({*pair} - table.size_names()):
-            yield f"{place} equal: no shape tells {name!r}"
+            yield f"{place} equal: {name!r} is the size of no row"
     targets = {target for row in head.rows for target in row.targets}
     made = [*absent.identity, *absent.zeros]
     for name in sorted({*made} - targets):
@@ -172,7 +172,7 @@ def _size_problems(table: Table) -> Iterator[str]:
             place, count = f"[{kind}] {source!r}", len(module.sizes)
             beside.append((place, module.sizes))
             if module.number and kind != "pad":
-                yield f"  - {place}: {module.number} stands before its target: only pad has one"
+                yield f"  - {place}: {module.number} comes before its target: only pad has one"
             if count not in SIZES.get(kind, range(1, 9)):
                 yield f"  - {place}: {count} sizes are not those of its kind"
         for target, sizes in rows.target_sizes():
@@ -211,9 +211,9 @@ def _difference_problems(table: Table) -> Iterator[str]:
     fields = _fields(table)
     for known in table.known_differences:
         if known.value is None and known.config not in fields:
-            yield f"  - [[known_difference]] {known.setting}: nothing tells {known.config!r}"
+            yield f"  - [[known_difference]] {known.setting}: {known.config!r} is not defined"
     for field in sorted(table.untested.keys() - fields):
-        yield f"  - [untested] nothing tells {field!r}"
+        yield f"  - [untested] {field!r} is not defined"
     outputs = [known.output for known in table.known_differences if known.output != EMBEDDINGS]
     outputs += [output for target in table.targets for output in target.outputs.values()]
     for output in outputs:
@@ -237,7 +237,7 @@ def _version_problems(table: Table) -> Iterator[str]:
         for name in sorted(version.config.keys() - table.config.keys()):
             yield f"{place}: {name!r} is no field of [config]"
         if version.unscramble and version.heads not in _fields(table):
-            yield f"{place}: nothing tells {version.heads!r}"
+            yield f"{place}: {version.heads!r} is not defined"
         for triple in version.unscramble:
             if len(triple) != 3 or len({*triple}) != 3:
                 yield f"{place}: unscramble needs query, key and value, not {triple}"
@@ -255,9 +255,9 @@ def _statement_problems(table: Table) -> Iterator[str]:
             yield f"{place}: one of config, models, only and unused says what it is for"
         for model, values in statement.models.items():
             for name in sorted(values.keys() - fields):
-                yield f"{place} {model}: nothing else tells {name!r}"
+                yield f"{place} {model}: {name!r} is not defined"
         if statement.config and statement.config not in fields:
-            yield f"{place}: nothing else tells {statement.config!r}"
+            yield f"{place}: {statement.config!r} is not defined"
         if not statement.config and (statement.values or statement.scale or statement.plus):
             yield f"{place}: values, scale and plus are those of a config field"
         if bool(statement.scale) != bool(statement.scaled_by):

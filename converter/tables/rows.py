@@ -54,8 +54,8 @@ class Row:
 class Module:
     """The right side of a row: `["target", size, …]`, the sizes as those of the target's weight.
 
-    Several targets stand in a list of their own: the parts of `split`, or copies of one tensor.
-    `number`: the rows that `pad` puts in front, which stands before the target.
+    Several targets are in a list of their own: the parts of `split`, or copies of one tensor.
+    `number`: the rows that `pad` puts in front, which comes before the target.
     """
 
     targets: tuple[str, ...]

@@ -48,7 +48,7 @@ class Head(Modules):
     """Tensors that a file has all or none of; it may be second names alone."""
 
     name: str = said("the name of its section")
-    outer: bool = said("its names stand outside the table's prefix", False)
+    outer: bool = said("its names are outside the table's prefix", False)
     dropout: str = said(
         "the config field that is 0.0 where the head was built with dropout=0: there the "
         "Dropout blocks are absent, and the numbers in its names are 0, 1, …: a second head, "
@@ -226,8 +226,8 @@ class Table(Modules):
     tied: Mapping[str, str] = said("second name → first name: equal, checked, stored once", {})
     head: tuple[Head, ...] = said("tensors that a file has all or none of", ())
     parts: tuple[Part, ...] = said("models in one file", (), key="part")
-    config: Mapping[str, Value] = said("config fields that no tensor tells", {})
-    required: Mapping[str, Required] = said("config fields that someone has to tell", {})
+    config: Mapping[str, Value] = said("config fields that the file does not store", {})
+    required: Mapping[str, Required] = said("config fields that have to be given", {})
     untested: Mapping[str, str] = said("field → why its id is left out of parity's texts", {})
     model_yml: Mapping[str, Statement] = said("keys of model.yml, each with its section", {})
     known: tuple[Known, ...] = said("published models by their sizes, a line each", ())

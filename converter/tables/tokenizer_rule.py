@@ -30,7 +30,7 @@ class TokenizerRule:
     kinds: tuple[str, ...] = said("those that its vocabularies can have: " + ", ".join(KINDS))
     single: str = said(
         "the sequence the model was trained on, such as `cls A sep B:1 sep:1`: roles of special "
-        "tokens and the texts A and B, each with its token type (0 where none stands)"
+        "tokens and the texts A and B, each with its token type (0 without one)"
     )
     pair: str = said("the same for two texts")
     special: Mapping[str, str] = said("role → token, where the vocabulary does not say", {})
@@ -77,7 +77,7 @@ def tokenizer_problems(rule: TokenizerRule, fields: Set[str]) -> Iterator[str]:
         ):
             yield f"  - [tokenizer] {key}: {' and '.join(texts)}, each once, among roles like cls:0"
     if rule.length and rule.length not in fields:
-        yield f"  - [tokenizer] length: nothing tells {rule.length!r}"
+        yield f"  - [tokenizer] length: {rule.length!r} is not defined"
     if rule.decoder_start and rule.decoder_start not in ROLES:
         yield f"  - [tokenizer] decoder_start: there is no role {rule.decoder_start!r}"
     for key in ("extra_ids", "spare", "reserved"):

@@ -1,6 +1,6 @@
 """Models that are known and cannot be converted: said with the reason, not as a file of no family.
 
-They stand in `converter/tables/unsupported.toml`.
+They are listed in `converter/tables/unsupported.toml`.
 """
 
 from __future__ import annotations

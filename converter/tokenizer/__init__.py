@@ -1,7 +1,6 @@
 """GluonNLP vocabularies become Transformers tokenizers, id by id."""
 
 from converter.tokenizer.discover import find, places
-from converter.tokenizer.lines import tokenizer_line, vocabulary_lines
 from converter.tokenizer.record import recorded, tokenizer_json
 from converter.tokenizer.spec import Files, TokenizerSpec, make_spec
 from converter.tokenizer.write import FILES, copy_without_tokenizer, write_tokenizer
@@ -16,7 +15,5 @@ __all__ = [
     "places",
     "recorded",
     "tokenizer_json",
-    "tokenizer_line",
-    "vocabulary_lines",
     "write_tokenizer",
 ]

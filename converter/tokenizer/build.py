@@ -16,7 +16,7 @@ from converter.tokenizer.spec import TokenizerSpec
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-# Regular expressions of Oniguruma. \K: what stands before it is looked at and kept
+# Regular expressions of Oniguruma. \K: what comes before it is looked at and kept
 OLDER_CONTROL = r"[\p{C}\x{FFFD}&&[^\t\n\r]]"  # 0.8.3: all categories that begin with C
 CONTROL = r"[\p{Cc}\p{Cf}\x{FFFD}&&[^\t\n\r]]"
 FINAL_SIGMA = r"\p{Cased}\p{Case_Ignorable}*\KΣ(?!\p{Case_Ignorable}*\p{Cased})"  # as str.lower

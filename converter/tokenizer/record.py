@@ -1,4 +1,4 @@
-"""What conversion.json says of a tokenizer, and the tokenizer again from what stands beside it."""
+"""What conversion.json says of a tokenizer, and the tokenizer again from the files beside it."""
 
 from __future__ import annotations
 

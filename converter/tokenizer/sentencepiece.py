@@ -134,7 +134,7 @@ def is_recut(piece: str) -> bool:
 
 def _displaced(unknown: str, special: list[str], pieces: tuple[str, ...]) -> tuple[str, ...]:
     """`Vocab.__init__`: unknown, special tokens, the rest by name; then each piece is moved to
-    its own id by changing places with whatever stands there.
+    its own id by changing places with whatever is there.
     """
     first = [unknown, *dict.fromkeys(special)]
     tokens = [*first, *sorted({*pieces} - {*first})]

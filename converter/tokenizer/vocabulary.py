@@ -178,7 +178,7 @@ def _vocabulary(
     ids = used or {token: number for number, token in enumerate(tokens)}
     double = tuple(number for number, token in enumerate(tokens) if ids[token] != number)
     if double and used is None:
-        raise VocabularyError(f"{path}: {tokens[double[0]]!r} stands in it twice")
+        raise VocabularyError(f"{path}: {tokens[double[0]]!r} is a duplicate")
     for role, token in special.items():
         if token not in ids:
             raise VocabularyError(f"{path}: the {role} token {token!r} is not in it")

@@ -61,7 +61,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """UTF-8 on every system; a file name that is no text stands in it escaped (as JSON does)."""
+    """UTF-8 on every system; a file name that is no text is escaped in it (as JSON does)."""
     path.write_text(text, "utf-8", errors="backslashreplace", newline="\n")
 
 

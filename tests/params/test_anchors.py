@@ -60,7 +60,9 @@ def test_what_stands_after_the_end_is_refused(
     names: list[str] | None, garbage: bytes, tmp_path: Path
 ) -> None:
     path = written(tmp_path / "x", File([ONE], names).encode() + garbage)
-    with pytest.raises(ParamsError, match=f"{len(garbage)} bytes stand after the end of the list"):
+    with pytest.raises(
+        ParamsError, match=f"{len(garbage)} bytes are left after the end of the list"
+    ):
         read_index(path)
 
 

@@ -104,7 +104,7 @@ def test_a_file_cut_anywhere_is_refused(version: str, tmp_path: Path) -> None:
 
 
 def test_bytes_after_the_end_are_refused(tmp_path: Path) -> None:
-    assert "1 bytes stand after the end" in refused(tmp_path / "x", SMALL.encode() + b"\0")
+    assert "1 bytes are left after the end" in refused(tmp_path / "x", SMALL.encode() + b"\0")
 
 
 HOSTILE: dict[str, tuple[File, str]] = {
@@ -119,7 +119,7 @@ HOSTILE: dict[str, tuple[File, str]] = {
     "product 2^64": (File([Array((2**32, 2**32), b"")]), "too large for any tensor"),
     "product 2^124": (File([Array((HUGE, HUGE), b"")]), "too large for any tensor"),
     "empty and impossible": (File([Array((0, HUGE), b"")], version="V3"), "too large for any"),
-    "2^62 tensors": (File([ONE], count=HUGE), f"{HUGE} tensors cannot stand in"),
+    "2^62 tensors": (File([ONE], count=HUGE), f"{HUGE} tensors do not fit in"),
     "a tensor too many": (File([ONE], count=2), "truncated"),
     "2^62 names": (File([ONE], ["a"], names_count=HUGE), f"{HUGE} names for 1 tensors"),
     "a name too few": (File([ONE, HALF], ["a"]), "1 names for 2 tensors"),

@@ -112,7 +112,7 @@ def test_sizes_that_do_not_go_with_it_are_named(what: str, tmp_path: Path) -> No
 
 MISTAKES = {
     "three sizes": (('[["width", "size"]]', '[["width", "size", "rows"]]'), "a pair has two sizes"),
-    "no size": (('[["value", "width"]]', '[["value", "depth"]]'), "no shape tells 'depth'"),
+    "no size": (('[["value", "width"]]', '[["value", "depth"]]'), "'depth' is the size of no row"),
     "no target": (('zeros = ["t.projection.bias"]', 'zeros = ["t.b"]'), "'t.b' is no target"),
     "twice": (('zeros = ["', 'zeros = ["t.projection.weight", "'), "is a duplicate"),
     "no matrix": (
@@ -139,7 +139,7 @@ PART = "[[part]]\nname = 'p'\nprefix = 'part.'\nexport = "
 MODEL_YML_MISTAKES = {
     "two ways": (('unused = "the same"', 'unused = "x", only = "x"'), "one of config, models"),
     "no way": (('{ unused = "the same" }', "{}"), "one of config, models, only and unused"),
-    "no field": (('config = "embedding_size" }', 'config = "embed" }'), "nothing else tells"),
+    "no field": (('config = "embedding_size" }', 'config = "embed" }'), "is not defined"),
     "values of nothing": (
         ('unused = "the same"', 'unused = "x", values = { a = 1 }'),
         "those of a",
@@ -149,7 +149,7 @@ MODEL_YML_MISTAKES = {
     "no head": (('scaled_by = "mlm"', 'scaled_by = "gen"'), "there is no head 'gen'"),
     "no field of a model": (
         ("{ embedding_size = 128,", "{ embed = 1,"),
-        "small: nothing else tells",
+        "small: .* is not defined",
     ),
     "a model of no values": (
         ("num_attention_heads = 4 }", "num_attention_heads = [4] }"),

@@ -124,7 +124,7 @@ MISTAKES = {
         r"'t.h' has the sizes \('width',\) and elsewhere \('rows',\)",
     ),
     "size below 1": (("[1,", "[-1,"), "'t.z': a size is at least 1"),
-    "number before": (('["t.h", "w', '[2, "t.h", "w'), "'h': 2 stands before its target"),
+    "number before": (('["t.h", "w', '[2, "t.h", "w'), "'h': 2 comes before its target"),
     "layers differ": (('from = "l.{i}."', 'from = "l."'), "count different layers"),
     "include of none": (
         ('reference = "bert"', 'include = ["x"]'),
@@ -153,7 +153,7 @@ MISTAKES = {
     "output of none": (('output = "logits"', 'output = "x"'), "no output 'x'; there are: pooled"),
     "difference nothing tells": (
         ('config = "act"', 'config = "m"'),
-        r"\[\[known_difference\]\] decoder_layer_norm_eps: nothing tells 'm'",
+        r"\[\[known_difference\]\] decoder_layer_norm_eps: 'm' is not defined",
     ),
     "known alike": (
         ("[[known_difference]]", "j = { rows = 3, depth = 1 }\n[[known_difference]]"),
@@ -203,7 +203,7 @@ length = "rows"
         (("B:1", "A"), "pair: A and B, each once"),
         (("B:1", "B:x"), "pair: A and B, each once, among roles like cls:0"),
         (('A sep"', 'A sap"'), "single: A, each once"),
-        (('"rows"', '"n_rows"'), "length: nothing tells 'n_rows'"),
+        (('"rows"', '"n_rows"'), "length: 'n_rows' is not defined"),
         (('"rows"', '"rows"\npadding_side = "top"'), "padding_side 'top' is neither"),
         (('"rows"', '"rows"\ncolour = 1'), "unknown key 'colour'"),
         (('"rows"', '"rows"\nlower = "no"'), "tokenizer: lower: wrong type: 'no'"),

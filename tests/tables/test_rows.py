@@ -272,7 +272,7 @@ MISTAKES = {
     "version of none": (('["0.9"]', "[]"), "versions is empty"),
     "version twice": (('["0.9"]', '["0.9", "0.9"]'), "version '0.9' is a duplicate"),
     "version's field": (("{ act =", "{ action ="), "'action' is no field"),
-    "version's heads": (('heads = "heads"', 'heads = "m"'), "nothing tells 'm'"),
+    "version's heads": (('heads = "heads"', 'heads = "m"'), "'m' is not defined"),
     "two biases": (('"k", "v"]', '"k"]'), "needs query, key and value"),
     "a bias twice": (('"k", "v"]', '"k", "k"]'), "needs query, key and value"),
     "no such bias": (('"k", "v"]', '"k", "turned"]'), "'turned': no row copies it"),

@@ -73,7 +73,7 @@ def test_sizes_follow_from_sums_and_products(tmp_path: Path) -> None:
     assert {key: plan.config[key] for key in told} == told
     (positions,) = (step for step in plan.steps if step.target == "t.positions")
     assert positions.shape == (9, 4)
-    with pytest.raises(PlanError, match=r"inner is \(7, 4\): no tensor tells heads × size$"):
+    with pytest.raises(PlanError, match=r"inner is \(7, 4\): no tensor determines heads × size$"):
         plan_of(tmp_path, ARRAYS | {"inner": np.ones((7, 4), "f4")})
     with pytest.raises(PlanError, match=r"positions .*places"):
         plan_of(tmp_path, ARRAYS | {"positions": np.ones((7, 3), "f4")})

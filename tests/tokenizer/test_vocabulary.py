@@ -111,7 +111,7 @@ def test_the_numbers_behind_ernies_tokens_are_no_part_of_them(tmp_path: Path) ->
         (vocab(["a"], unknown_token="b"), "the unk token 'b' is not in it"),
         (vocab(["a"], unknown_token=["b"]), "the unk token is no text"),
         (vocab(["a"], identifiers_to_tokens=["b"]), "identifiers_to_tokens is no map"),
-        ({"all_tokens": ["a", "a"]}, "'a' stands in it twice"),
+        ({"all_tokens": ["a", "a"]}, "'a' is a duplicate"),
         ({"all_tokens": "ab"}, "no list of 1 to"),
     ],
 )

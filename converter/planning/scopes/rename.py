@@ -21,7 +21,7 @@ KINDS = ("arg:", "aux:")  # MXNet 1.9.1 python/mxnet/gluon/block.py, HybridBlock
 class Renamed:
     """An index whose keys are structural names; each entry keeps the name that the file has.
 
-    A tensor that no structural name gives stands under its own name. `version` is a key of
+    A tensor that no structural name gives keeps its own name. `version` is a key of
     `VERSIONS`, or None when the names do not tell; `expected` says what a structural name that the
     file lacks would be in it.
     """
@@ -69,7 +69,7 @@ def _under(index: Index, keys: Mapping[str, str], own: Mapping[str, str]) -> Ind
 
 
 def _is_structural(own: Iterable[str], table: Table) -> bool:
-    """Whether one of the names is the table's as it stands."""
+    """Whether one of the names is the table's, unchanged."""
     for prefix in table.prefixes:
         for pattern, head in _patterns(table):
             name = pattern if head and head.outer else prefix + pattern

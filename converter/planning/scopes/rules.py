@@ -50,7 +50,7 @@ class Spelling:
 class Name:
     """A structural name as a table states it, without the table's prefix.
 
-    block: `encoder`, `model` or `head`, whose prefix its spellings stand behind
+    block: `encoder`, `model` or `head`, whose prefix its spellings follow
     letter: of the layer number in it, or empty
     """
 
@@ -138,7 +138,7 @@ def class_of(prefix: str) -> str | None:
 
 
 def layer_numbers(names: Iterable[str], before: str, after: str) -> Iterator[int]:
-    """The numbers that stand between `before` and `after` in `names`, written as numbers are."""
+    """The numbers between `before` and `after` in `names`, written as numbers are."""
     for name in names:
         if name.startswith(before) and name.endswith(after):
             number = name[len(before) : len(name) - len(after)]

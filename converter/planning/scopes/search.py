@@ -120,7 +120,7 @@ class Search:
             raise UndecidedError(self.problems)
 
     def _prefix(self, block: str) -> str | None:
-        """The prefix behind which all of a block's names stand, or else most of them."""
+        """The prefix that all of a block's names have, or else most of them."""
         needed = [n for n in self.rows if n.block == block and n.is_whole]
         hits: dict[str, set[str]] = {}
         for name in needed:

@@ -23,7 +23,7 @@ def input_spec(model: Weights) -> InputSpec:
 
 
 def heads_of(model: Weights) -> Weights:
-    """What stands beside the backbone: the names of a head do not go through `backbone_model`."""
+    """What is beside the backbone: the names of a head do not go through `backbone_model`."""
     return Weights(model.params, model.prefix.removesuffix("backbone_model."), model.dense_outputs)
 
 

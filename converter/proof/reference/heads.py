@@ -1,6 +1,6 @@
-"""What stands around a GluonNLP 0.x BERTModel: the heads that people fine-tuned, in NumPy.
+"""What is around a GluonNLP 0.x BERTModel: the heads that people fine-tuned, in NumPy.
 
-Their names stand beside the model's prefix (`bert.`, `bert_model.`, `roberta.`, `bort.`).
+Their names are beside the model's prefix (`bert.`, `bert_model.`, `roberta.`, `bort.`).
 Sources: GluonNLP v0.10.0 `model/bert.py` (BERTClassifier, RoBERTaClassifier); scripts of v0.8.3
 `bert/model/classification.py` (BERTRegression), `bert/model/qa.py` (BertForQA),
 `bert/model/ner.py` (BERTTagger), `bert/finetune_icsl.py` (BERTForICSL); alexa/bort `bort/bort.py`

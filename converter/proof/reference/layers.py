@@ -23,7 +23,7 @@ class Inputs:
     """What a model is run on.
 
     input_ids:    integers (batch, length)
-    valid_length: integers (batch,); what stands behind it is padding
+    valid_length: integers (batch,); what comes after it is padding
     token_types:  integers (batch, length); None: the model has none
     decoder_ids:  integers (batch, decoder length); None: the model has no decoder
     decoder_valid_length: integers (batch,)

@@ -3,7 +3,7 @@
 A table names its reference and says nothing of it, so that a mistake in a table's `[config]` is
 seen: the two sides of parity get their settings from two places. The sources are those that the
 module of each forward pass cites; where a family or a version departs from its class's defaults,
-the place stands beside it.
+the place is beside it.
 """
 
 from __future__ import annotations
@@ -274,7 +274,7 @@ def _of_version(reference: Reference, gluonnlp: str | None) -> Mapping[str, Valu
 
 
 def expressible_settings(plan: Plan) -> dict[str, Any]:
-    """What stands in for settings that Transformers cannot express, so that the mapping is judged.
+    """In place of settings that Transformers cannot express, so that the mapping is judged.
 
     The difference this makes is measured on its own: `parity.MeasuredDifference`.
     """
