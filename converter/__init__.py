@@ -13,39 +13,23 @@
 Importing this package imports neither torch nor transformers.
 """
 
-from converter.api import Inspection, add_tokenizer, convert, export, inspect, verify
-from converter.errors import (
-    ConvertError,
-    NonfiniteError,
-    ParamsError,
-    ParityError,
-    PlanError,
-    TableError,
-    VocabularyError,
-    WriteError,
-)
-from converter.params import load_params, save_params
-from converter.planning.plan import Plan
-from converter.report.record import ExportReport, Report
-
-__all__ = [
-    "ConvertError",
-    "ExportReport",
-    "Inspection",
-    "NonfiniteError",
-    "ParamsError",
-    "ParityError",
-    "Plan",
-    "PlanError",
-    "Report",
-    "TableError",
-    "VocabularyError",
-    "WriteError",
-    "add_tokenizer",
-    "convert",
-    "export",
-    "inspect",
-    "load_params",
-    "save_params",
-    "verify",
-]
+from converter.api import Inspection as Inspection
+from converter.api import add_tokenizer as add_tokenizer
+from converter.api import convert as convert
+from converter.api import export as export
+from converter.api import inspect as inspect
+from converter.api import verify as verify
+from converter.errors import ConvertError as ConvertError
+from converter.errors import NonfiniteError as NonfiniteError
+from converter.errors import OptionError as OptionError
+from converter.errors import ParamsError as ParamsError
+from converter.errors import ParityError as ParityError
+from converter.errors import PlanError as PlanError
+from converter.errors import TableError as TableError
+from converter.errors import VocabularyError as VocabularyError
+from converter.errors import WriteError as WriteError
+from converter.params import load_params as load_params
+from converter.params import save_params as save_params
+from converter.planning.plan import Plan as Plan
+from converter.report.record import ExportReport as ExportReport
+from converter.report.record import Report as Report

@@ -24,6 +24,7 @@ from converter.planning.options import (
     Options,
     PathLike,
     Takes,
+    parse_size,
 )
 from converter.planning.plan import Plan
 from converter.planning.vocabulary import RecordedTokenizer
@@ -41,7 +42,7 @@ from converter.tokenizer import (
 from converter.writing.model import write_json, write_model, write_text
 from converter.writing.own_names import exported_names, exported_tensor, sparse, unholdable
 from converter.writing.safetensors import write_safetensors
-from converter.writing.shards import parse_size, weight_files
+from converter.writing.shards import weight_files
 
 if TYPE_CHECKING:
     from converter.params.content import Content

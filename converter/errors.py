@@ -20,6 +20,12 @@ class ConvertError(Exception):
         super().__init__("\n".join([headline, *(f"  - {problem}" for problem in self.problems)]))
 
 
+class OptionError(ConvertError):
+    """What the user said is not of the type or among the values that are expected."""
+
+    exit_code = 2
+
+
 class ParamsError(ConvertError):
     """The file cannot be read as MXNet parameters: names the file and the byte."""
 

@@ -30,7 +30,6 @@ def convert_command(
     **said: Any,
 ) -> None:
     """Convert `src` into `dst`, or print what would be done."""
-    _one_table(said)
     if dry_run:
         made = plan_file(src, **{name: said[name] for name in PLAN})
         lines = [*plan_lines(made, verbose), "", *config_lines(made), *_vocabulary(made, dst)]
@@ -44,11 +43,6 @@ def convert_command(
     if not quiet and not as_json:
         printed([*_vocabulary(report.plan, dst)])
         click.echo(f"wrote {dst}")
-
-
-def _one_table(said: dict[str, Any]) -> None:
-    if said["family"] and said["table"]:
-        raise click.UsageError("--family and --table exclude each other")
 
 
 def _vocabulary(plan: Plan, dst: Path | None) -> Iterator[str]:
@@ -67,7 +61,6 @@ def verify_command(
 
     Family, config and dtype are those recorded in DST; options given here win.
     """
-    _one_table(said)
     with reported(as_json, quiet) as shown:
         progress = Stages(shown)
         report = verify(src, dst, progress=progress, **said)

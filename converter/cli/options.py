@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from converter.errors import ConvertError
 from converter.planning.options import PATHS, Options, hints
 from converter.planning.steps import DTYPES
-from converter.writing.shards import parse_size
 
 FILE = click.Path(path_type=Path)
 NOT_SAID = "progress"  # the command has its own
@@ -35,30 +32,6 @@ class Settings(click.ParamType[tuple[str, Any]]):
             return key, text
 
 
-class Size(click.ParamType[int]):
-    """Bytes, or a number with KB, MB, GB or TB."""
-
-    name = "SIZE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        try:
-            return parse_size(value)
-        except ConvertError as error:
-            self.fail(str(error), param, ctx)
-
-
-class Tolerance(click.ParamType[float]):
-    """A finite number from 0 on: with infinity everything would be proven."""
-
-    name = "FLOAT"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        number: float = click.FLOAT.convert(value, param, ctx)
-        if not 0 <= number < math.inf:
-            self.fail(f"{value} is not a finite number from 0 on", param, ctx)
-        return number
-
-
 def _once(_ctx: click.Context, _param: click.Parameter, given: Any) -> dict[str, Any]:
     """The fields of `--config` with their values. One that is given twice says two things."""
     fields = [key for key, _ in given]
@@ -71,8 +44,8 @@ def _once(_ctx: click.Context, _param: click.Parameter, given: Any) -> dict[str,
 CLICK: dict[str, tuple[list[str], dict[str, Any]]] = {
     "config": (["--config"], dict(type=Settings(), multiple=True, callback=_once)),
     "dtype": (["--dtype"], dict(type=click.Choice(list(DTYPES)), show_default=True)),
-    "max_shard_size": (["--max-shard-size"], dict(type=Size(), show_default=True)),
-    "atol": (["--atol"], dict(type=Tolerance(), show_default=True)),
+    "max_shard_size": (["--max-shard-size"], dict(type=str, show_default=True)),
+    "atol": (["--atol"], dict(type=float, show_default=True)),
     "strip_prefixes": (["--strip-prefix", "strip_prefixes"], dict(multiple=True)),
     "lower": (["--lower/--no-lower"], {}),
     "verify": (["--no-verify", "verify"], dict(flag_value=False)),

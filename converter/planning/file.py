@@ -63,9 +63,7 @@ def files_of(options: Options) -> Files:
 
 
 def tables_of(family: str | None, table: PathLike | None) -> Sequence[Table]:
-    """The tables to try: a user's own, a family's, or all. Raises `TableError`, `PlanError`."""
-    if family is not None and table is not None:
-        raise PlanError("family and table exclude each other:", ["give one of them"])
+    """The tables to try: a user's own, a family's, or all. Raises `TableError`."""
     if table is not None:
         return [load_table(table)]
     return [load_family(name) for name in ([family] if family else family_names())]

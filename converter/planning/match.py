@@ -7,7 +7,7 @@ is accounted for and none is missing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from converter.errors import PlanError
@@ -38,19 +38,19 @@ class Match:
 
     table: Table
     index: Index
-    prefix: str
-    heads: tuple[Head, ...]
-    absent: tuple[Head, ...]
-    target: Target | None
-    rows: tuple[RowMatch, ...]
-    tied: tuple[tuple[TensorEntry, TensorEntry], ...]
-    exported: tuple[TensorEntry, ...]
-    dropped: Mapping[str, str]
-    zero: tuple[TensorEntry, ...]
-    numbers: Numbers
-    sizes: Mapping[str, int]
-    known: Known | None
     problems: tuple[str, ...]
+    prefix: str = ""
+    heads: tuple[Head, ...] = ()
+    absent: tuple[Head, ...] = ()
+    target: Target | None = None
+    rows: tuple[RowMatch, ...] = ()
+    tied: tuple[tuple[TensorEntry, TensorEntry], ...] = ()
+    exported: tuple[TensorEntry, ...] = ()
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    zero: tuple[TensorEntry, ...] = ()
+    numbers: Numbers = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    known: Known | None = None
     export_reason: str = ""
     version: str | None = None
     undecided: bool = False
@@ -74,7 +74,7 @@ def match_table(
     try:
         names = structural(index, table) or Renamed(index, None, {})
     except PlanError as error:
-        return _undecided(index, table, error.problems)
+        return Match(table, index, error.problems, undecided=True)
     parts = [one for one in table.parts if part in (None, one.name) and _may_have(names, one)]
     fits = [
         _Attempt(names, table, prefix, config or {}, one).result()
@@ -90,27 +90,6 @@ def match_table(
 
 def _may_have(names: Renamed, part: Part) -> bool:
     return any(name.startswith(part.prefix) for name in names.index.tensors)
-
-
-def _undecided(index: Index, table: Table, problems: tuple[str, ...]) -> Match:
-    return Match(
-        table,
-        index,
-        prefix="",
-        heads=(),
-        absent=(),
-        target=None,
-        rows=(),
-        tied=(),
-        exported=(),
-        dropped={},
-        zero=(),
-        numbers={},
-        sizes={},
-        known=None,
-        problems=problems,
-        undecided=True,
-    )
 
 
 class _Attempt:
@@ -198,7 +177,8 @@ class _Attempt:
         return Match(
             self.table,
             self.renamed.index,
-            self.prefix,
+            tuple(problems),
+            prefix=self.prefix,
             heads=tuple(heads),
             absent=absent,
             target=target,
@@ -210,7 +190,6 @@ class _Attempt:
             numbers=self.numbers,
             sizes=sizes,
             known=known_model(self.table, sizes),
-            problems=tuple(problems),
             export_reason=" ".join(self._reasons(target)),
             version=self.renamed.version,
             part=self.part.name if self.part else None,

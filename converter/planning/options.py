@@ -26,7 +26,7 @@ from typing import (
     overload,
 )
 
-from converter.errors import ConvertError
+from converter.errors import OptionError
 from converter.files.progress import Progress, silent
 from converter.planning.steps import DTYPES
 
@@ -39,13 +39,15 @@ def option(text: str, default: Any, metavar: str = "") -> Any:
 PathLike = str | os.PathLike[str]
 P = ParamSpec("P")
 R = TypeVar("R")
+OPTION = inspect.Parameter.KEYWORD_ONLY
+UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
     """What the user says beside the source and the destination, with its help.
 
-    Raises `ConvertError` for a value of another type.
+    Raises `OptionError` for a value of another type.
     """
 
     family: str | None = option("Use this table; see `families`.", None, "NAME")
@@ -124,9 +126,12 @@ class Options:
         for name, hint in hints().items():
             _check(name, getattr(self, name), hint)
         if self.dtype not in DTYPES:
-            raise ConvertError(f"there is no dtype {self.dtype!r}; there are: {', '.join(DTYPES)}")
+            raise OptionError(f"there is no dtype {self.dtype!r}; there are: {', '.join(DTYPES)}")
         if not 0 <= self.atol < math.inf:
-            raise ConvertError(f"atol: {self.atol} is not a finite number from 0 on")
+            raise OptionError(f"atol: {self.atol} is not a finite number from 0 on")
+        if self.family is not None and self.table is not None:
+            raise OptionError("family and table exclude each other: give one of them")
+        parse_size(self.max_shard_size)
 
     def given(self) -> dict[str, Any]:
         """Those that were said, as plain data: files by their names."""
@@ -146,6 +151,24 @@ NOT_RECORDED = ("force", "golden", "progress")  # they change nothing in the dir
 PATHS = {os.PathLike[str]}
 
 
+def parse_size(size: int | str) -> int:
+    """`"5GB"`, `"500MB"` or a number of bytes as bytes; KB, MB, GB and TB are powers of 1000.
+
+    Raises `OptionError` for anything else, and for less than a byte.
+    """
+    text = str(size).strip().upper()
+    unit = UNITS.get(text[-2:])
+    try:
+        count = int(float(text[:-2]) * unit) if unit else int(text)
+    except (ValueError, OverflowError):
+        count = 0
+    if count < 1:
+        raise OptionError(
+            f"{size!r} is no size of a shard: expected a number of bytes, or 500MB, 5GB, …"
+        )
+    return count
+
+
 @cache
 def hints() -> Mapping[str, Any]:
     """The type of each option."""
@@ -156,7 +179,7 @@ class Takes(Generic[P]):
     """A function of paths and `Options` becomes one that takes these options by their names.
 
     Its signature and its help have them, one after the other. Raises `TypeError` for others, as
-    Python does, and `ConvertError` for a value of another type.
+    Python does, and `OptionError` for a value of another type.
     """
 
     def __init__(self, options: Callable[P, Options], names: Sequence[str]) -> None:
@@ -174,7 +197,11 @@ class Takes(Generic[P]):
     def __call__(self, function: Any) -> Any:
         signature = inspect.signature(function)
         paths = [p for name, p in signature.parameters.items() if name != "options"]
-        signature = signature.replace(parameters=[*paths, *map(self._parameter, self._fields)])
+        named = [
+            inspect.Parameter(f.name, OPTION, default=f.default, annotation=hints()[f.name])
+            for f in self._fields
+        ]
+        signature = signature.replace(parameters=[*paths, *named])
 
         @wraps(function)
         def called(*args: Any, **kwargs: Any) -> Any:
@@ -190,13 +217,6 @@ class Takes(Generic[P]):
         return called
 
     @staticmethod
-    def _parameter(field: dataclasses.Field[Any]) -> inspect.Parameter:
-        kind = inspect.Parameter.KEYWORD_ONLY
-        return inspect.Parameter(
-            field.name, kind, default=field.default, annotation=hints()[field.name]
-        )
-
-    @staticmethod
     def _line(field: dataclasses.Field[Any]) -> str:
         name = f"{field.name}=False" if field.default is True else field.name
         line = f"{name}: {field.metadata['text']}"
@@ -205,7 +225,7 @@ class Takes(Generic[P]):
 
 def _check(name: str, value: Any, hint: Any) -> None:
     if not _is(value, hint):
-        raise ConvertError(f"{name}: {_named(hint)} is expected, not {_shown(value)}")
+        raise OptionError(f"{name}: {_named(hint)} is expected, not {_shown(value)}")
 
 
 def _is(value: Any, hint: Any) -> bool:

@@ -96,8 +96,8 @@ def _disagrees(match: RowMatch, table: Table, sizes: Mapping[str, int]) -> Itera
     wanted = [size_of(size, sizes) for size in pattern]
     if None in wanted:
         untold = [_spelt(s) for s, told in zip(pattern, wanted, strict=True) if told is None]
-        sizes = ", ".join(untold)
-        yield f"wrong shape: {name} is {match.source.shape}: no tensor determines {sizes}"
+        names = ", ".join(untold)
+        yield f"wrong shape: {name} is {match.source.shape}: no tensor determines {names}"
         return
     expected = tuple(size for size in wanted if size is not None)
     if operation.source_shape(expected, match.number) != match.source.shape:

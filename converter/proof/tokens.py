@@ -223,7 +223,7 @@ def _sequences(spec: TokenizerSpec, loaded: Any) -> Iterator[str]:
     """One text and a pair, with the special tokens and token types the model was trained with."""
     ids, special = spec.vocabulary.ids, spec.vocabulary.special
     texts = {"A": "Hello world", "B": "and you"}
-    for name, given in ((spec.single, ["A"]), (spec.pair, ["A", "B"])):
+    for name, given in ((spec.rule.single, ["A"]), (spec.rule.pair, ["A", "B"])):
         expected: list[int] = []
         types: list[int] = []
         for part in name.split():
@@ -234,5 +234,5 @@ def _sequences(spec: TokenizerSpec, loaded: Any) -> Iterator[str]:
         found = loaded(*(texts[text] for text in given))
         if found.input_ids != expected:
             yield f"{' and '.join(given)} become {found.input_ids}, not {expected}"
-        if found.get("token_type_ids") != (types if spec.token_types else None):
+        if found.get("token_type_ids") != (types if spec.rule.token_types else None):
             yield f"{' and '.join(given)} have the token types {found.get('token_type_ids')}"

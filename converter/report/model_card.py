@@ -93,7 +93,7 @@ def tokenizer_section(spec: TokenizerSpec, tokens: Tokens | None) -> Iterator[st
     yield f"`AutoTokenizer.from_pretrained` gives the ids that GluonNLP gives. Made of {names}:"
     yield f"{len(spec.vocabulary.tokens):,} tokens, {spec.kind}."
     yield ""
-    for name, text in (("One text", spec.single), ("A pair", spec.pair)):
+    for name, text in (("One text", spec.rule.single), ("A pair", spec.rule.pair)):
         parts = [part.partition(":")[0] for part in text.split()]
         yield f"- {name}: `{' '.join(special.get(part, part) for part in parts)}`, as in training."
     yield (

@@ -16,20 +16,12 @@ from converter.report.inspection import some_names
 from converter.report.record import ExportReport, Report
 from converter.tables.tokenizer_rule import TokenizerRule
 from converter.tokenizer import TokenizerSpec
+from converter.tokenizer.spec import OPTIONS
 
 if TYPE_CHECKING:
     from converter.proof.parity import Difference
     from converter.proof.proof import Proof
     from converter.proof.tokens import Tokens
-
-
-FILES_OF = {
-    "wordpiece": "--vocab FILE",
-    "byte-level-bpe": "--vocab FILE --merges FILE",
-    "bert-sentencepiece": "--sentencepiece FILE",
-    "xlnet-sentencepiece": "--sentencepiece FILE",
-    "sentencepiece": "--sentencepiece FILE",
-}
 
 
 def summary(report: Report, every: bool = False) -> Iterator[str]:
@@ -226,5 +218,5 @@ def vocabulary_lines(
         public = "no public tokenizer is known to have the same ids"
         if rule.public:
             public = f"{rule.public} has the same vocabulary"
-        given = f"bort-convert tokenizer {FILES_OF[rule.kinds[0]]} --dst {dst or 'DST'}"
+        given = f"bort-convert tokenizer {OPTIONS[rule.kinds[0]]} --dst {dst or 'DST'}"
         yield f"  {public}; add one later: {given}"

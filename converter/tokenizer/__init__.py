@@ -1,19 +1,12 @@
 """GluonNLP vocabularies become Transformers tokenizers, id by id."""
 
-from converter.tokenizer.discover import find, places
-from converter.tokenizer.record import recorded, tokenizer_json
-from converter.tokenizer.spec import Files, TokenizerSpec, make_spec
-from converter.tokenizer.write import FILES, copy_without_tokenizer, write_tokenizer
-
-__all__ = [
-    "FILES",
-    "Files",
-    "TokenizerSpec",
-    "copy_without_tokenizer",
-    "find",
-    "make_spec",
-    "places",
-    "recorded",
-    "tokenizer_json",
-    "write_tokenizer",
-]
+from converter.tokenizer.discover import find as find
+from converter.tokenizer.discover import places as places
+from converter.tokenizer.record import recorded as recorded
+from converter.tokenizer.record import tokenizer_json as tokenizer_json
+from converter.tokenizer.spec import Files as Files
+from converter.tokenizer.spec import TokenizerSpec as TokenizerSpec
+from converter.tokenizer.spec import make_spec as make_spec
+from converter.tokenizer.write import FILES as FILES
+from converter.tokenizer.write import copy_without_tokenizer as copy_without_tokenizer
+from converter.tokenizer.write import write_tokenizer as write_tokenizer

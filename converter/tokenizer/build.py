@@ -107,10 +107,10 @@ def _template(spec: TokenizerSpec) -> Any:
         parts = [part.partition(":") for part in text.split()]
         return [f"{special.get(name, f'${name}')}:{number or 0}" for name, _, number in parts]
 
-    used = {part.partition(":")[0] for part in f"{spec.single} {spec.pair}".split()}
+    used = {part.partition(":")[0] for part in f"{spec.rule.single} {spec.rule.pair}".split()}
     return TemplateProcessing(
-        single=sequence(spec.single),
-        pair=sequence(spec.pair),
+        single=sequence(spec.rule.single),
+        pair=sequence(spec.rule.pair),
         special_tokens=[(special[name], ids[special[name]]) for name in used if name in special],
     )
 

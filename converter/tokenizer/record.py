@@ -22,8 +22,8 @@ def tokenizer_json(spec: TokenizerSpec) -> dict[str, Any]:
         "duplicates": list(spec.vocabulary.duplicates),
         "special": dict(spec.vocabulary.special),
         "ids": spec.ids,
-        "single": spec.single,
-        "pair": spec.pair,
+        "single": spec.rule.single,
+        "pair": spec.rule.pair,
         "lower": spec.lower,
         "gluonnlp_version": spec.told,
     }

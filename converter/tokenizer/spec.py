@@ -17,6 +17,13 @@ from converter.tokenizer.sentencepiece import (
 )
 from converter.tokenizer.vocabulary import Vocabulary, read_merges, read_vocabulary
 
+# What the command is given for each kind of vocabulary
+OPTIONS = {
+    "wordpiece": "--vocab FILE",
+    "byte-level-bpe": "--vocab FILE --merges FILE",
+    **dict.fromkeys(("bert-sentencepiece", "xlnet-sentencepiece"), "--sentencepiece FILE"),
+    "sentencepiece": "--sentencepiece FILE",
+}
 LISTED = 5  # examples in a message
 UNMADE = 0.1  # of the entries may be made by no merge; RoBERTa has 8 such in 50,265
 
@@ -39,8 +46,8 @@ class TokenizerSpec:
     """Everything that decides which ids a text becomes.
 
     `version`: of GluonNLP, from the user or the table, None: not told; `told`: as the user said it.
-    `spare`, `decoder_start`: as in `TokenizerRule`. `recorded`: the digest of the vocabulary that a
-    directory was made with, where it is read from there.
+    `recorded`: the digest of the vocabulary that a directory was made with, where it is read from
+    there.
     """
 
     kind: str
@@ -50,13 +57,8 @@ class TokenizerSpec:
     model: SentencePieces | None
     lower: bool | None
     version: tuple[int, int] | None
-    single: str
-    pair: str
-    token_types: bool
-    padding_side: str
+    rule: TokenizerRule
     max_length: int | None
-    spare: int = 0
-    decoder_start: str = ""
     told: str | None = None
     recorded: str | None = None
 
@@ -110,7 +112,7 @@ class TokenizerSpec:
         """The fields of config.json that the vocabulary tells."""
         ids, special = self.vocabulary.ids, self.vocabulary.special
         found = {f"{role}_token_id": ids[t] for role, t in special.items() if t in ids}
-        start = f"{self.decoder_start}_token_id"
+        start = f"{self.rule.decoder_start}_token_id"
         return found | ({"decoder_start_token_id": found[start]} if start in found else {})
 
 
@@ -152,13 +154,8 @@ def make_spec(
         model=model,
         lower=lower if kind != "byte-level-bpe" else None,
         version=_version(version or rule.version or None),
-        single=rule.single,
-        pair=rule.pair,
-        token_types=rule.token_types,
-        padding_side=rule.padding_side,
+        rule=rule,
         max_length=config[rule.length] - rule.reserved if rule.length in config else None,
-        spare=rule.spare,
-        decoder_start=rule.decoder_start,
         told=version,
     )
     if problems := [*_problems(spec, config, overrides)]:
@@ -172,20 +169,10 @@ def _kind(rule: TokenizerRule, files: Files) -> str:
     """What the files make, if the family has it. Raises `PlanError` saying which are needed."""
     made = next((kind for kind in rule.kinds if _suits(kind, files)), None)
     if made is None:
-        needs = " or ".join(dict.fromkeys(NEEDED[kind] for kind in rule.kinds))
+        needs = " or ".join(dict.fromkeys(OPTIONS[kind] for kind in rule.kinds))
         given = " and ".join(f"--{name} {path}" for name, path in files.given().items())
         raise PlanError(f"the family's tokenizer needs {needs}:", [f"given: {given or 'nothing'}"])
     return made
-
-
-NEEDED = {
-    "wordpiece": "--vocab alone",
-    "byte-level-bpe": "--vocab and --merges (openai_webtext_bpe_ranks-396d4d8e.json of GluonNLP, "
-    "or GPT-2's merges.txt, which is the same)",
-    "bert-sentencepiece": "--sentencepiece",
-    "xlnet-sentencepiece": "--sentencepiece",
-    "sentencepiece": "--sentencepiece",
-}
 
 
 def _suits(kind: str, files: Files) -> bool:
@@ -230,7 +217,7 @@ def _problems(
     spec: TokenizerSpec, config: Mapping[str, Any], overrides: Mapping[str, Any]
 ) -> Iterator[str]:
     vocabulary, rows = spec.vocabulary, config["vocab_size"]
-    if not 0 <= rows - len(vocabulary.tokens) <= spec.spare:
+    if not 0 <= rows - len(vocabulary.tokens) <= spec.rule.spare:
         yield (
             f"it has {len(vocabulary.tokens):,} tokens and the embedding {rows:,} rows: it is "
             "another model's"
@@ -239,7 +226,7 @@ def _problems(
     for role, token in vocabulary.special.items():
         if token not in ids:
             yield f"the {role} token {token!r} is not in it"
-    needed = [part.partition(":")[0] for part in f"{spec.single} {spec.pair} unk".split()]
+    needed = [part.partition(":")[0] for part in f"{spec.rule.single} {spec.rule.pair} unk".split()]
     for role in needed:
         if role not in (*vocabulary.special, "A", "B"):
             yield f"it names no {role} token, and has none of the usual name"

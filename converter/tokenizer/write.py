@@ -32,10 +32,10 @@ def write_tokenizer(spec: TokenizerSpec, directory: Path) -> list[str]:
         "clean_up_tokenization_spaces": False,
         "model_input_names": [
             "input_ids",
-            *(["token_type_ids"] if spec.token_types else []),
+            *(["token_type_ids"] if spec.rule.token_types else []),
             "attention_mask",
         ],
-        "padding_side": spec.padding_side,
+        "padding_side": spec.rule.padding_side,
         **({"model_max_length": spec.max_length} if spec.max_length else {}),
         **special,
     }

@@ -15,11 +15,11 @@ from converter.operations import OPERATIONS
 from converter.params import TensorEntry, Weights
 from converter.params.nonfinite import Nonfinite, Tally
 from converter.params.weights import PIECE
-from converter.planning.options import Options
+from converter.planning.options import Options, parse_size
 from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.planning.steps import Step
 from converter.writing.safetensors import Pieces, Tensor, write_safetensors
-from converter.writing.shards import parse_size, write_shards
+from converter.writing.shards import write_shards
 
 
 def write_model(

@@ -12,31 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from converter.errors import ConvertError
 from converter.files.progress import Progress, silent
 from converter.writing.safetensors import Tensor, write_files
 
 WEIGHTS = "model.safetensors"
 INDEX = "model.safetensors.index.json"
-UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-
-
-def parse_size(size: int | str) -> int:
-    """`"5GB"`, `"500MB"` or a number of bytes as bytes; KB, MB, GB and TB are powers of 1000.
-
-    Raises `ConvertError` for anything else, and for less than a byte.
-    """
-    text = str(size).strip().upper()
-    unit = UNITS.get(text[-2:])
-    try:
-        count = int(float(text[:-2]) * unit) if unit else int(text)
-    except (ValueError, OverflowError):
-        count = 0
-    if count < 1:
-        raise ConvertError(
-            f"{size!r} is no size of a shard: expected a number of bytes, or 500MB, 5GB, …"
-        )
-    return count
 
 
 def write_shards(

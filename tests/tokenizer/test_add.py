@@ -51,7 +51,7 @@ def test_a_tokenizer_that_does_not_suit_leaves_the_directory(bare: Path) -> None
     before = contents(bare)
     result = invoke("tokenizer", "--dst", bare, "--vocab", CASED)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "needs --vocab and --merges" in result.stderr
+    assert "needs --vocab FILE --merges FILE" in result.stderr
     assert contents(bare) == before
     assert [*bare.parent.iterdir()] == [bare]
 

@@ -187,7 +187,7 @@ def test_what_was_found_and_does_not_suit_is_left(
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--vocab", OPTIONS["vocab"]], "needs --vocab and --merges"),
+        (["--vocab", OPTIONS["vocab"]], "needs --vocab FILE --merges FILE"),
         (["--vocab", "absent", "--merges", OPTIONS["merges"]], "absent: cannot be read"),
         (["--vocab", CASED, "--merges", OPTIONS["merges"]], "no bos"),
     ],

@@ -25,7 +25,7 @@ def problems(rule: Any, files: Files, rows: int, *arguments: Any) -> str:
 
 def test_merges_missing_are_asked_for_by_name() -> None:
     said = problems(cases.BORT, Files(vocab=BORT.vocab), 605)
-    assert "needs --vocab and --merges" in said
+    assert "needs --vocab FILE --merges FILE" in said
     assert "openai_webtext_bpe_ranks-396d4d8e.json" in said
     assert f"given: --vocab {BORT.vocab}" in said
 
@@ -124,7 +124,7 @@ def test_a_version_that_is_none_is_refused() -> None:
 def test_padding_and_length_come_from_the_family() -> None:
     rule = replace(cases.BERT, padding_side="left", reserved=2)
     found = make_spec(rule, CASED, cases.config(700), {})
-    assert (found.padding_side, found.max_length) == ("left", 510)
+    assert (found.rule.padding_side, found.max_length) == ("left", 510)
     assert make_spec(replace(rule, length="none"), CASED, cases.config(700), {}).max_length is None
 
 

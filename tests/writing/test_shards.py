@@ -18,7 +18,8 @@ from safetensors.numpy import load_file, save_file
 
 import converter
 from converter.errors import ConvertError, ParityError, WriteError
-from converter.writing.shards import INDEX, WEIGHTS, parse_size, stored_in, weight_files
+from converter.planning.options import parse_size
+from converter.writing.shards import INDEX, WEIGHTS, stored_in, weight_files
 from tests import borts
 from tests.cli.test_main import invoke
 from tests.faults.making import CONFIG, bort_arrays, write_params

@@ -7,7 +7,8 @@ from the structural name by the rules in `rules.toml`. So the prefixes are looke
 name then is one that a structural name gives, or stays what it is.
 """
 
-from converter.planning.scopes.rename import Renamed, structural
-from converter.planning.scopes.rules import VERSIONS, layer_numbers, may_be
-
-__all__ = ["VERSIONS", "Renamed", "layer_numbers", "may_be", "structural"]
+from converter.planning.scopes.rename import Renamed as Renamed
+from converter.planning.scopes.rename import structural as structural
+from converter.planning.scopes.rules import VERSIONS as VERSIONS
+from converter.planning.scopes.rules import layer_numbers as layer_numbers
+from converter.planning.scopes.rules import may_be as may_be

@@ -1,9 +1,10 @@
-"""What GluonNLP 1.x's encoders have in common, in NumPy, float32.
+"""GluonNLP 1.x BERT, ALBERT and ELECTRA in NumPy, and what other encoders of 1.x share with them.
 
 Source: autogluon_contrib_nlp 0.0.1b20220208 `models/transformer.py` (TransformerEncoderLayer, post
-norm; dmlc/gluon-nlp master 14553a0 has the same), `models/bert.py`
-(BertModel.get_initial_embedding, BertForMLM.mlm_decoder), which `models/albert.py` and
-`models/electra.py` have the same. PositionwiseFFN, LayerNorm and the attention are those of 0.x.
+norm; dmlc/gluon-nlp master 14553a0 has the same), `models/bert.py` (BertModel, BertForMLM,
+BertForPretrain), `models/albert.py` (AlbertModel, AlbertForMLM, AlbertForPretrain),
+`models/electra.py` (ElectraModel, ElectraDiscriminator, ElectraGenerator): the three have the same
+embeddings and MLM decoder. PositionwiseFFN, LayerNorm and the attention are those of 0.x.
 """
 
 from __future__ import annotations
@@ -11,7 +12,45 @@ from __future__ import annotations
 import numpy as np
 
 from converter.proof.reference import layers as nn
-from converter.proof.reference.layers import Array, Inputs, InputSpec, Weights
+from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Weights
+
+
+def forward(
+    model: Weights,
+    inputs: Inputs,
+    *,
+    num_heads: int,
+    activation: str,
+    layer_norm_eps: float,
+    num_layers: int | None = None,
+) -> Outputs:
+    """Run the model whose `save_parameters` names are in `model`.
+
+    `model` is the backbone, `backbone_model` inside another class. Keys behind the valid length are
+    not seen. Pooler and heads count when their parameters are there. The `num_layers` layers of
+    ALBERT are shared out among the groups in the file, one after the other.
+    """
+    data = nn.layer_norm(model.child("embed_layer_norm"), embed(model, inputs), layer_norm_eps)
+    states = [project(model, data)]
+    mask = inputs.valid()[:, None, None, :]
+    names = ("all_layers", "all_encoder_layers", "all_encoder_groups")
+    groups = [g for n in names for g in model.child(f"encoder.{n}").numbered("attn_qkv.weight")]
+    for number in range(num_layers or len(groups)):
+        group = groups[number * len(groups) // (num_layers or len(groups))]
+        states.append(encoder_layer(group, states[-1], mask, num_heads, activation, layer_norm_eps))
+    heads, named = heads_of(model), dict[str, Array]()
+    if "pooler.weight" in model:
+        named["pooled"] = np.tanh(nn.dense(model.child("pooler"), states[-1][:, 0]))
+    for head in ("nsp", "sop"):
+        if f"{head}_classifier.weight" in heads:
+            named[f"{head}_logits"] = nn.dense(heads.child(f"{head}_classifier"), named["pooled"])
+    if "rtd_encoder.0.weight" in heads:
+        decoder = heads.child("rtd_encoder")
+        data = nn.activation(activation, nn.dense(decoder.child("0"), states[-1]))
+        named["rtd_logits"] = nn.dense(decoder.child("2"), data)[..., 0]
+    if "mlm_decoder.0.weight" in heads:
+        named["mlm_logits"] = mlm_logits(model, states[-1], activation, layer_norm_eps)
+    return Outputs(tuple(states), model.dense_outputs, named)
 
 
 def input_spec(model: Weights) -> InputSpec:

@@ -106,6 +106,10 @@ class Weights:
     def __contains__(self, name: str) -> bool:
         return self.prefix + name in self.params
 
+    def first(self, *names: str) -> Array:
+        """The parameter by the first of its names that is there; one may have several."""
+        return self[next((name for name in names if name in self), names[0])]
+
     def child(self, name: str) -> Weights:
         """The block's child: the same parameters under a longer prefix."""
         return Weights(self.params, f"{self.prefix}{name}.", self.dense_outputs)

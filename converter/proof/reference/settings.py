@@ -159,12 +159,12 @@ REFERENCES: Mapping[str, Reference] = {
         },
     ),
     "bert_1x": Reference(
-        "bert_1x",
+        "encoder_1x",
         _model_yml(None, 1e-12),
         known=_heads(google_bert_base=12, google_bert_large=16),
     ),
     "albert_1x": Reference(
-        "albert_1x",
+        "encoder_1x",
         {
             **_model_yml(None, 1e-12),
             "num_layers": Setting(None, "num_hidden_layers", "MODEL.num_layers"),
@@ -178,7 +178,7 @@ REFERENCES: Mapping[str, Reference] = {
         },
     ),
     "electra_1x": Reference(
-        "electra_1x",
+        "encoder_1x",
         _model_yml(
             "gelu", 1e-12, model_yml=False
         ),  # a generator has fewer heads than the file says
@@ -206,7 +206,7 @@ REFERENCES: Mapping[str, Reference] = {
         known=_heads(fairseq_xlmr_base=12, fairseq_xlmr_large=16),
     ),
     "gpt2_1x": Reference(
-        "gpt2_1x",
+        "gpt2",
         _gpt2("MODEL"),
         known=_heads(gpt2_124M=12, gpt2_355M=16, gpt2_774M=20, gpt2_1558M=25),
     ),
