@@ -24,6 +24,7 @@ OPTIONS = {
     **dict.fromkeys(("bert-sentencepiece", "xlnet-sentencepiece"), "--sentencepiece FILE"),
     "sentencepiece": "--sentencepiece FILE",
 }
+MERGES = "openai_webtext_bpe_ranks-396d4d8e.json"
 LISTED = 5  # examples in a message
 UNMADE = 0.1  # of the entries may be made by no merge; RoBERTa has 8 such in 50,265
 
@@ -171,7 +172,10 @@ def _kind(rule: TokenizerRule, files: Files) -> str:
     if made is None:
         needs = " or ".join(dict.fromkeys(OPTIONS[kind] for kind in rule.kinds))
         given = " and ".join(f"--{name} {path}" for name, path in files.given().items())
-        raise PlanError(f"the family's tokenizer needs {needs}:", [f"given: {given or 'nothing'}"])
+        problems = [f"given: {given or 'nothing'}"]
+        if "--merges" in needs and not files.merges:
+            problems.append(f"the merges are {MERGES} of GluonNLP, or GPT-2's merges.txt")
+        raise PlanError(f"the family's tokenizer needs {needs}:", problems)
     return made
 
 

@@ -22,7 +22,7 @@ def forward(
     num_heads: int,
     activation: str,
     layer_norm_eps: float,
-    num_layers: int | None = None,
+    num_layers: int = 0,
 ) -> Outputs:
     """Run the model whose `save_parameters` names are in `model`.
 
@@ -33,11 +33,13 @@ def forward(
     data = nn.layer_norm(model.child("embed_layer_norm"), embed(model, inputs), layer_norm_eps)
     states = [project(model, data)]
     mask = inputs.valid()[:, None, None, :]
-    names = ("all_layers", "all_encoder_layers", "all_encoder_groups")
-    groups = [g for n in names for g in model.child(f"encoder.{n}").numbered("attn_qkv.weight")]
-    for number in range(num_layers or len(groups)):
-        group = groups[number * len(groups) // (num_layers or len(groups))]
-        states.append(encoder_layer(group, states[-1], mask, num_heads, activation, layer_norm_eps))
+    encoder = model.child("encoder")
+    layers = encoder.child("all_layers").numbered("attn_qkv.weight")
+    layers += encoder.child("all_encoder_layers").numbered("attn_qkv.weight")
+    if groups := encoder.child("all_encoder_groups").numbered("attn_qkv.weight"):
+        layers = [groups[n // (num_layers // len(groups))] for n in range(num_layers)]
+    for layer in layers:
+        states.append(encoder_layer(layer, states[-1], mask, num_heads, activation, layer_norm_eps))
     heads, named = heads_of(model), dict[str, Array]()
     if "pooler.weight" in model:
         named["pooled"] = np.tanh(nn.dense(model.child("pooler"), states[-1][:, 0]))
