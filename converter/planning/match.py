@@ -138,12 +138,15 @@ class _Attempt:
         for head in heads:
             matches += self._match(head.rows, head)[0]
         target = self._target(heads)
+        in_file = {entry: number for number, entry in enumerate(self.names.values())}
         beside = {
             source.name: source
             for head in heads
             if target and head.name in target.export
             for source in (
-                *(match.source for match in self._match(head.rows, head)[0]),
+                *sorted(
+                    (m.source for m in self._match(head.rows, head)[0]), key=in_file.__getitem__
+                ),
                 *(self.names[name] for name in self._exports(head)),
             )
         }

@@ -12,6 +12,7 @@ from converter.params import Index, read_index
 from converter.planning.plan import Plan, make_plan
 from converter.planning.steps import DTYPES
 from converter.tables.load import load_family, parse_table
+from tests import zoo
 from tests.indexes import bort_shapes, classifier_shapes, decoder_shapes, make_index
 
 BORT = load_family("bort")
@@ -280,3 +281,10 @@ def test_what_a_table_drops_is_in_the_plan() -> None:
     made = make_plan(make_index(bort_shapes() | {"step": (1,)}), [own], HEADS)
     assert made.match.dropped == {"step": "a counter"}
     assert len(made.steps) == len(bort_shapes()) + 1
+
+
+def test_what_is_exported_keeps_the_order_of_the_file() -> None:
+    """Whatever kinds of modules the table has its rows by."""
+    made = zoo.plan_of("0.10.0/ernie_full")
+    names = [name for name in made.index.tensors if name.startswith("decoder.")]
+    assert [e.name for e in made.match.exported] == [n for n in names if n != "decoder.3.weight"]
