@@ -24,8 +24,8 @@ test: .venv/.done $(LIVE) .venv-fuzz/.done  ## every test, parity against real M
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "live or not live"
 	.venv-fuzz/bin/python -m fuzz.run --seconds 20
 
-unit: .venv/.done  ## the tests that need nothing but .venv, without Agora's
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal --ignore tests/agora
+unit: .venv/.done  ## the quick tests: nothing but .venv, not Agora's, none that is exhaustive
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not live and not exhaustive" --ignore tests/agora
 
 parity: .venv/.done $(LIVE)  ## live comparison with both MXNet environments and Transformers 4
 	$(BIN)/python -m pytest -m live -v

@@ -21,6 +21,8 @@ from tests.faults.mounts import on_tmpfs, permitted
 from tests.faults.test_kill import DRIVER, NEVER
 from tests.faults.test_no_room import limited
 
+pytestmark = pytest.mark.exhaustive
+
 SUFFIXES = ["safetensors", "npz"]
 OLDER = b"older"
 

@@ -27,6 +27,8 @@ from tests.faults.making import (
     write_params,
 )
 
+pytestmark = pytest.mark.exhaustive
+
 # For each line [step, seconds, folder, exchange, arguments] on stdin: the command in a fork that
 # kills itself before its step-th call of the system on something in the folder, or is killed
 # after some seconds if they are not null; then its exit code.

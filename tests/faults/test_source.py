@@ -12,6 +12,8 @@ import pytest
 from tests.borts import source
 from tests.faults.making import environment, heads, names_in
 
+pytestmark = pytest.mark.exhaustive
+
 NAME = "bort_backbone"
 OLDER = "an older conversion"
 

@@ -20,6 +20,8 @@ from converter.proof.target import target_model
 from converter.writing.model import write_model
 from tests import borts, zoo, zoo_1x, zoo_master
 
+pytestmark = pytest.mark.exhaustive
+
 # Whole: every pair. bort_ffn_equals_positions has FFN = positions, as the real bort_2_16_512_1024
 # (512) has. The other two differ from bort_classifier in the head's rows alone.
 BORTS = {

@@ -224,6 +224,7 @@ def _is_right(plan: Plan, mutant: Plan, field: str) -> bool:
     return bool(mutant.config.get(field) == plan.config.get(field))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("family", FIXTURES)
 def test_every_wrong_setting_fails_or_is_listed_as_assumed(
     family: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
