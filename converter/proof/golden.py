@@ -10,6 +10,8 @@ them, `token_types` (batch, length) and its other outputs by their words (`OUTPU
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +20,13 @@ import numpy as np
 
 from converter.errors import ConvertError
 from converter.planning.plan import Plan
-from converter.proof.parity import Difference, compare
+from converter.proof.difference import Difference, compare
 from converter.proof.reference.layers import Inputs, InputSpec, Outputs
 from converter.proof.reference.settings import source_settings
 from converter.proof.source import run_source, source_input_spec
 from converter.proof.target import run_target
 from converter.tables.check import DECODER_EMBEDDINGS, EMBEDDINGS, OUTPUTS
+from converter.tables.table import Golden
 
 
 @dataclass(frozen=True)
@@ -155,3 +158,38 @@ def _outputs(path: Path, arrays: dict[str, np.ndarray], target: Outputs) -> Outp
         if name in target.named and value.shape != target.named[name].shape:
             raise ConvertError(f"{path}: recorded {name} {value.shape} are another model's")
     return golden
+
+
+def is_published(golden: Golden, model: Any) -> bool:
+    """Whether the model, rounded as the published one was, gives the published numbers.
+
+    Rounds the model in place, which costs no memory: nothing else may run on it afterwards.
+    """
+    import torch
+
+    config = model.config
+    if golden.shape[-1] != config.hidden_size or max(golden.input_ids) >= config.vocab_size:
+        return False
+    if len(golden.input_ids) > config.max_position_embeddings:
+        return False
+    dtype = getattr(torch, golden.weights)
+    with ExitStack() as hooks:
+        for module in model.base_model.modules():
+            if isinstance(module, torch.nn.Embedding):  # most of the weights: its rows will do
+                hooks.enter_context(_rounded_output(module, dtype))
+                continue
+            for parameter in module.parameters(recurse=False):
+                parameter.copy_(parameter.to(dtype))
+        result = model.base_model(torch.tensor([golden.input_ids]))
+    begin = result.last_hidden_state[0, 0, : len(golden.begin)].numpy()
+    return bool(np.abs(begin - np.array(golden.begin)).max() <= golden.atol)
+
+
+@contextmanager
+def _rounded_output(module: Any, dtype: Any) -> Iterator[None]:
+    """What `module` gives is rounded to `dtype` while the context lasts."""
+    hook = module.register_forward_hook(lambda _module, _inputs, output: output.to(dtype).float())
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -9,42 +9,21 @@ softmax ignores what it adds to all scores of a query.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from converter.planning.plan import Plan
+from converter.proof.difference import DENSE_OUTPUTS, Difference, compare
+from converter.proof.golden import is_published
 from converter.proof.reference.layers import Inputs, Outputs
 from converter.proof.reference.settings import expressible_settings, source_settings
 from converter.proof.source import run_source, source_input_spec
 from converter.proof.target import run_target
-from converter.tables.check import DECODER_EMBEDDINGS, EMBEDDINGS, OUTPUTS
-from converter.tables.table import Golden
+from converter.tables.check import EMBEDDINGS, OUTPUTS
 
 SEED = 20201022  # any fixed number: the same check every time
-DENSE_OUTPUTS = "projections"
-# float32 has 7 digits: where trained models have values in the hundreds and more (GPT-2's residual,
-# the keys of a MiniLM), two correct sums differ by more. Larger values count in this measure.
-RELATIVE_ABOVE = 10.0
-
-
-@dataclass(frozen=True)
-class Difference:
-    """The largest absolute difference of one output, and the largest value of the reference.
-
-    `scaled`: the largest difference where it is divided by the largest value of its position, in
-    tens, if that is more than 10; this is what is judged.
-    `nonfinite` of the `values` that were compared are NaN, or the same infinity, on both sides.
-    """
-
-    output: str
-    max_abs_diff: float
-    max_abs_value: float
-    scaled: float
-    nonfinite: int = 0
-    values: int = 0
 
 
 @dataclass(frozen=True)
@@ -137,7 +116,7 @@ def check_parity(
         known_differences=source.known_differences,
         rounding=source.rounding,
         published=golden.of if golden else None,
-        is_published=_is_published(golden, model) if golden else None,
+        is_published=is_published(golden, model) if golden else None,
         problems=tuple(problems),
         unproven=outputs.unproven,
     )
@@ -169,63 +148,6 @@ def _lengths(length: int) -> np.ndarray:
     return np.array([length, max(1, 2 * length // 3), max(1, length // 3), 1])
 
 
-def compare(
-    first: Outputs, second: Outputs, inputs: Inputs, nonfinite: bool = False
-) -> Iterator[Difference]:
-    """Differences on valid positions: embeddings, each layer, every Dense, pooled, logits."""
-    valid, decoder_valid = inputs.valid(), inputs.decoder_valid()
-    for number, (a, b) in enumerate(zip(first.hidden_states, second.hidden_states, strict=True)):
-        yield difference(f"layer {number}" if number else EMBEDDINGS, a, b, valid, nonfinite)
-    last = valid if decoder_valid is None else decoder_valid  # of what comes out at the end
-    for number, (a, b) in enumerate(zip(first.decoder_states, second.decoder_states, strict=True)):
-        name = f"decoder layer {number}" if number else DECODER_EMBEDDINGS
-        yield difference(name, a, b, last, nonfinite)
-    dense_outputs = [
-        difference(
-            DENSE_OUTPUTS,
-            tap,
-            second.dense_outputs[name],
-            last if tap.shape[:2] == last.shape else valid,
-            nonfinite,
-        )
-        for name, tap in first.dense_outputs.items()
-        if name in second.dense_outputs
-    ]
-    if dense_outputs:
-        worst = max(dense_outputs, key=lambda d: (np.isnan(d.scaled), d.scaled, d.max_abs_diff))
-        counts = {
-            name: sum(getattr(tap, name) for tap in dense_outputs)
-            for name in ("nonfinite", "values")
-        }
-        yield replace(worst, **counts)
-    for output in OUTPUTS:
-        if output in first.named and output in second.named:
-            yield difference(output, first.named[output], second.named[output], last, nonfinite)
-
-
-def difference(
-    output: str, a: np.ndarray, b: np.ndarray, valid: np.ndarray, nonfinite: bool = False
-) -> Difference:
-    """The largest |a - b| on valid positions: NaN when a side has one, infinite for two shapes.
-
-    With `nonfinite`, values that are NaN on both sides, or the same infinity, are counted and
-    left out: they show no difference, and no more than that.
-    """
-    if a.shape != b.shape:
-        return Difference(output, float("inf"), float(np.abs(a).max()), float("inf"))
-    if (a.ndim == 3 and a.shape[:2] == valid.shape) or "length" in OUTPUTS.get(output, ()):
-        a, b = a[valid], b[valid]
-    left_out = 0
-    if nonfinite:
-        alike = ~np.isfinite(a) & ((a == b) | (np.isnan(a) & np.isnan(b)))
-        a, b = (np.where(alike, 0, x) for x in (a, b))
-        left_out = int(alike.sum())
-    gaps, sizes = np.abs(a - b), np.abs(a)
-    scale = np.maximum(1, sizes.max(-1, keepdims=True, initial=0) / np.float32(RELATIVE_ABOVE))
-    gap, largest, scaled = (float(x.max(initial=0)) for x in (gaps, sizes, gaps / scale))
-    return Difference(output, gap, largest, scaled, left_out, a.size)
-
-
 def _one_sided(reference: Outputs, outputs: Outputs) -> Iterator[str]:
     """An output that one side lacks was compared with nothing: that is no proof.
 
@@ -251,38 +173,3 @@ def _known_differences(
         if found.max_abs_diff == 0:  # not in this model: MobileBERT's no_norm has no epsilon
             continue
         yield MeasuredDifference(known.text, name, own[name], expressible[name], found)
-
-
-def _is_published(golden: Golden, model: Any) -> bool:
-    """Whether the model, rounded as the published one was, gives the published numbers.
-
-    Rounds the model in place, which costs no memory: nothing else may run on it afterwards.
-    """
-    import torch
-
-    config = model.config
-    if golden.shape[-1] != config.hidden_size or max(golden.input_ids) >= config.vocab_size:
-        return False
-    if len(golden.input_ids) > config.max_position_embeddings:
-        return False
-    dtype = getattr(torch, golden.weights)
-    with ExitStack() as hooks:
-        for module in model.base_model.modules():
-            if isinstance(module, torch.nn.Embedding):  # most of the weights: its rows will do
-                hooks.enter_context(_rounded_output(module, dtype))
-                continue
-            for parameter in module.parameters(recurse=False):
-                parameter.copy_(parameter.to(dtype))
-        result = model.base_model(torch.tensor([golden.input_ids]))
-    begin = result.last_hidden_state[0, 0, : len(golden.begin)].numpy()
-    return bool(np.abs(begin - np.array(golden.begin)).max() <= golden.atol)
-
-
-@contextmanager
-def _rounded_output(module: Any, dtype: Any) -> Iterator[None]:
-    """What `module` gives is rounded to `dtype` while the context lasts."""
-    hook = module.register_forward_hook(lambda _module, _inputs, output: output.to(dtype).float())
-    try:
-        yield
-    finally:
-        hook.remove()

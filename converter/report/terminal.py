@@ -19,7 +19,7 @@ from converter.tokenizer import TokenizerSpec
 from converter.tokenizer.spec import OPTIONS
 
 if TYPE_CHECKING:
-    from converter.proof.parity import Difference
+    from converter.proof.difference import Difference
     from converter.proof.proof import Proof
     from converter.proof.tokens import Tokens
 

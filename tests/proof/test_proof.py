@@ -15,7 +15,7 @@ from safetensors.numpy import load_file, save_file
 
 from converter.errors import ConvertError
 from converter.planning.plan import Plan
-from converter.proof.parity import difference
+from converter.proof.difference import difference
 from converter.proof.proof import Proof, prove
 from converter.proof.reference import settings as reference_settings
 from converter.proof.reference.settings import REFERENCES, Setting
