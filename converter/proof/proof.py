@@ -101,7 +101,7 @@ def _run(
     from converter.proof.target import target_model
 
     with np.errstate(all="ignore" if nonfinite else None):
-        source = run_source_side(plan)  # before the target: the two are not held at once
+        source = run_source_side(plan, nonfinite)  # before the target: the two are not held at once
         with target_model(plan, directory) as model:
             recorded = None if golden is None else check_golden(plan, model, golden, atol)
             return check_parity(plan, source, model, atol, nonfinite), recorded

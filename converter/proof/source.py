@@ -25,17 +25,19 @@ def run_source(
     inputs: Inputs,
     *,
     cast: bool = True,
+    exported: bool = False,
     settings: Mapping[str, Any] | None = None,
     kept: dict[str, np.ndarray] | None = None,
 ) -> Outputs:
     """GluonNLP's arithmetic on the source's tensors, as they are or cast as the plan casts.
 
+    `exported`: with the tensors that the target has no place for.
     `settings` replaces some of `expressible_settings`. `kept` is a place for the largest tensor
     (the word embedding), so that another run on the same plan need not read it again.
     """
     chosen = {**source_settings(plan), **expressible_settings(plan), **(settings or {})}
     with _forward_pass(plan) as reference, Stored(plan.index) as stored:
-        params = _SourceTensors(plan, stored, cast, {} if kept is None else kept)
+        params = _SourceTensors(plan, stored, cast, {} if kept is None else kept, exported)
         outputs: Outputs = reference.forward(Weights(params, plan.match.prefix), inputs, **chosen)
     return outputs
 
@@ -64,13 +66,20 @@ def _forward_pass(plan: Plan) -> Iterator[Any]:
 class _SourceTensors(Mapping[str, np.ndarray]):
     """The source's tensors by structural name, read when asked for; cast as the plan casts.
 
-    Without the exported ones: the target has no place for what GluonNLP makes of them.
+    Without the exported ones, unless asked for: the target has no place for what is made of them.
     Not mapped into memory: a source that is cut short meanwhile is an error then, not a crash.
     """
 
-    def __init__(self, plan: Plan, stored: Stored, cast: bool, kept: dict[str, np.ndarray]) -> None:
-        exported = {entry.name for entry in plan.match.exported}
-        self._tensors = {n: e for n, e in plan.index.tensors.items() if e.name not in exported}
+    def __init__(
+        self,
+        plan: Plan,
+        stored: Stored,
+        cast: bool,
+        kept: dict[str, np.ndarray],
+        exported: bool = False,
+    ) -> None:
+        left_out = set() if exported else {entry.name for entry in plan.match.exported}
+        self._tensors = {n: e for n, e in plan.index.tensors.items() if e.name not in left_out}
         self._stored, self._kept = stored, kept
         self._largest = max((e.dense_nbytes for e in self._tensors.values()), default=0)
         self._casts = {s.source.name: s for s in plan.steps if cast and s.source and s.casts}

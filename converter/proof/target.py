@@ -130,6 +130,8 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
         for theirs, ours in plan.target.outputs.items()
         if theirs in result
     }
+    if inputs.predicted is not None:
+        named["query_stream"] = _query_stream(model, tensors, inputs.predicted)
     if inputs.decoder_ids is None:
         states, decoder_states = result.hidden_states, tuple[Any, ...]()
     else:
@@ -141,6 +143,19 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
         tuple(state.numpy() for state in decoder_states),
         tuple(name for name in result if "logits" in name and name not in plan.target.outputs),
     )
+
+
+def _query_stream(model: Any, tensors: Mapping[str, Any], predicted: np.ndarray) -> np.ndarray:
+    """XLNet at every position of the beginning, where nobody sees the predicted words."""
+    import torch
+
+    batch, length = predicted.shape
+    hidden = torch.from_numpy(predicted).float()[:, None].expand(batch, length, length)
+    own = torch.eye(length).expand(batch, length, length)
+    begin = {name: tensor[:, :length] for name, tensor in tensors.items()}
+    result = model.base_model(**begin, perm_mask=hidden, target_mapping=own)
+    found: np.ndarray = result.last_hidden_state.numpy()
+    return found
 
 
 def _dense_outputs(

@@ -111,7 +111,7 @@ def token_line(tokens: Tokens) -> str:
 
 
 def _word(verdict: Any) -> str:
-    return "passed" if verdict.passed else "FAILED"
+    return str(getattr(verdict, "verdict", "passed" if verdict.passed else "FAILED"))
 
 
 def _difference_rows(
@@ -119,7 +119,7 @@ def _difference_rows(
 ) -> Sequence[tuple[str, ...]]:
     """A row for each output; of layers that all agree one, with the largest of each."""
     named = {d.output: d for d in differences}
-    verdicts = [(d.output, "ok" if d.scaled <= atol else "FAILED") for d in differences]
+    verdicts = [(d.output, d.verdict(atol)) for d in differences]
     groups = [(row, [row]) for row in verdicts] if every else merged(verdicts)
     rows = [("output", "max |difference|", "max |value|", "")]
     for (output, verdict), of in groups:

@@ -12,6 +12,7 @@ from converter.tables.tokenizer_rule import tokenizer_problems
 
 # The words of `Outputs.named`, in the order of a report, each with its shape.
 OUTPUTS = {
+    "query_stream": ("batch", "length", "units"),
     "pooled": ("batch", "units"),
     "logits": ("batch", "classes"),
     "nsp_logits": ("batch", "two"),

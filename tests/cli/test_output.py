@@ -53,7 +53,7 @@ def test_json_is_all_of_stdout(options: list[str], out: Path) -> None:
 
 def test_json_of_a_source_with_nan_is_json(out: Path, tmp_path: Path) -> None:
     arrays = bort_arrays()
-    arrays["encoder.layer_norm.beta"][0] = np.nan
+    arrays["encoder.transformer_cells.0.ffn.layer_norm.beta"][0] = np.nan
     path = write_params(tmp_path / "a.params", arrays)
     args = [
         "--src",
@@ -68,11 +68,13 @@ def test_json_of_a_source_with_nan_is_json(out: Path, tmp_path: Path) -> None:
     ]
     result = invoke(*args)
     assert (result.exit_code, result.stdout) == (1, "")
-    assert "encoder.layer_norm.beta: 1 NaN, 0 infinite" in result.stderr
+    assert "encoder.transformer_cells.0.ffn.layer_norm.beta: 1 NaN, 0 infinite" in result.stderr
     result = invoke(*args, "--allow-nonfinite")
     assert (result.exit_code, result.stderr) == (0, "")
     report = only_json(result.stdout)
-    assert report["nonfinite"] == {"encoder.layer_norm.beta": {"nan": 1, "infinite": 0}}
+    assert report["nonfinite"] == {
+        "encoder.transformer_cells.0.ffn.layer_norm.beta": {"nan": 1, "infinite": 0}
+    }
     again = invoke("verify", "--src", path, "--dst", out, "--json")
     assert (again.exit_code, only_json(again.stdout)) == (0, report)
 

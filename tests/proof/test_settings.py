@@ -314,21 +314,54 @@ def test_what_is_assumed_is_said_everywhere(tmp_path: Path) -> None:
     assert "Assumed, not in the file: " in (tmp_path / "out" / "README.md").read_text()
 
 
-@pytest.mark.parametrize("family", FIXTURES)
-def test_logits_that_were_compared_with_nothing_are_said_not_to_be_proven(
-    family: str, tmp_path: Path
-) -> None:
-    from converter.report.record import Report
+def test_logits_that_were_compared_with_nothing_are_said_not_to_be_proven(tmp_path: Path) -> None:
+    """GluonNLP's files have no LM head of mT5; a user's table may name a class that has one."""
     from converter.report.terminal import summary
 
+    plan = zoo_master.plan_of("mt5")
+    others = _own(
+        tmp_path,
+        "mt5_1x",
+        (
+            '{ class = "MT5Model", heads = [] }',
+            '{ class = "MT5ForConditionalGeneration", heads = [] }',
+        ),
+    )
+    report = converter.convert(plan.index.path, tmp_path / "out", table=others)
+    assert report.proof is not None
+    assert report.proof.parity is not None
+    assert report.proof.parity.unproven == ("logits",)
+    assert "logits: not proven." in "\n".join(summary(report))
+
+
+@pytest.mark.parametrize("family", FIXTURES)
+def test_all_logits_of_our_own_tables_are_compared(family: str, tmp_path: Path) -> None:
     make, name = FIXTURES[family]
     plan = make(name)
-    proof = prove(plan, borts.written(plan, tmp_path / "out"))
-    assert proof.parity is not None
-    unproven = ("logits",) if plan.transformers_class == "T5ForConditionalGeneration" else ()
-    assert proof.parity.unproven == unproven
-    lines = "\n".join(summary(Report(plan, proof)))
-    assert ("logits: not proven." in lines) == bool(unproven)
+    parity = prove(plan, borts.written(plan, tmp_path / "out")).parity
+    assert parity is not None
+    assert parity.unproven == ()
+    assert {d.output for d in parity.differences} >= {*plan.target.outputs.values()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("tie_word_embeddings = true", "tie_word_embeddings = true\nscale_decoder_outputs = false"),
+        ("tie_word_embeddings = true", "tie_word_embeddings = false"),
+        (
+            'class = "T5ForConditionalGeneration", heads = []',
+            'class = "MT5ForConditionalGeneration", heads = []',
+        ),
+    ],
+    ids=["scale", "tie", "class"],
+)
+def test_a_t5_with_other_logits_fails(change: tuple[str, str], tmp_path: Path) -> None:
+    """Each was off by up to 19 and passed while the logits were compared with nothing."""
+    plan = zoo_master.plan_of("t5")
+    own = _own(tmp_path, "t5_1x", change)
+    with pytest.raises(ParityError, match="proof failed"):
+        converter.convert(plan.index.path, tmp_path / "out", table=own)
 
 
 def test_the_heads_of_a_known_size_are_assumed() -> None:

@@ -35,7 +35,7 @@ def test_equals_the_recording(name: str) -> None:
 def test_every_output_was_recorded() -> None:
     words = {word for name in zoo.NAMES for word in zoo.recorded(name).named}
     words |= {word for name in zoo_1x.NAMES for word in zoo_1x.recorded(name).named}
-    assert words == OUTPUTS.keys()
+    assert words == OUTPUTS.keys() - {"query_stream"}, "GluonNLP never runs XLNet's query stream"
 
 
 @pytest.mark.parametrize("name", VERSION_09)

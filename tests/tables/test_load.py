@@ -150,7 +150,10 @@ MISTAKES = {
     "no target": (('[[target]]\nclass = "C"\nheads = ["h"]\n', ""), "'target' is missing"),
     "no target in it": (('[[target]]\nclass = "C"\nheads = ["h"]\n', "[target]\n"), "no .*target"),
     "no reference": (('reference = "bert"\n', ""), "'reference' is missing"),
-    "output of none": (('output = "logits"', 'output = "x"'), "no output 'x'; there are: pooled"),
+    "output of none": (
+        ('output = "logits"', 'output = "x"'),
+        "no output 'x'; there are: query_stream, pooled",
+    ),
     "difference nothing tells": (
         ('config = "act"', 'config = "m"'),
         r"\[\[known_difference\]\] decoder_layer_norm_eps: 'm' is not defined",

@@ -27,6 +27,8 @@ class Inputs:
     token_types:  integers (batch, length); None: the model has none
     decoder_ids:  integers (batch, decoder length); None: the model has no decoder
     decoder_valid_length: integers (batch,)
+    predicted:    truth values (batch, positions): the words at the beginning that XLNet's query
+        stream must not see; None: it is not run
     """
 
     input_ids: Array
@@ -34,6 +36,7 @@ class Inputs:
     token_types: Array | None = None
     decoder_ids: Array | None = None
     decoder_valid_length: Array | None = None
+    predicted: Array | None = None
 
     def valid(self) -> Array:
         """True where a position is no padding, (batch, length)."""
@@ -55,7 +58,8 @@ def _valid(ids: Array, lengths: Array) -> Array:
 class InputSpec:
     """What inputs a model takes beside word ids: `token_types` 0: none, `max_length` None: any.
 
-    `decoder`: it takes ids for a decoder too. `length` and `batch` are what shows all of the model:
+    `decoder`: it takes ids for a decoder too. `query_stream`: it can predict words that it does not
+    see (XLNet). `length` and `batch` are what shows all of the model:
     more than usual where it tells far positions apart.
     """
 
@@ -64,6 +68,7 @@ class InputSpec:
     decoder: bool = False
     length: int = 24
     batch: int = 4
+    query_stream: bool = False
 
 
 @dataclass(frozen=True)

@@ -94,14 +94,18 @@ def _gpt2(section: str) -> dict[str, Setting]:
     }
 
 
-def _t5(activation: str) -> dict[str, Setting]:
+def _t5(activation: str, logits: bool) -> dict[str, Setting]:
+    """`logits`: T5Inference multiplies its logits by nothing. mT5's file lacks the LM head."""
     return {
+        "logits_exponent": Setting(0 if logits else None),
         "activation": Setting(activation),  # PositionwiseFFN; gated in mT5
         "layer_norm_eps": Setting(1e-6, "layer_norm_epsilon", "MODEL.layer_norm_eps"),
         "max_distance": Setting(128, "relative_attention_max_distance"),  # RelAttentionScoreCell
     }
 
 
+# The one value that Transformers has in place of a setting: the difference may be of any size then
+EXACT: Mapping[str, Value] = {"logits_exponent": -0.5}
 ROBERTA_1X = _heads(fairseq_roberta_base=12, fairseq_roberta_large=16)
 
 REFERENCES: Mapping[str, Reference] = {
@@ -223,8 +227,10 @@ REFERENCES: Mapping[str, Reference] = {
             "fairseq_bart_large": {"encoder_heads": 16, "decoder_heads": 16},
         },
     ),
-    "t5_1x": Reference("t5_1x", _t5("relu")),
-    "mt5_1x": Reference("t5_1x", _t5("gelu_tanh")),
+    "t5_1x": Reference(
+        "t5_1x", _t5("relu", logits=True), inexpressible={"logits_exponent": "lm_logits"}
+    ),
+    "mt5_1x": Reference("t5_1x", _t5("gelu_tanh", logits=False)),
 }
 
 
@@ -278,7 +284,8 @@ def expressible_settings(plan: Plan) -> dict[str, Any]:
 
     The difference this makes is measured on its own: `parity.MeasuredDifference`.
     """
-    return {
+    found = {
         known.setting: plan.config[known.config] if known.value is None else known.value
         for known in plan.table.known_differences
     }
+    return {name: EXACT.get(name, value) for name, value in found.items()}

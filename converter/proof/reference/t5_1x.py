@@ -1,6 +1,6 @@
 """GluonNLP 1.x T5Model, and MT5Model, which is the same class, in NumPy.
 
-Source: dmlc/gluon-nlp master (14553a0) `src/gluonnlp/models/t5.py` (T5Model, T5Block),
+Source: dmlc/gluon-nlp master (14553a0) `src/gluonnlp/models/t5.py` (T5Model, T5Block, T5Inference),
 `src/gluonnlp/layers.py` (RMSNorm, PositionwiseFFN with `pre_norm` and `use_gated_activation`),
 `src/gluonnlp/attention_cell.py` (RelAttentionScoreCell, gen_rel_position), `src/gluonnlp/op.py`
 (relative_position_bucket).
@@ -31,12 +31,14 @@ def forward(
     activation: str,
     layer_norm_eps: float,
     max_distance: int = MAX_DISTANCE,
+    logits_exponent: float | None = None,
 ) -> Outputs:
     """Run the model whose `save_parameters` names are in `model`; `inputs` has decoder ids.
 
     The number of heads is that of the relative positions' columns. Positions of the encoder behind
     the valid length are not seen. The last of the hidden states, on both sides, is what the final
     norm gives, as in Transformers. T5Model has no LM head; that of T5Inference is its embedding.
+    Its logits are multiplied by the units to the power of `logits_exponent`; None: there are none.
     """
     if inputs.decoder_ids is None:
         raise ValueError("T5Model needs decoder_ids")
@@ -64,7 +66,11 @@ def forward(
 
     encoded = run(model.child("encoder"), inputs.input_ids, None)
     decoded = run(model.child("decoder"), np.asarray(inputs.decoder_ids), encoded[-1])
-    return Outputs(encoded, model.dense_outputs, {}, decoded)
+    named = {}
+    if logits_exponent is not None:
+        scale = np.float32(embedding.shape[1] ** logits_exponent)
+        named["lm_logits"] = decoded[-1] * scale @ embedding.T
+    return Outputs(encoded, model.dense_outputs, named, decoded)
 
 
 def _rms_norm(block: Weights, data: Array, eps: float) -> Array:
