@@ -142,6 +142,7 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
         dtype=record["dtype"],
         gluonnlp_version=options.gluonnlp_version or record["gluonnlp_version"],
         part=record["part"],
+        force_config=True,  # `convert` allowed it
     )
     tokenizer = RecordedTokenizer(record=record["tokenizer"], directory=Path(dst))
     made = plan_of(find_params(src), told, tokenizer, record["model_config"])

@@ -27,9 +27,14 @@ class Settings(click.ParamType[tuple[str, Any]]):
         if not key or not equals:
             self.fail(f"{value!r} is not KEY=VALUE", param, ctx)
         try:
-            return key, json.loads(text)
+            return key, json.loads(text, parse_constant=_no_number)
         except (ValueError, RecursionError):
             return key, text
+
+
+def _no_number(word: str) -> Any:
+    """NaN and Infinity are no JSON, though Python reads them."""
+    raise ValueError(word)
 
 
 def _once(_ctx: click.Context, _param: click.Parameter, given: Any) -> dict[str, Any]:

@@ -17,10 +17,11 @@ def read_config(
     overrides: Mapping[str, Any],
     version: Version | None,
     told: ModelConfig | None = None,
+    force: bool = False,
 ) -> tuple[dict[str, Any], list[str]]:
     """config.json's fields from table, version, heads, shapes, known model, `told` and user.
 
-    What comes later wins; `told` is `model.yml`.
+    What comes later wins; `told` is `model.yml`, which the user contradicts only by `force`.
     """
     table = chosen.table
     config: dict[str, Any] = {**table.config, **(version.config if version else {})}
@@ -35,6 +36,14 @@ def read_config(
     stated, problems = read_statements(chosen, told)
     problems += [*_contradictions(chosen, overrides), *_misspelt(overrides, fields)]
     config |= stated
+    if told and not force:
+        for name in sorted(
+            name for name in stated.keys() & overrides if overrides[name] != stated[name]
+        ):
+            problems.append(
+                f"--config {name}={overrides[name]!r}: {told.file} says {stated[name]!r}; leave it "
+                "out, or add --force-config if you know better"
+            )
     config |= overrides
     config |= chosen.sizes  # an override that disagrees is a problem already: it makes no second
     for name, needed in table.required.items():
@@ -116,9 +125,15 @@ def _divides(part: Any, whole: Any) -> bool:
     return _is_size(part) and _is_size(whole) and whole % part == 0
 
 
+# How a model runs and what it returns, not what it computes: parity runs it in the usual way
+RUN = {"return_dict", "use_return_dict", "torchscript", "output_hidden_states", "output_attentions"}
+
+
 def _contradictions(chosen: Match, overrides: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(overrides.keys() & {"architectures", "dtype", "model_type", "torch_dtype"}):
         yield f"--config {name} is not a choice: the table, the heads and --dtype settle it"
+    for name in sorted(overrides.keys() & RUN):
+        yield f"--config {name} is not a choice: it changes what a call returns; give it there"
     if "label2id" in overrides:
         yield "--config label2id is not a choice: id2label settles it"
     for name, value in sorted(overrides.items()):

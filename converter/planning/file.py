@@ -47,6 +47,7 @@ def plan_of(
         told or find_model_config(params),
         options.part,
         tokenizer or TokenizerSource(files_of(options), options.lower),
+        options.force_config,
     )
     if told and made.model_config is None:
         raise PlanError(

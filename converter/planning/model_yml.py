@@ -7,6 +7,7 @@ sections (`MODEL`, `INITIALIZER`) of plain values. So is AutoGluon's `cfg.yml` (
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,15 +96,18 @@ def _plain(section: Mapping[Any, Any], place: str = SECTION) -> Iterator[tuple[s
     """Its values, and those of a section in it (BART's `ENCODER`, `DECODER`), by their places."""
     for key, value in section.items():
         if isinstance(value, SCALARS):
-            yield f"{place}.{key}", _number(value) if isinstance(value, str) else value
+            yield f"{place}.{key}", _number(value) if isinstance(value, (str, float)) else value
         elif isinstance(value, dict) and place == SECTION:
             yield from _plain(value, f"{place}.{key}")
         elif value is not None:  # None: as if it were not there
             yield f"{place}.{key}", f"a {type(value).__name__}"  # which no table knows
 
 
-def _number(text: str) -> str | float:
+def _number(value: str | float) -> str | float:
+    """A number where it is one that JSON has, else its text: no table knows `nan`."""
+    text = str(value)
     try:
-        return float(text) if text[:1] in "+-.0123456789" else text
+        number = float(text) if text[:1] in "+-.0123456789" else math.nan
     except ValueError:
         return text
+    return number if math.isfinite(number) else text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import json
 import numbers
 import os
 import textwrap
@@ -71,6 +72,9 @@ class Options:
         None,
         "FILE",
     )
+    force_config: bool = option(
+        "Take --config where it contradicts the model.yml; else refused.", False
+    )
     part: str | None = option(
         "The model to convert of a file that holds several: discriminator or generator of "
         "ELECTRA's pre-training.",
@@ -129,6 +133,10 @@ class Options:
             raise OptionError(f"there is no dtype {self.dtype!r}; there are: {', '.join(DTYPES)}")
         if not 0 <= self.atol <= LARGEST_ATOL:
             raise OptionError(f"atol: {self.atol} is not a number from 0 to {LARGEST_ATOL:g}")
+        try:
+            json.dumps(self.config, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise OptionError(f"config: {error}: config.json cannot hold it") from error
         if self.family is not None and self.table is not None:
             raise OptionError("family and table exclude each other: give one of them")
         parse_size(self.max_shard_size)
@@ -142,7 +150,7 @@ class Options:
 
 MODEL = ("family", "table", "config", "gluonnlp_version", "model_config", "part")
 VOCABULARY = ("vocab", "merges", "sentencepiece", "lower")
-PLAN = (*MODEL, *VOCABULARY, "dtype")
+PLAN = (*MODEL, "force_config", *VOCABULARY, "dtype")
 CONVERT = (*PLAN, "max_shard_size", "verify", "atol", "force", "allow_nonfinite", "progress")
 VERIFY = ("golden", *MODEL[:-1], "atol", "progress")
 EXPORT = ("npz", "strip_prefixes", "densify", "verify", "force", "allow_nonfinite", "progress")

@@ -111,6 +111,7 @@ def make_plan(
     model_config: Path | ModelConfig | None = None,
     part: str | None = None,
     tokenizer: TokenizerSource | None = None,
+    force_config: bool = False,
 ) -> Plan:
     """Choose among `tables` the one that fits `index`, and settle every tensor and config field.
 
@@ -118,7 +119,7 @@ def make_plan(
     `gluonnlp` is the version of GluonNLP that the model was trained under, such as `"0.9"`;
     `model_config` the model's `model.yml`, read when the table says what its keys mean; `part` the
     model to convert of a file with several; `tokenizer` says where one is to come from, and without
-    it none is planned.
+    it none is planned; `force_config`: `overrides` may contradict `model_config`.
     Raises `PlanError` with every problem at once; the choice is never a guess.
     """
     gluonnlp = _release(gluonnlp) if gluonnlp else None
@@ -132,7 +133,7 @@ def make_plan(
         model_config = None
     if isinstance(model_config, Path):
         model_config = read_model_config(model_config)
-    config, problems = read_config(chosen, overrides, version, model_config)
+    config, problems = read_config(chosen, overrides, version, model_config, force_config)
     problems = [*chosen.problems, *problems, *_not_floating(chosen)]
     steps: list[Step] = []
     if not problems:

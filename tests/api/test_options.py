@@ -34,6 +34,7 @@ WRONG: Mapping[str, Any] = {
     "gluonnlp_version": 0.9,
     "model_config": {"MODEL": {}},
     "part": ["generator"],
+    "force_config": 1,
     "vocab": 1,
     "merges": 1,
     "sentencepiece": 1,
@@ -82,6 +83,12 @@ def test_a_value_of_another_type_is_refused_by_name(name: str, tmp_path: Path) -
             with pytest.raises(ConvertError, match=rf"^{name}: .* is expected, not "):
                 function(*paths, **{name: WRONG[name]})
             assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("value", [float("nan"), [1, float("inf")], {"a": {1, 2}}, b"4"])
+def test_a_config_that_json_cannot_hold_is_refused(value: Any) -> None:
+    with pytest.raises(ConvertError, match=r"^config: .*: config.json cannot hold it"):
+        Options(config={"x": value})
 
 
 def test_what_is_no_option_is_refused_as_python_does(tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_a_wrong_mapping_of_an_activation_fails_parity(model: Path, tmp_path: Pa
 
 def test_what_the_user_says_wins_on_both_sides(model: Path, tmp_path: Path) -> None:
     settings = {"hidden_act": "gelu", "num_attention_heads": 2, "layer_norm_eps": 1e-12}
-    plan = plan_file(model, config=settings)
+    plan = plan_file(model, config=settings, force_config=True)
     assert source_settings(plan) == {
         "activation": "gelu",
         "num_heads": 2,
@@ -165,6 +165,29 @@ def test_a_model_yml_elsewhere(model: Path, tmp_path: Path) -> None:
             config={"num_attention_heads": 4},
             model_config=other,
         )
+
+
+def test_config_against_model_yml_is_refused_naming_both(model: Path, tmp_path: Path) -> None:
+    """Which of the two is right is not ours to choose: an unlucky user was given his slip."""
+    wrong = {"hidden_act": "relu", "layer_norm_eps": 1e-5}  # the second as model.yml has it
+    with pytest.raises(PlanError) as caught:
+        plan_file(model, config=wrong)
+    assert caught.value.problems == (
+        "--config hidden_act='relu': model.yml says 'quick_gelu'; leave it out, or add "
+        "--force-config if you know better",
+    )
+    report = converter.convert(model, tmp_path / "out", config=wrong, force_config=True)
+    assert report.plan.config["hidden_act"] == "relu"
+    record = json.loads((tmp_path / "out" / "conversion.json").read_text())
+    assert record["options"]["force_config"] is True
+    assert converter.verify(model, tmp_path / "out").passed
+
+
+@pytest.mark.parametrize("value", [".nan", ".inf", "1e999", "-.inf", "nan"])
+def test_a_number_that_json_lacks_is_no_number(value: str, model: Path) -> None:
+    edit(model, "layer_norm_eps: 1.0e-05", f"layer_norm_eps: {value}")
+    with pytest.raises(PlanError, match="layer_norm_eps"):
+        plan_file(model)
 
 
 CONTRADICTIONS = {
