@@ -30,7 +30,7 @@ from converter.planning.plan import Plan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.proof import check_reference, prove
 from converter.report.model_card import model_card, with_tokenizer_section
-from converter.report.record import ExportReport, Report, read_record
+from converter.report.record import ExportReport, Report, check_record, read_record, write_record
 from converter.tables.load import family_names, load_family
 from converter.tokenizer import (
     TokenizerSpec,
@@ -114,9 +114,9 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
         check_unchanged(read, before)
         if proof and not report.passed:
             raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
-        write_json(stage.path / RECORD_FILE, report.to_json())
         folder = source.name if source.is_dir() else None  # GluonNLP 1.x calls every file "model"
         write_text(stage.path / "README.md", model_card(report, folder))
+        write_record(stage.path, report.to_json())
         progress("flushing to disk", 0, 1)
         stage.commit()
     return report
@@ -149,6 +149,7 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
     found = _nonfinite(made)
     recorded = None if options.golden is None else Path(options.golden)
     proof = prove(made, Path(dst), options.atol, recorded, options.progress, bool(found))
+    proof = replace(proof, unchanged=check_record(Path(dst)))
     files = tuple(weight_files(Path(dst)))
     report = Report(made, proof, found, files, record.get("options", {}))
     if not report.passed:
@@ -269,7 +270,7 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     with staging(destination, force=True) as stage:
         copy_without_tokenizer(destination, stage.path)
         write_tokenizer(spec, stage.path)
-        tokens = check_tokens(spec, stage.path)
+        tokens = check_tokens(spec, stage.path, used.reference)
         if not tokens.passed:
             lines = [f"{dst}: the tokenizer does not give GluonNLP's ids:", *tokens.problems]
             raise ParityError("\n  - ".join(lines), tokens)
@@ -279,8 +280,8 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
         if record["model_config"]:
             record["model_config"] = asdict(record["model_config"])
         write_json(stage.path / "config.json", config)
-        write_json(stage.path / RECORD_FILE, record)
         write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens))
+        write_record(stage.path, record)
         stage.commit()
     return spec, tokens
 

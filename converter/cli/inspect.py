@@ -10,8 +10,7 @@ from converter.api import inspect
 from converter.cli.options import FILE
 from converter.cli.output import output_options, printed, shown_progress
 from converter.report.columns import columns
-from converter.report.inspection import inspection_lines
-from converter.report.record import inspection_json
+from converter.report.inspection import inspection_json, inspection_lines
 from converter.report.table_text import table_lines
 from converter.tables.load import family_names, load_family
 

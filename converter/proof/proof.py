@@ -29,21 +29,43 @@ if TYPE_CHECKING:  # a run without proof imports none of these
 
 
 @dataclass(frozen=True)
+class Unchanged:
+    """`files` files beside the weights, and the record, were compared with their digests."""
+
+    files: int
+    problems: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether all are as they were written."""
+        return not self.problems
+
+
+@dataclass(frozen=True)
 class Proof:
-    """The verdicts. A question that an earlier failure made impossible to ask is None."""
+    """The verdicts. A question that an earlier failure made impossible to ask is None.
+
+    `unchanged` is asked by `verify` alone, of a record that has digests.
+    """
 
     bits: Bits
     names: Names
     parity: Parity | None
     golden: GoldenCheck | None = None
     tokens: Tokens | None = None
+    unchanged: Unchanged | None = None
 
     @property
     def passed(self) -> bool:
         """Whether every question was asked and answered well."""
         asked = (self.bits, self.names, self.parity)
-        given = (verdict.passed for verdict in (self.golden, self.tokens) if verdict is not None)
+        given = (verdict.passed for verdict in self.optional if verdict is not None)
         return all(verdict is not None and verdict.passed for verdict in asked) and all(given)
+
+    @property
+    def optional(self) -> tuple[GoldenCheck | None, Tokens | None, Unchanged | None]:
+        """Those that are not asked of every model."""
+        return self.golden, self.tokens, self.unchanged
 
 
 def check_reference(plan: Plan) -> None:
@@ -88,7 +110,7 @@ def prove(
     if plan.tokenizer:
         from converter.proof.tokens import check_tokens
 
-        tokens = check_tokens(plan.tokenizer, directory)
+        tokens = check_tokens(plan.tokenizer, directory, plan.table.reference)
     progress("proof done", stages, stages)
     return Proof(bits, names, parity, golden_check, tokens)
 

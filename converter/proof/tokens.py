@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from converter.errors import ConvertError
+from converter.errors import ConvertError, TableError
 from converter.proof.reference import tokens as gluon
+from converter.proof.reference.sequences import SEQUENCES, Sequences
 from converter.proof.target import quiet_transformers
 from converter.tokenizer import TokenizerSpec
 from converter.tokenizer.build import build
@@ -58,8 +59,15 @@ class Tokens:
         return not self.problems
 
 
-def check_tokens(spec: TokenizerSpec, directory: Path) -> Tokens:
-    """Load `directory` with AutoTokenizer and compare it with GluonNLP's own arithmetic."""
+def check_tokens(spec: TokenizerSpec, directory: Path, reference: str) -> Tokens:
+    """Load `directory` with AutoTokenizer and compare it with GluonNLP's own arithmetic.
+
+    `reference` is the table's: by it GluonNLP's sequences are found, not in the table. What this
+    cannot show is that the vocabulary is the model's own: another of its size has ids too.
+    """
+    sequences = SEQUENCES.get(reference)
+    if sequences is None:
+        raise TableError(f"there is no reference {reference!r}; there are: {', '.join(SEQUENCES)}")
     tokens = spec.vocabulary.tokens
     step = max(1, len(tokens) // ENTRIES)
     numbers, unwritten = range(0, len(tokens), step), _unwritten(spec)
@@ -73,7 +81,7 @@ def check_tokens(spec: TokenizerSpec, directory: Path) -> Tokens:
             problems = [
                 *_steps(spec, loaded),
                 *_vocabulary(spec, loaded),
-                *_sequences(spec, loaded),
+                *_sequences(spec, loaded, sequences),
             ]
     except (ConvertError, KeyboardInterrupt, SystemExit):
         raise
@@ -214,25 +222,35 @@ def _vocabulary(spec: TokenizerSpec, loaded: Any) -> Iterator[str]:
     wrong = [n for n, number in enumerate(found) if n != number]
     if wrong:
         yield f"{len(wrong):,} tokens have another id, such as {tokens[wrong[0]]!r}"
+    if loaded.padding_side != spec.rule.padding_side:
+        yield f"it pads on the {loaded.padding_side}, not on the {spec.rule.padding_side}"
+    if spec.max_length and loaded.model_max_length != spec.max_length:
+        yield f"its longest text has {loaded.model_max_length:,} tokens, not {spec.max_length:,}"
     for role, token in special.items():
         if getattr(loaded, f"{role}_token") != token:
             yield f"its {role} token is {getattr(loaded, f'{role}_token')!r}, not {token!r}"
 
 
-def _sequences(spec: TokenizerSpec, loaded: Any) -> Iterator[str]:
+def _sequences(spec: TokenizerSpec, loaded: Any, sequences: Sequences) -> Iterator[str]:
     """One text and a pair, with the special tokens and token types the model was trained with."""
     ids, special = spec.vocabulary.ids, spec.vocabulary.special
     texts = {"A": "Hello world", "B": "and you"}
-    for name, given in ((spec.rule.single, ["A"]), (spec.rule.pair, ["A", "B"])):
+    needed = {word for word, _ in (*sequences.single, *sequences.pair)} - texts.keys()
+    if lacking := sorted(needed - special.keys()):
+        yield f"GluonNLP's sequences have {', '.join(lacking)}, and the vocabulary names none"
+        return
+    for parts, given in ((sequences.single, ["A"]), (sequences.pair, ["A", "B"])):
         expected: list[int] = []
         types: list[int] = []
-        for part in name.split():
-            word, _, number = part.partition(":")
+        for word, number in parts:
             new = _ids(loaded, texts[word]) if word in texts else [ids[special[word]]]
             expected += new
-            types += [int(number or 0)] * len(new)
+            types += [number] * len(new)
         found = loaded(*(texts[text] for text in given))
         if found.input_ids != expected:
             yield f"{' and '.join(given)} become {found.input_ids}, not {expected}"
-        if found.get("token_type_ids") != (types if spec.rule.token_types else None):
+        if found.get("token_type_ids") != (types if sequences.types else None):
             yield f"{' and '.join(given)} have the token types {found.get('token_type_ids')}"
+    if sequences.lower is not None and spec.rule.lower not in (None, sequences.lower):
+        does = "does" if sequences.lower else "does not"
+        yield f"the table says lower = {str(spec.rule.lower).lower()}: GluonNLP {does} lower-case"

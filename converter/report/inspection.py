@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from converter.errors import safe
 from converter.params import Index, TensorEntry, origin
 from converter.planning.match import Match
 from converter.planning.scopes import VERSIONS
 from converter.report.columns import Row, columns, merged
+from converter.report.record import nonfinite_json
 from converter.tables.unsupported import refused
 
 if TYPE_CHECKING:
@@ -118,3 +119,44 @@ def fit_lines(fit: Match) -> Iterator[str]:
     if fit.exported:
         yield f"  - not converted but exported: {some_names(fit.exported)}"
     yield from (f"  - {version.text}" for version in fit.table.versions if version.text)
+
+
+def inspection_json(
+    index: Index, fits: Sequence[Match], content: Content | None = None
+) -> dict[str, Any]:
+    """A file as plain data: what `inspect --json` prints."""
+    model = origin.zoo_model(index, content.sha1 if content else None)
+    return {
+        "file": index.path.name,
+        "bytes": index.size,
+        "container": index.container,
+        "member": index.member,
+        "written_by": origin.eras(index),
+        "naming": origin.naming(index),
+        "named_by": next((VERSIONS[fit.version] for fit in fits if fit.version), None),
+        "dtypes": origin.dtypes(index),
+        "zoo_model": {"name": model[0], "known_by": model[1]} if model else None,
+        "tensors": [
+            {
+                "name": entry.name,
+                "dtype": entry.dtype.name if entry.storage != "none" else None,
+                "shape": entry.shape,
+                "bytes": entry.nbytes,
+                "offset": entry.offset,
+                "version": entry.version,
+                "storage": entry.storage,
+            }
+            for entry in index.tensors.values()
+        ],
+        "families": {fit.table.name: {"problems": fit.problems} for fit in fits},
+        "content": _content_json(content) if content else None,
+    }
+
+
+def _content_json(content: Content) -> dict[str, Any]:
+    return {
+        "sha1": content.sha1,
+        "equal": content.equal,
+        "constant": content.constant,
+        "nonfinite": nonfinite_json(content.nonfinite),
+    }

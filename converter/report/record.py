@@ -11,7 +11,7 @@ import json
 import math
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,18 +22,19 @@ from converter.errors import ConvertError
 from converter.files.staging import RECORD_FILE
 from converter.params import Index, TensorEntry, origin
 from converter.params.nonfinite import Nonfinite
-from converter.planning.match import Match
 from converter.planning.model_yml import recorded_model_config
 from converter.planning.plan import Plan
 from converter.planning.scopes import VERSIONS
 from converter.planning.steps import Step
+from converter.proof.proof import Proof, Unchanged
 from converter.tokenizer import tokenizer_json
+from converter.tokenizer.write import FILES
 from converter.version import VERSION
+from converter.writing.model import write_json
+from converter.writing.shards import INDEX
 
 if TYPE_CHECKING:
-    from converter.params.content import Content
     from converter.proof.copies import Copies
-    from converter.proof.proof import Proof
     from converter.proof.tokens import Tokens
     from converter.tokenizer import TokenizerSpec
 
@@ -146,47 +147,6 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def inspection_json(
-    index: Index, fits: Sequence[Match], content: Content | None = None
-) -> dict[str, Any]:
-    """A file as plain data: what `inspect --json` prints."""
-    model = origin.zoo_model(index, content.sha1 if content else None)
-    return {
-        "file": index.path.name,
-        "bytes": index.size,
-        "container": index.container,
-        "member": index.member,
-        "written_by": origin.eras(index),
-        "naming": origin.naming(index),
-        "named_by": next((VERSIONS[fit.version] for fit in fits if fit.version), None),
-        "dtypes": origin.dtypes(index),
-        "zoo_model": {"name": model[0], "known_by": model[1]} if model else None,
-        "tensors": [
-            {
-                "name": entry.name,
-                "dtype": entry.dtype.name if entry.storage != "none" else None,
-                "shape": entry.shape,
-                "bytes": entry.nbytes,
-                "offset": entry.offset,
-                "version": entry.version,
-                "storage": entry.storage,
-            }
-            for entry in index.tensors.values()
-        ],
-        "families": {fit.table.name: {"problems": fit.problems} for fit in fits},
-        "content": _content_json(content) if content else None,
-    }
-
-
-def _content_json(content: Content) -> dict[str, Any]:
-    return {
-        "sha1": content.sha1,
-        "equal": content.equal,
-        "constant": content.constant,
-        "nonfinite": nonfinite_json(content.nonfinite),
-    }
-
-
 def plan_json(plan: Plan) -> dict[str, Any]:
     """The plan as plain data: what `--dry-run --json` prints and the report repeats."""
     return {
@@ -247,6 +207,52 @@ def _tool(*proven_by: str) -> dict[str, Any]:
         **versions,
         "platform": f"{sys.platform} {platform.machine()}",
     }
+
+
+def write_record(directory: Path, record: Mapping[str, Any]) -> None:
+    """Write `conversion.json`, with digests of itself and of what stands beside the weights.
+
+    `verify` sees by them what was changed later, were it in config.json and in the record alike.
+    They show slips. Who changes the digests too is seen by the other questions, or not at all.
+    """
+    content = json.loads(json.dumps(record, allow_nan=False))
+    content["sha256"] = _digests(directory)
+    content["digest"] = _digest(content)
+    write_json(directory / RECORD_FILE, content)
+
+
+def check_record(directory: Path) -> Unchanged | None:
+    """What is not as `write_record` left it; None for a record without digests."""
+    record = json.loads((directory / RECORD_FILE).read_text("utf-8"))
+    digests = record.get("sha256")
+    if not isinstance(digests, dict):
+        return None
+    problems = []
+    if record.get("digest") != _digest(record):
+        problems.append(f"{RECORD_FILE} was changed after it was written")
+    there = _digests(directory)
+    for name in sorted({*digests, *there}):
+        if name not in there:
+            problems.append(f"{name} is not there any more")
+        elif digests.get(name) != there[name]:
+            problems.append(f"{name} was changed after it was written")
+    return Unchanged(len(digests), tuple(problems))
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in record.items() if key != "digest"}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _digests(directory: Path) -> dict[str, str]:
+    """Of what this program writes beside the weights (which the bits show), card and record."""
+    found = {}
+    for name in ("config.json", INDEX, *FILES):
+        path = directory / name
+        if path.is_file():
+            with path.open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
 
 
 def read_record(directory: Path) -> dict[str, Any]:

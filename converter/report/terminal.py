@@ -96,7 +96,10 @@ def _verdicts(proof: Proof) -> Iterator[str]:
         yield "parity  skipped, because names failed"
     if proof.tokens:
         yield f"tokens  {_word(proof.tokens)}  {token_line(proof.tokens)}"
-    for verdict in (bits, names, parity, proof.golden, proof.tokens):
+    if proof.unchanged:
+        files = proof.unchanged.files
+        yield f"record  {_word(proof.unchanged)}  {files} files beside the weights and itself"
+    for verdict in (bits, names, parity, *proof.optional):
         for problem in verdict.problems if verdict else ():
             yield f"  - {problem}"
 

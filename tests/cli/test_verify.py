@@ -194,3 +194,52 @@ def test_wrong_table_is_seen_by_parity_alone(copied: Path, tmp_path: Path) -> No
     assert result.exit_code == 3
     assert "bits    passed" in result.stdout
     assert "parity  FAILED" in result.stdout
+
+
+@pytest.fixture
+def proven(tmp_path: Path) -> Path:
+    """`bort_decoder`, converted with its proof."""
+    assert invoke(*arguments("bort_decoder", tmp_path / "proven")).exit_code == 0
+    return tmp_path / "proven"
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **changes}), "utf-8")
+
+
+def test_config_and_record_edited_together_are_3(proven: Path) -> None:
+    """Heads 4 → 2 in both: the plan is made of the record, so no other question can see it."""
+    edit(proven / "config.json", num_attention_heads=2)
+    config = json.loads((proven / "config.json").read_text("utf-8"))
+    edit(proven / "conversion.json", config_overrides={"num_attention_heads": 2}, config=config)
+    result = verify("bort_decoder", proven)
+    assert result.exit_code == 3
+    assert "parity  passed" in result.stdout
+    assert "record  FAILED" in result.stdout
+    assert "conversion.json was changed after it was written" in result.stdout
+    assert "config.json was changed after it was written" in result.stdout
+
+
+@pytest.mark.parametrize("key", ["verified", "sha256", "digest", "proof", "assumed", "new"])
+def test_any_edit_of_the_record_is_3(key: str, proven: Path) -> None:
+    edit(proven / "conversion.json", **{key: {"config.json": "0"}})
+    result = verify("bort_decoder", proven)
+    assert result.exit_code == 3
+    assert "conversion.json was changed after it was written" in result.stdout
+
+
+def test_the_record_of_an_unchanged_directory_passes(proven: Path) -> None:
+    (proven / "README.md").write_text("My own card.")
+    (proven / "notes.txt").write_text("A file of the user's.")
+    result = verify("bort_decoder", proven)
+    assert result.exit_code == 0
+    assert "record  passed  1 files beside the weights and itself" in result.stdout
+
+
+def test_a_record_without_digests_is_as_before(proven: Path) -> None:
+    record = json.loads((proven / "conversion.json").read_text("utf-8"))
+    del record["digest"], record["sha256"]
+    (proven / "conversion.json").write_text(json.dumps(record), "utf-8")
+    result = verify("bort_decoder", proven)
+    assert result.exit_code == 0
+    assert "record" not in result.stdout

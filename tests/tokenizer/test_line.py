@@ -105,6 +105,8 @@ def config(folder: Path) -> None:
         (second_separator, "A and B become"),
         (settings(mask_token="<pad>"), "its mask token is '<pad>'"),
         (settings(model_input_names=["input_ids", "token_type_ids"]), "have the token types"),
+        (settings(padding_side="left"), "it pads on the left, not on the right"),
+        (settings(model_max_length=7), "its longest text has 7 tokens, not"),
         (swap_ids, "its vocabulary is not the one recorded in conversion.json"),
         (config, "pad_token_id is 0, planned 1"),
         (lambda folder: (folder / "tokenizer.json").write_text("{}"), "cannot load it"),
