@@ -9,6 +9,7 @@ from typing import Any
 
 from converter.planning.match import Match
 from converter.planning.model_yml import ModelConfig
+from converter.tables.check import RUN
 from converter.tables.table import Version
 
 
@@ -123,10 +124,6 @@ def _scaled(value: Any, scale: Any) -> Any:
 
 def _divides(part: Any, whole: Any) -> bool:
     return _is_size(part) and _is_size(whole) and whole % part == 0
-
-
-# How a model runs and what it returns, not what it computes: parity runs it in the usual way
-RUN = {"return_dict", "use_return_dict", "torchscript", "output_hidden_states", "output_attentions"}
 
 
 def _contradictions(chosen: Match, overrides: Mapping[str, Any]) -> Iterator[str]:

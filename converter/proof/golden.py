@@ -180,7 +180,7 @@ def is_published(golden: Golden, model: Any) -> bool:
                 continue
             for parameter in module.parameters(recurse=False):
                 parameter.copy_(parameter.to(dtype))
-        result = model.base_model(torch.tensor([golden.input_ids]))
+        result = model.base_model(torch.tensor([golden.input_ids]), return_dict=True)
     begin = result.last_hidden_state[0, 0, : len(golden.begin)].numpy()
     return bool(np.abs(begin - np.array(golden.begin)).max() <= golden.atol)
 

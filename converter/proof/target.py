@@ -119,7 +119,7 @@ def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
         arrays |= _positions(plan, inputs)
         tensors = {name: torch.from_numpy(a.astype(np.int64)) for name, a in arrays.items()}
         try:
-            result = model(**tensors, output_hidden_states=True)
+            result = model(**tensors, output_hidden_states=True, return_dict=True)
         except Exception as error:  # Transformers states no errors: a config may break it anywhere
             raise ConvertError(
                 f"{plan.transformers_class} cannot run with this config; look at what --config "
@@ -153,7 +153,7 @@ def _query_stream(model: Any, tensors: Mapping[str, Any], predicted: np.ndarray)
     hidden = torch.from_numpy(predicted).float()[:, None].expand(batch, length, length)
     own = torch.eye(length).expand(batch, length, length)
     begin = {name: tensor[:, :length] for name, tensor in tensors.items()}
-    result = model.base_model(**begin, perm_mask=hidden, target_mapping=own)
+    result = model.base_model(**begin, perm_mask=hidden, target_mapping=own, return_dict=True)
     found: np.ndarray = result.last_hidden_state.numpy()
     return found
 

@@ -97,6 +97,10 @@ def tokenizer_section(spec: TokenizerSpec, tokens: Tokens | None) -> Iterator[st
         parts = [part.partition(":")[0] for part in text.split()]
         yield f"- {name}: `{' '.join(special.get(part, part) for part in parts)}`, as in training."
     yield (
+        "- That the vocabulary is this model's own was not checked beyond its size: no id can tell "
+        "one with its rows in another order."
+    )
+    yield (
         "- Special tokens within a text are recognised, as everywhere in Transformers. GluonNLP "
         + (
             "1.x does so too."

@@ -190,7 +190,11 @@ def config_lines(plan: Plan) -> Iterator[str]:
 
 
 def assumed_lines(plan: Plan) -> Iterator[str]:
-    """What no tensor tells and nobody gave, in one line."""
+    """What the user said of the model, which both sides of the proof take; what nobody said."""
+    told = [f"{name}={json.dumps(value)}" for name, value in plan.overrides.items()]
+    told += [f"GluonNLP {plan.gluonnlp}"] if plan.gluonnlp else []
+    if told:
+        yield f"on your word: {safe(', '.join(told))}"
     if plan.assumed:
         yield f"assumed, not in the file: {safe(assumed_line(plan.assumed))}"
 

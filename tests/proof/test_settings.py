@@ -212,8 +212,17 @@ def _others(value: object) -> list[Any]:
     raise AssertionError(value)
 
 
+def _defaults(plan: Plan) -> dict[str, Any]:
+    """What Transformers' class has in places where the plan says nothing."""
+    import transformers
+
+    fields = getattr(transformers, plan.transformers_class).config_class().to_dict()
+    kinds = (bool, str, int, float)
+    return {k: v for k, v in fields.items() if k not in plan.config and isinstance(v, kinds)}
+
+
 def _mutants(family: str, plan: Plan) -> Iterator[tuple[str, Any, Table]]:
-    for field, value in plan.table.config.items():
+    for field, value in {**_defaults(plan), **plan.table.config}.items():
         for other in _others(value):
             changed = {**plan.table.config, field: other}
             yield field, other, dataclasses.replace(plan.table, config=changed)
@@ -229,7 +238,10 @@ def _is_right(plan: Plan, mutant: Plan, field: str) -> bool:
 def test_every_wrong_setting_fails_or_is_listed_as_assumed(
     family: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One wrong value at a time in the table's [config]. Those of the reference must fail."""
+    """One wrong value at a time in the table's [config], also of fields that it does not have.
+
+    Those of the reference must fail.
+    """
     make, name = FIXTURES[family]
     plan = make(name)
     given = {*plan.overrides} | {*(plan.model_config.values if plan.model_config else ())}
@@ -307,7 +319,9 @@ def test_what_is_assumed_is_said_everywhere(tmp_path: Path) -> None:
     assert assumed["hidden_act"].value == "gelu"
     assert assumed["hidden_act"].why == "family bort"
     assert not assumed.keys() & {"num_attention_heads", "layer_norm_eps", "hidden_size"}
-    (line,) = (line for line in summary(report) if line.startswith("assumed, not in the file:"))
+    lines = [*summary(report)]
+    assert "on your word: num_attention_heads=4, layer_norm_eps=1e-05" in lines
+    (line,) = (line for line in lines if line.startswith("assumed, not in the file:"))
     assert "hidden_act=gelu" in line
     record = json.loads((tmp_path / "out" / "conversion.json").read_text())
     assert {"field": "hidden_act", "value": "gelu", "why": "family bort"} in record["assumed"]

@@ -150,6 +150,10 @@ MISTAKES = {
     "no target": (('[[target]]\nclass = "C"\nheads = ["h"]\n', ""), "'target' is missing"),
     "no target in it": (('[[target]]\nclass = "C"\nheads = ["h"]\n', "[target]\n"), "no .*target"),
     "no reference": (('reference = "bert"\n', ""), "'reference' is missing"),
+    "what a call returns": (
+        ("[config]", "[config]\nreturn_dict = false"),
+        r"\[config\] return_dict changes what a call returns",
+    ),
     "output of none": (
         ('output = "logits"', 'output = "x"'),
         "no output 'x'; there are: query_stream, pooled",
