@@ -30,7 +30,14 @@ from converter.planning.plan import Plan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.proof import check_reference, prove
 from converter.report.model_card import model_card, with_tokenizer_section
-from converter.report.record import ExportReport, Report, check_record, read_record, write_record
+from converter.report.record import (
+    ExportReport,
+    Report,
+    check_record,
+    foreign_files,
+    read_record,
+    write_record,
+)
 from converter.tables.load import family_names, load_family
 from converter.tokenizer import (
     TokenizerSpec,
@@ -101,7 +108,7 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
     made = plan_of(params, options)
     if options.verify:
         check_reference(made)
-    with staging(destination, force=options.force) as stage:
+    with staging(destination, force=options.force, foreign=foreign_files) as stage:
         found = write_model(made, stage.path, progress, size)
         if made.tokenizer:
             write_tokenizer(made.tokenizer, stage.path)

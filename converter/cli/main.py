@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
@@ -58,7 +62,8 @@ class CatchingGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with _not_swallowed():
+                return super().invoke(ctx)
         except ConvertError as error:
             click.echo("\n".join(error_lines(error)), err=True)
             ctx.exit(error.exit_code)
@@ -68,6 +73,35 @@ class CatchingGroup(click.Group):
         finally:
             # The process ends: looking for garbage among all that was imported takes a second.
             gc.freeze()
+
+
+@contextmanager
+def _not_swallowed() -> Iterator[None]:
+    """A signal that arrives within a `__del__` is raised there, printed and gone: send it again."""
+    usual = sys.unraisablehook
+
+    def hook(lost: sys.UnraisableHookArgs) -> None:
+        error = lost.exc_value
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            code = error.code if isinstance(error, SystemExit) else None
+            number = code - 128 if isinstance(code, int) and code > 128 else signal.SIGINT
+            threading.Timer(0.01, _send, [number]).start()  # after the `__del__`
+        else:
+            usual(lost)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = usual
+
+
+def _send(number: int) -> None:
+    """A signal to this process; a thread that sleeps hears it, where the system has such."""
+    if os.name == "posix":
+        os.kill(os.getpid(), number)
+    else:
+        signal.raise_signal(number)
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:

@@ -1,102 +1,117 @@
-"""A destination that appears whole, by one rename, or not at all.
-
-Work happens in `.<name>.bort-convert/` beside the destination:
-
-    lock   held by the running conversion; the system frees it when the process dies
-    new/   what is being written: the directory itself, or a file in it
-    old/   the replaced directory, for the moment between two renames (only where the system
-           cannot exchange two directories in one step)
-
-A kill leaves that directory behind; the next run into the same destination puts `old/` back if
-the destination is gone, and removes the rest.
-"""
+"""A destination that appears whole, by one rename, or not at all."""
 
 from __future__ import annotations
 
 import ctypes
 import os
-import shutil
+import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
-from converter.errors import WriteError
+from converter.errors import WriteError, safe
+from converter.files.area import area_of, held_area
 
 RECORD_FILE = (
     "conversion.json"  # a directory with this file in it was written here, and may be replaced
 )
-AT_FDCWD, RENAME_EXCHANGE, RENAME_SWAP = -100, 2, 2  # linux/fs.h; macOS sys/stdio.h
+AT_FDCWD, RENAME_NOREPLACE, RENAME_EXCHANGE = -100, 1, 2  # linux/fs.h
+RENAME_SWAP, RENAME_EXCL = 2, 4  # macOS sys/stdio.h
+MOUNTS = Path("/proc/self/mountinfo")  # Linux; proc_pid_mountinfo(5)
+LISTED = 5
+Foreign = Callable[[Path], Sequence[str]]
+
+
+def nothing(_directory: Path) -> Sequence[str]:
+    """No file of a directory is foreign."""
+    return ()
 
 
 class Staging:
     """The directory to fill, or the file to make (`path`), and the way to publish it (`commit`)."""
 
-    def __init__(self, destination: Path, area: Path, *, file: bool, force: bool) -> None:
+    def __init__(
+        self, destination: Path, area: Path, *, file: bool, force: bool, foreign: Foreign
+    ) -> None:
         self.path = area / "new" / "file" if file else area / "new"
         self._destination, self._area, self._file, self._force = destination, area, file, force
+        self._foreign = foreign
 
     def commit(self) -> None:
         """Make everything durable, then let the destination appear by one rename.
 
-        The destination is looked at once more: someone may have put files there meanwhile.
+        The destination is looked at once more: someone may have put files there meanwhile. What is
+        replaced gives its permissions to what replaces it.
         """
         for file in [self.path] if self._file else self.path.rglob("*"):
             if file.is_file():
                 _sync(file)
         _sync_directory(self._area / "new")
-        _check(self._destination, file=self._file, force=self._force)
+        _check(self._destination, file=self._file, force=self._force, foreign=self._foreign)
+        if os.name == "posix" and self._destination.exists():
+            self.path.chmod(stat.S_IMODE(self._destination.stat().st_mode))
         if self._file:
-            os.replace(self.path, self._destination)
+            self._publish_file()
         elif not self._destination.exists():
             os.rename(self.path, self._destination)
         elif not _exchange(self.path, self._destination):
             os.rename(self._destination, self._area / "old")
-            os.rename(self.path, self._destination)  # if not: `_tidy` puts old/ back
+            os.rename(self.path, self._destination)  # if not: the next run puts old/ back
         _sync_directory(self._destination.parent)
+
+    def _publish_file(self) -> None:
+        """By a rename that replaces nothing unless it may, where the system has one."""
+        if self._force:
+            os.replace(self.path, self._destination)
+            return
+        try:
+            if not _rename(self.path, self._destination, RENAME_NOREPLACE, RENAME_EXCL):
+                os.link(self.path, self._destination)  # as good: it fails where something is
+        except FileExistsError:
+            _check_file(self._destination, force=False)
+            raise
+        except OSError:  # a file system without links: the check a moment ago has to do
+            os.rename(self.path, self._destination)
 
 
 @contextmanager
 def staging(
-    destination: str | os.PathLike[str], *, file: bool = False, force: bool = False
+    destination: str | os.PathLike[str],
+    *,
+    file: bool = False,
+    force: bool = False,
+    foreign: Foreign = nothing,
 ) -> Iterator[Staging]:
     """Give a fresh directory beside `destination`; remove it on the way out, committed or not.
 
     `file`: the destination is a file, not a directory. `force` allows the replacement of a
-    directory that this program wrote, or of any regular file. Raises `WriteError` when the
-    destination exists otherwise, cannot be made, or is being written by another run.
+    directory that this program wrote, or of any regular file. `foreign` names what is in a
+    directory that this program did not write: then it is not replaced. Raises `WriteError` when
+    the destination exists otherwise, cannot be made, or is being written by another run.
     """
     target = Path(os.path.realpath(destination))
     if not target.parent.is_dir():
         raise WriteError(f"{target.parent}: there is no such directory; create it first")
-    area = target.parent / f".{target.name}.bort-convert"
     try:
-        if not area.exists():
-            _check(target, file=file, force=force)
-        area.mkdir(exist_ok=True)
-        lock = FileLock(area / "lock")
-        lock.acquire(timeout=0.5, poll_interval=0.05)
-    except Timeout as error:
-        raise WriteError(f"{target}: another conversion is writing it; wait for its end") from error
+        if not os.path.lexists(area_of(target)):
+            _check(target, file=file, force=force, foreign=foreign)
+        with held_area(target) as area:
+            _check(target, file=file, force=force, foreign=foreign)
+            (area / "new").mkdir()
+            yield Staging(target, area, file=file, force=force, foreign=foreign)
     except (OSError, NotImplementedError) as error:  # filelock: a file system without locks
         raise _write_error(target, error) from error
-    try:
-        _tidy(target, area)
-        _check(target, file=file, force=force)
-        (area / "new").mkdir()
-        yield Staging(target, area, file=file, force=force)
-    except OSError as error:
-        raise _write_error(target, error) from error
-    finally:
-        _leave(target, area, lock)
 
 
-def _check(destination: Path, *, file: bool, force: bool) -> None:
+def _check(destination: Path, *, file: bool, force: bool, foreign: Foreign) -> None:
     """Refuse a destination that may not be replaced, or not without `force`."""
-    if os.path.lexists(destination):
-        (_check_file if file else _check_directory)(destination, force)
+    if not os.path.lexists(destination):
+        return
+    if file:
+        _check_file(destination, force)
+    else:
+        _check_directory(destination, force, foreign)
 
 
 def _check_file(destination: Path, force: bool) -> None:
@@ -108,7 +123,7 @@ def _check_file(destination: Path, force: bool) -> None:
         raise WriteError(f"{destination}: exists; choose another name, or --force to replace it")
 
 
-def _check_directory(destination: Path, force: bool) -> None:
+def _check_directory(destination: Path, force: bool, foreign: Foreign) -> None:
     """A destination that holds something: only our own directories can be replaced."""
     if not destination.is_dir():
         raise WriteError(f"{destination}: exists and is not a directory; choose another --dst")
@@ -117,54 +132,73 @@ def _check_directory(destination: Path, force: bool) -> None:
             f"{destination}: is a mount point, and no rename can replace one; "
             "choose a new directory in it"
         )
-    empty = not any(destination.iterdir())
-    if empty or (force and (destination / RECORD_FILE).is_file()):
+    if not any(destination.iterdir()):
         return
-    if force:
+    if not force:
+        raise WriteError(f"{destination}: exists; choose another --dst, or --force to replace it")
+    if not (destination / RECORD_FILE).is_file():
         raise WriteError(
             f"{destination}: exists and was not written by bort-convert (it has no {RECORD_FILE}); "
             "--force replaces only what it wrote itself: remove it yourself or choose another --dst"
         )
-    raise WriteError(f"{destination}: exists; choose another --dst, or --force to replace it")
+    if mounted := [*_mounts_in(destination)]:
+        raise WriteError(
+            f"{destination}: something is mounted in it ({_some(mounted)}), and would be lost; "
+            "unmount it or choose another --dst"
+        )
+    if others := foreign(destination):
+        raise WriteError(
+            f"{destination}: --force replaces only what bort-convert wrote, and this is not: "
+            f"{_some(others)}; move it away or choose another --dst"
+        )
 
 
-def _tidy(destination: Path, area: Path) -> None:
-    """What a killed or failed run left: `old/` goes back if there is no other, the rest goes."""
-    if (area / "old").exists() and not os.path.lexists(destination):
-        os.rename(area / "old", destination)
-    for name in ("new", "old"):
-        if (area / name).exists():
-            shutil.rmtree(area / name)
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(map(safe, names[:LISTED])) + more
 
 
-def _leave(destination: Path, area: Path, lock: FileLock) -> None:
-    """Leave nothing. The lock file goes while it is held, so that nobody else can hold it too."""
-    with suppress(OSError):
-        _tidy(destination, area)
-    with suppress(OSError):  # Windows cannot remove an open file: then after the release
-        (area / "lock").unlink()
-        area.rmdir()
-    lock.release()
-    with suppress(OSError):
-        if os.name == "nt":
-            (area / "lock").unlink()
-        area.rmdir()
+def _mounts_in(directory: Path) -> Iterator[str]:
+    """What is mounted below: file systems everywhere, on Linux also single files and folders."""
+    for folder, names, _ in os.walk(directory):
+        mounted = [name for name in names if os.path.ismount(os.path.join(folder, name))]
+        names[:] = [name for name in names if name not in mounted]
+        yield from mounted
+    if MOUNTS.exists():
+        for line in MOUNTS.read_bytes().splitlines():  # a space in a place is \\040
+            place = Path(os.fsdecode(line.split()[4].decode("unicode_escape").encode("latin-1")))
+            if directory in place.parents and not os.path.ismount(place):
+                yield str(place.relative_to(directory))
 
 
 def _exchange(first: Path, second: Path) -> bool:
-    """Swap two directories in one step where the system can (Linux renameat2, macOS renamex_np)."""
+    """Swap two directories in one step where the system can."""
+    try:
+        return _rename(first, second, RENAME_EXCHANGE, RENAME_SWAP)
+    except OSError:
+        return False
+
+
+def _rename(first: Path, second: Path, linux: int, macos: int) -> bool:
+    """Rename by Linux's renameat2 or macOS's renamex_np; False where there is no such call.
+
+    Raises `FileExistsError` when `second` is there and may not be, `OSError` for other refusals.
+    """
     names = os.fsencode(first), os.fsencode(second)
     try:
         libc = ctypes.CDLL(None, use_errno=True)
         if sys.platform == "linux":
-            done = libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], RENAME_EXCHANGE)
+            done = libc.renameat2(AT_FDCWD, names[0], AT_FDCWD, names[1], linux)
         elif sys.platform == "darwin":
-            done = libc.renamex_np(*names, RENAME_SWAP)
+            done = libc.renamex_np(*names, macos)
         else:
             return False
-    except (AttributeError, OSError, TypeError):  # no such call here: two renames do it
+    except (AttributeError, OSError, TypeError):
         return False
-    return bool(done == 0)
+    if done:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(second))
+    return True
 
 
 def _sync(path: Path) -> None:

@@ -112,9 +112,17 @@ def run(*args: str | Path, **more: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+# An older directory, such as this program writes and may replace
+OLDER = {
+    "conversion.json": b'{"tool": {"name": "bort-convert"}}',
+    "model.safetensors": b"older",
+}
+
+
 def contents(directory: Path) -> dict[str, bytes]:
-    """Every file of a directory and its bytes."""
-    return {file.name: file.read_bytes() for file in directory.iterdir()}
+    """Every file of a directory, also of those in it, and its bytes."""
+    files = (path for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
+    return {path.relative_to(directory).as_posix(): path.read_bytes() for path in files}
 
 
 def names_in(directory: Path) -> list[str]:

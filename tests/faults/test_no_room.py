@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.making import (
+    OLDER,
     bort_arrays,
     command,
     contents,
@@ -24,7 +25,6 @@ from tests.faults.making import (
 from tests.faults.mounts import on_tmpfs, permitted
 
 TOO_SMALL = 2**20  # bytes; the weights need 1.3 MB
-OLDER = {"conversion.json": b"{}", "weights": b"older"}
 
 
 def limited(size: int, args: list[str]) -> list[str]:

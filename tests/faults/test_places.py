@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.borts import source
-from tests.faults.making import arguments, command, contents, environment, names_in, run
+from tests.faults.making import OLDER, arguments, command, contents, environment, names_in, run
 from tests.faults.mounts import on_tmpfs, permitted
 
 NAME = "bort_backbone"
@@ -110,7 +110,7 @@ def test_read_only_destination(older: bool, tmp_path: Path) -> None:
     kept.mkdir()
     if older:
         (place / "out").mkdir()
-        (place / "out" / "conversion.json").write_text("older")
+        (place / "out" / "conversion.json").write_bytes(OLDER["conversion.json"])
     before = state(place)
     args = command(*arguments(NAME, folder / "out", "--no-verify", "--force"))
     if mounts:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.faults.making import arguments, environment, names_in, run
 
+OLDER = '{"tool": {"name": "bort-convert"}}'
 # The command, stopping after the weights are written until a line comes on stdin.
 STOPPING = """
 import sys
@@ -69,7 +70,7 @@ def test_signal_in_the_middle_leaves_all_as_it_was(
     destination = tmp_path / "out"
     if options:
         destination.mkdir()
-        (destination / "conversion.json").write_text("older")
+        (destination / "conversion.json").write_text(OLDER)
     before = names_in(destination.parent)
     with stopped(destination, *options) as process:
         process.send_signal(number)
@@ -78,4 +79,43 @@ def test_signal_in_the_middle_leaves_all_as_it_was(
     assert "Traceback" not in errors
     assert names_in(destination.parent) == before
     if options:
-        assert (destination / "conversion.json").read_text() == "older"
+        assert (destination / "conversion.json").read_text() == OLDER
+
+
+# The command; a signal arrives while an object that nobody holds is finalised, where Python prints
+# what is raised and goes on. The weights are then written, were it not sent again.
+SWALLOWED = """
+import os, sys, time
+from converter.cli.main import main
+convert = sys.modules["converter.api"]
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), int(os.environ["NUMBER"]))
+        time.sleep(0.1)
+write = convert.write_model
+def stop(*args):
+    Dying()
+    time.sleep(60)
+    return write(*args)
+convert.write_model = stop
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+)
+def test_signal_within_a_finaliser_is_not_swallowed(
+    number: signal.Signals, code: int, tmp_path: Path
+) -> None:
+    args = arguments("bort_backbone", tmp_path / "out", "--no-verify")
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED, *args],
+        env=environment() | {"NUMBER": str(int(number))},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert names_in(tmp_path) == []

@@ -15,7 +15,7 @@ from tests.faults.making import environment, heads, names_in
 pytestmark = pytest.mark.exhaustive
 
 NAME = "bort_backbone"
-OLDER = "an older conversion"
+OLDER = '{"tool": {"name": "bort-convert"}}'
 
 # The command, waiting for a line on stdin at one place: before the weights are read (`_reserve`),
 # or after they are written (`write_json` of the report, `prove`).

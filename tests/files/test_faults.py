@@ -20,12 +20,12 @@ def failing(monkeypatch: pytest.MonkeyPatch, number: int, error: BaseException) 
     """Let the rename of this number (1 is the first) raise, and only that one."""
     rename, count = os.rename, 0
 
-    def counted(first: Path, second: Path) -> None:
+    def counted(first: Path, second: Path, **place: int) -> None:
         nonlocal count
         count += 1
         if count == number:
             raise error
-        rename(first, second)
+        rename(first, second, **place)
 
     monkeypatch.setattr(converter.files.staging, "_exchange", lambda *_: False)
     monkeypatch.setattr(os, "rename", counted)
@@ -54,10 +54,10 @@ def test_older_one_survives_a_put_back_that_fails_too(
 ) -> None:
     rename = os.rename
 
-    def only_away(first: Path, second: Path) -> None:
+    def only_away(first: Path, second: Path, **place: int) -> None:
         if second == destination:
             raise OSError(5, "Input/output error")
-        rename(first, second)
+        rename(first, second, **place)
 
     monkeypatch.setattr(converter.files.staging, "_exchange", lambda *_: False)
     monkeypatch.setattr(os, "rename", only_away)
