@@ -273,7 +273,8 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
         options.gluonnlp_version or record["gluonnlp_version"],
     )
     old = (record["tokenizer"] or {}).get("ids", {})
-    config = {key: value for key, value in config.items() if key not in old} | spec.ids
+    gone = old.keys() - spec.ids.keys()  # the others keep their places in the file
+    config = {key: value for key, value in config.items() if key not in gone} | spec.ids
     with staging(destination, force=True) as stage:
         copy_without_tokenizer(destination, stage.path)
         write_tokenizer(spec, stage.path)

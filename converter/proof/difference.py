@@ -79,7 +79,8 @@ def compare(
     """Differences on valid positions: embeddings, each layer, every Dense, pooled, logits.
 
     Logits over a vocabulary follow once more after log-softmax, which takes off what is added to
-    all of a position and hides how they differ. States that one side alone has are left out.
+    all of a position: what is left may be too small to be seen beside it. States
+    that one side alone has are left out.
     """
     valid, decoder_valid = inputs.valid(), inputs.decoder_valid()
     for number, (a, b) in enumerate(zip(first.hidden_states, second.hidden_states, strict=False)):
@@ -115,17 +116,24 @@ def compare(
                     log_softmax,
                 )  # here: `import converter` must not cost scipy
 
-                a, b = (log_softmax(side[last], axis=-1) for side in (a, b))
-                yield difference(LOGARITHMS + output, a, b, last, nonfinite)
+                a, b = a[last], b[last]
+                ours, theirs = (log_softmax(side, axis=-1) for side in (a, b))
+                yield difference(LOGARITHMS + output, ours, theirs, last, nonfinite, a)
 
 
 def difference(
-    output: str, a: np.ndarray, b: np.ndarray, valid: np.ndarray, nonfinite: bool = False
+    output: str,
+    a: np.ndarray,
+    b: np.ndarray,
+    valid: np.ndarray,
+    nonfinite: bool = False,
+    made_of: np.ndarray | None = None,
 ) -> Difference:
     """The largest |a - b| on valid positions: NaN when a side has one, infinite for two shapes.
 
     With `nonfinite`, values that are NaN on both sides, or the same infinity, are counted and
-    left out: they show no difference, and no more than that.
+    left out: they show no difference, and no more than that. `made_of`: the values whose size is
+    that of the rounding, where it is not `a` itself.
     """
     if a.shape != b.shape:
         return Difference(output, float("inf"), float(np.abs(a).max()), float("inf"))
@@ -137,7 +145,8 @@ def difference(
         a, b = (np.where(alike, 0, x) for x in (a, b))
         left_out = int(alike.sum())
     gaps, sizes = np.abs(a - b), np.abs(a)
-    scale = np.maximum(1, sizes.max(-1, keepdims=True, initial=0) / np.float32(RELATIVE_ABOVE))
+    large = sizes if made_of is None else np.abs(made_of)
+    scale = np.maximum(1, large.max(-1, keepdims=True, initial=0) / np.float32(RELATIVE_ABOVE))
     gap, largest, scaled = (float(x.max(initial=0)) for x in (gaps, sizes, gaps / scale))
     compared = sizes[~alike] if left_out else sizes
     usual = float(np.median(compared)) if compared.size else 0.0

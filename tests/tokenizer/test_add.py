@@ -43,7 +43,9 @@ def test_a_tokenizer_added_later_is_the_one_converted_with(
     assert section in (out / card).read_text("utf-8")
     assert "not part of this directory" not in (out / card).read_text("utf-8")
     assert converter.verify(source, out).passed
+    once = contents(out)
     assert invoke("tokenizer", "--dst", out, *options, "--quiet").stdout == ""  # and once more
+    assert contents(out) == once
     assert converter.verify(source, out).passed
 
 
