@@ -43,7 +43,7 @@ def output_options(*names: str) -> Callable[[Any], Any]:
 def printed(content: list[str] | dict[str, Any]) -> None:
     """Lines or JSON on stdout; names from a file are made safe for a terminal."""
     if isinstance(content, dict):
-        click.echo(json.dumps(content, indent=2))
+        click.echo(json.dumps(content, indent=2, allow_nan=False))
     else:
         click.echo("\n".join(map(safe, content)))
 

@@ -45,7 +45,7 @@ def _processor(path: Path, content: bytes) -> Any:
     processor = SentencePieceProcessor()
     try:
         processor.LoadFromSerializedProto(content)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # ValueError: its reason is not UTF-8
         raise VocabularyError(f"{path}: SentencePiece itself refuses it: {error}") from error
     return processor
 
@@ -61,6 +61,7 @@ def read_sentencepiece(path: Path) -> SentencePieces:
     pieces = tuple(piece.piece for piece in model.pieces)
     types = tuple(piece.type for piece in model.pieces)
     refused = {
+        "has a piece that is not UTF-8": any(isinstance(piece, bytes) for piece in pieces),
         "has no pieces": not 0 < len(pieces) <= MAX_TOKENS,
         "has a piece twice": len({*pieces}) != len(pieces),
         "is no unigram model": trainer.model_type != UNIGRAM,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import VocabularyError, safe
+from converter.files.regular import read_regular
 from converter.tables.tokenizer_rule import ROLES
 
 MAX_BYTES = 2**26  # the largest published one, of 250,000 tokens, has 5 MB
@@ -49,13 +50,10 @@ class Vocabulary:
 def read_bytes(path: Path) -> bytes:
     """The file's content. Raises `VocabularyError` when it cannot be read or is far too large."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise VocabularyError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(content) > MAX_BYTES:
-        raise VocabularyError(f"{path}: no vocabulary has more than {MAX_BYTES:,} bytes")
-    return content
+        return read_regular(path, MAX_BYTES)
+    except (OSError, ValueError) as error:  # ValueError: too large, or a pipe
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise VocabularyError(f"{path}: cannot be read: {reason or error}") from error
 
 
 def read_text(path: Path) -> str:
@@ -86,6 +84,8 @@ def read_vocabulary(path: Path) -> Vocabulary:
         return _from_vocab_json(path, data)
     if "all_tokens" in data:
         special = data.get("special_token_key_value") or {}
+        if not isinstance(special, dict):
+            raise VocabularyError(f"{path}: special_token_key_value is no map of names to tokens")
         return _vocabulary(
             path, _tokens(path, data["all_tokens"]), _special(path, special, KEYS_1X)
         )

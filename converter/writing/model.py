@@ -57,7 +57,7 @@ def write_model(
 
 def write_json(path: Path, content: Any) -> None:
     """JSON as people read it: UTF-8, two spaces, a newline at the end."""
-    write_text(path, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

@@ -113,6 +113,10 @@ def test_the_numbers_behind_ernies_tokens_are_no_part_of_them(tmp_path: Path) ->
         (vocab(["a"], identifiers_to_tokens=["b"]), "identifiers_to_tokens is no map"),
         ({"all_tokens": ["a", "a"]}, "'a' is a duplicate"),
         ({"all_tokens": "ab"}, "no list of 1 to"),
+        (
+            {"all_tokens": ["a"], "special_token_key_value": True},
+            "special_token_key_value is no map",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, content: Any, said: str) -> None:
@@ -159,6 +163,16 @@ def test_what_is_no_sentencepiece_model_is_said(tmp_path: Path, content: bytes) 
     path = tmp_path / "some.spiece"
     path.write_bytes(content)
     with pytest.raises(VocabularyError, match=r"some\.spiece: (this|no) SentencePiece model"):
+        read_sentencepiece(path)
+
+
+@pytest.mark.parametrize("place", [b"[UNK]", b"[MASK]", b"\x01,"])
+def test_a_piece_that_is_not_utf_8_is_said(tmp_path: Path, place: bytes) -> None:
+    content = (cases.FOLDER / "kobert_cased.spiece").read_bytes()
+    path = tmp_path / "some.spiece"
+    at = content.index(place)
+    path.write_bytes(content[: at + len(place) - 1] + b"\xff" + content[at + len(place) :])
+    with pytest.raises(VocabularyError, match=r"some\.spiece: .*(UTF-8|refuses it)"):
         read_sentencepiece(path)
 
 
