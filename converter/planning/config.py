@@ -11,6 +11,11 @@ from converter.planning.match import Match
 from converter.planning.model_yml import ModelConfig
 from converter.tables.table import Version
 
+# Fields of any Transformers config that make a tuple of the model's output, or a longer one
+RETURNS = frozenset(
+    {"return_dict", "use_return_dict", "torchscript", "output_hidden_states", "output_attentions"}
+)
+
 
 def read_config(
     chosen: Match,
@@ -37,6 +42,11 @@ def read_config(
     config |= stated
     config |= overrides
     config |= chosen.sizes  # an override that disagrees is a problem already: it makes no second
+    for name in sorted(config.keys() & RETURNS):
+        problems.append(
+            f"the config field {name} is not a choice: it changes what the model returns, which "
+            "the proof compares; leave it out, and give it where you load or call the model"
+        )
     for name, needed in table.required.items():
         if name not in config:
             problems.append(_lacking(chosen, name))
