@@ -21,7 +21,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CORPUS, WORK = ROOT / "fuzz" / "corpus", ROOT / "build" / "fuzz"
-SHARES = {"reader": 5, "table": 1, "told": 1, "bits": 1, "names": 1, "golden": 1}
+SHARES = {"reader": 5, "table": 2, "counts": 2} | dict.fromkeys(
+    ("told", "vocabulary", "yml", "bits", "names", "golden"), 1
+)
 LIMITS = [
     "-rss_limit_mb=1024",
     "-malloc_limit_mb=256",
@@ -36,7 +38,8 @@ def fuzz(target: str, arguments: list[str]) -> None:
     """In a process of its own: libFuzzer on one target. Does not return."""
     import atheris
 
-    with atheris.instrument_imports(include=["converter", "tomllib", "zipfile", "json"]):
+    with atheris.instrument_imports(include=["converter", "tomllib", "zipfile", "json", "yaml"]):
+        from fuzz.mutators import FORMATS, mutator
         from fuzz.targets import TARGETS, seeds
     folder = WORK / target / "seeds"
     folder.mkdir(parents=True, exist_ok=True)
@@ -48,7 +51,14 @@ def fuzz(target: str, arguments: list[str]) -> None:
         f'-W ignore -m fuzz.run --child {target} "$@"\n'
     )
     again.chmod(0o755)
-    atheris.Setup([str(again), *arguments], TARGETS[target])
+    own = {}
+    if target in FORMATS:  # atheris.Mutate is another function once Fuzz is called
+
+        def mutate(data: bytes, most: int) -> bytes:
+            return bytes(atheris.Mutate(data, most))
+
+        own = {"custom_mutator": mutator(target, mutate)}
+    atheris.Setup([str(again), *arguments], TARGETS[target], **own)
     atheris.Fuzz()
 
 

@@ -8,32 +8,42 @@ from __future__ import annotations
 
 import atexit
 import functools
+import gzip
 import io
 import json
 import shutil
+import struct
+import tarfile
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from converter.errors import ConvertError, ParamsError, TableError, VocabularyError
+from converter.errors import ConvertError, ParamsError, PlanError, TableError, VocabularyError
 from converter.files.staging import RECORD_FILE
 from converter.params import Weights, load_params, read_index
+from converter.params.source import find_params
+from converter.planning.config import read_config
 from converter.planning.file import plan_file
+from converter.planning.match import Match, match_table
+from converter.planning.model_yml import read_model_config, recorded_model_config
 from converter.planning.plan import Plan, make_plan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.bits import check_bits
 from converter.proof.golden import _inputs, _read
 from converter.proof.names import check_names
 from converter.report import record
+from converter.report.inspection import inspection_lines
 from converter.tables.load import load_family, parse_table
 from converter.tokenizer.vocabulary import read_merges, read_vocabulary
 from converter.writing.model import write_json, write_model
 from tests.borts import FIXTURES
 from tests.faults.making import BORT_TOML, CONFIG, bort_arrays, write_params
+from tests.params.files import Array, File
 
 
 @functools.cache
@@ -123,6 +133,77 @@ def vocabulary(data: bytes) -> None:
             assert str(refusal).startswith(f"{path}: "), refusal
 
 
+def yml(data: bytes) -> None:
+    """A `model.yml`: plain values that JSON can hold, and the config that they make."""
+    path = folder() / "model.yml"
+    path.write_bytes(data)
+    try:
+        read = read_model_config(path)
+    except PlanError as refusal:
+        assert str(refusal).startswith(f"{path}: "), refusal
+        return
+    record = json.loads(json.dumps(asdict(read), allow_nan=False))
+    assert recorded_model_config(record) == read
+    for match in models():
+        config, problems = read_config(match, {}, None, read)
+        assert problems or json.dumps(config, allow_nan=False)
+
+
+@functools.cache
+def models() -> tuple[Match, ...]:
+    """A BERT, and a generator of ELECTRA, whose sizes are products of two values."""
+    found = {"bert_pretrain_sigmoid": "bert_1x", "electra_gen": "electra_1x"}
+    return tuple(
+        match_table(read_index(find_params(FIXTURES / "zoo_1x" / name)), load_family(family))
+        for name, family in found.items()
+    )
+
+
+MOST = 2**20  # bytes of what is repeated: so many of anything are read in less than a second
+
+
+def counts(data: bytes) -> None:
+    """One piece many times: the members of an archive, gzip streams, names with their numbers.
+
+    `data`: what is made, how many times (3 bytes), and the piece. libFuzzer's limits of time and
+    memory are what is tried.
+    """
+    kind, count, piece = data[:1], int.from_bytes(data[1:4], "little"), data[4:1000]
+    path = folder() / "many.params"
+    path.unlink(missing_ok=True)
+    path.write_bytes(repeated(kind, count, piece))
+    try:
+        index = read_index(path)
+    except ParamsError as refusal:
+        assert str(refusal).startswith(f"{path}: "), refusal
+        return
+    fits = [match_table(index, load_family(name)) for name in ("bert", "mobilebert_1x")]
+    assert all(fit.accounted <= len(index.tensors) for fit in fits)
+    for line in inspection_lines(index, fits):
+        assert len(line) < 10 * MOST
+
+
+def repeated(kind: bytes, count: int, piece: bytes) -> bytes:
+    """The file that `counts` reads."""
+    if kind == b"g":
+        stream = gzip.compress(piece)
+        return stream * min(count, MOST // len(stream))
+    if kind == b"t":
+        info = tarfile.TarInfo(piece[1:101].decode("latin-1").replace("\0", ""))
+        info.type = piece[:1]
+        return info.tobuf(tarfile.USTAR_FORMAT, "latin-1")[:512] * min(count, MOST // 512)
+    if kind == b"z":
+        entry = piece or b"PK\1\2"
+        many = entry * min(count, MOST // len(entry))
+        end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 9, 9, len(many), 4, 0)
+        return b"PK\3\4" + many + end
+    names: dict[str, None] = {}
+    for line in piece.decode("latin-1").split("\n"):
+        most = min(count, MOST // (len(line) + 80)) if "#" in line else 1
+        names |= dict.fromkeys(line.replace("#", str(number)) for number in range(most))
+    return File([Array((1,), bytes(4))] * len(names), [*names]).encode()
+
+
 def bits(data: bytes) -> None:
     """`model.safetensors`: what is not the written one fails, and says why."""
     plan = converted()
@@ -156,6 +237,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "table": table,
     "told": told,
     "vocabulary": vocabulary,
+    "yml": yml,
+    "counts": counts,
     "bits": bits,
     "names": names,
     "golden": golden,
@@ -192,6 +275,20 @@ def seeds(target: str) -> Iterator[bytes]:
         newer = {"all_tokens": ["u"], "special_token_key_value": {"unk_token": "u"}}
         yield json.dumps(newer).encode()
         yield from (b'{"a": 0, "b": 1}', b"[PAD]\n##b\n", b"#version: 0.2\na b\nab c\n")
+    elif target == "yml":
+        for file in ("zoo_1x/bert_pretrain_sigmoid/model.yml", "autogluon/cfg.yml"):
+            yield (FIXTURES / file).read_bytes()
+        yield b'{"MODEL": {"activation": "gelu", "num_heads": 4, "layer_norm_eps": 1e-12}}'
+        yield b'{"MODEL": {"generator_layers_scale": 0.5, "layout": "NT", "ENCODER": {"a": 1}}}'
+        yield b"a: &a {b: 1}\nMODEL: {a: *a, <<: *a, b: 0x1F, c: 1:30, d: .inf, e: 2001-01-01}"
+    elif target == "counts":
+        yield b"g\1\0\0" + File([Array((1,), bytes(4))], ["a"]).encode()
+        yield from (b"g\0\1\0", b"t\2\0\00name", b"t\0\1\05", b"t\0\1\0L" + b"a" * 90)
+        yield b"z\2\0\0PK\1\2" + bytes(42)
+        yield b"n\0\1\0encoder.transformer_cells.#.proj.weight\nword_embed.0.weight"
+        yield b"n\0\4\0bertencoder0_transformer#_proj_weight\nbertclassifier#_dense0_bias"
+        cell = b"encoder.all_layers.%d.stacked_ffn.%d.ffn_1.weight\n"
+        yield b"n\0\4\0" + cell % (999, 0) + cell % (0, 999) + b"x#"
     elif target in ("bits", "names"):
         converted()
         file = "model.safetensors" if target == "bits" else "config.json"

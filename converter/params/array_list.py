@@ -21,7 +21,8 @@ HEADER = 24  # bytes: the beginning and the number of arrays
 ARRAY_MAGIC = {0xF993FAC8: "V1", 0xF993FAC9: "V2", 0xF993FACA: "V3"}
 STORAGE = {0: "dense", 1: "row_sparse", 2: "csr"}
 AUX = {"dense": 0, "row_sparse": 1, "csr": 2}  # MXNet's num_aux_data
-MAX_TENSORS = 2**17  # an entry costs 50 times the least it has in a file: this bounds memory
+MAX_TENSORS = 2**16  # an entry costs 50 times the least it has in a file: this bounds memory
+MAX_NAMES = 2**24  # bytes of all names; those of the largest models have 2**17
 MAX_NDIM = 32  # MXNet itself stops at 32; a larger number is damage, not a tensor
 
 
@@ -181,6 +182,11 @@ def _read_names(reader: _Reader, count: int) -> list[str]:
         return [str(number) for number in range(count)]
     if names_count != count:
         raise reader.fail(f"damaged: {names_count} names for {count} tensors")
+    if reader.end - reader.position > MAX_NAMES:
+        raise reader.fail(
+            f"the names have {reader.end - reader.position:,} bytes, and those of no model more "
+            f"than {MAX_NAMES:,}: damaged, or no file of a model"
+        )
     names: dict[str, None] = {}
     for number in range(count):
         reader.where = f"name {number + 1} of {count}"

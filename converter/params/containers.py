@@ -40,6 +40,7 @@ from converter.params.tar import is_tar, tar_members
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+MAX_DIRECTORY = 2**23  # bytes of a ZIP's directory: 100 for each of `MAX_TENSORS` members
 SPARSE = ("data", "indices", "shape")  # what MXNet 2 writes of every sparse tensor
 
 
@@ -98,9 +99,8 @@ def _is_list(run: _Run) -> bool:
     return run.end - run.start >= HEADER and run.head(len(LIST_BEGINNING)) == LIST_BEGINNING
 
 
-def _one_list(runs: list[_Run], path: Path, container: str, none: str) -> Contents:
-    """The tensors of the only run that is a list of arrays; `none` says what it is without one."""
-    found = [run for run in runs if _is_list(run)]
+def _one_list(found: list[_Run], path: Path, container: str, none: str) -> Contents:
+    """The tensors of the only run found that is a list of arrays; `none`: what is said of none."""
     if len(found) != 1:
         names = [run.name for run in found]
         raise ParamsError(f"{path}: {holds_several(container, names) if names else none}")
@@ -130,17 +130,36 @@ def _said(told: str) -> str:
 
 
 def _in_tar(whole: _Run, path: Path, container: str) -> Contents:
-    runs = [
-        _Run(whole.file, start, start + size, name, whole.packed)
-        for name, start, size in tar_members(whole.file, whole.start, whole.end, path)
-    ]
-    return _one_list(runs, path, container, holds_none(container, [run.name for run in runs]))
+    names, found = [], []
+    for name, start, size in tar_members(whole.file, whole.start, whole.end, path):
+        run = _Run(whole.file, start, start + size, name, whole.packed)
+        names.append(name)
+        if _is_list(run):  # looked at in passing: the stream is read in one direction
+            found.append(run)
+    return _one_list(found, path, container, holds_none(container, names))
+
+
+class _Bounded:
+    """A file for zipfile, which reads the whole directory of an archive at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.seek, self.tell, self._file = file.seek, file.tell, file
+
+    def read(self, count: int = -1) -> bytes:
+        if count > MAX_DIRECTORY:
+            raise PackedError(
+                f"a ZIP archive whose directory has {count:,} bytes: no model has so many members. "
+                "Unpack the .params file, and give that"
+            )
+        return self._file.read(count)
 
 
 def _in_zip(whole: _Run, path: Path) -> Contents:
     try:
-        with zipfile.ZipFile(whole.file) as archive:
+        with zipfile.ZipFile(cast(BinaryIO, _Bounded(whole.file))) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
+    except PackedError:
+        raise
     except Exception as error:  # a hostile directory makes zipfile raise more than BadZipFile
         raise ParamsError(
             f"{path}: a ZIP archive whose directory, at its end, is missing or damaged "
@@ -155,7 +174,9 @@ def _in_zip(whole: _Run, path: Path) -> Contents:
     if infos and all(name.endswith(".npy") for name in names):
         return Contents(dict(_arrays(whole, infos, path)), "npz")
     runs = [_member(whole, info, path) for info in infos]
-    return _one_list([run for run in runs if run], path, "zip", diagnose_zip(names))
+    return _one_list(
+        [run for run in runs if run and _is_list(run)], path, "zip", diagnose_zip(names)
+    )
 
 
 def _arrays(

@@ -28,7 +28,7 @@ def read_index(path: str | os.PathLike[str]) -> Index:
     A `.params`, `.npz` or `.npy` file, or a `.tar.gz`, `.tar`, `.zip` or `.gz` with exactly one
     `.params` file in it, under any name. Cost and memory do not depend on the weights; but what is
     compressed as a whole is unpacked once, in passing, and may not become more than 200 times its
-    size (and 16 MiB).
+    size and 16 MiB, nor more than four times its size and 528 MiB.
 
     Raises `ParamsError` (file, place, byte, what to do) for anything that is not a whole
     list of tensors. Unnamed lists get their position as name, `"0"`, `"1"`, ….

@@ -18,6 +18,10 @@ MAX_MARKS = 128  # of about 50 kB each; then every other one is dropped
 # deflate itself reaches 1,032: 1. Weights stay below 2: 1; a fresh model's zeros may be more.
 MAX_RATIO = 200
 FREE = 16 * 1024 * 1024  # unpacked bytes that need no ratio
+# Beyond `LARGE` unpacked bytes a higher ratio would cost minutes, and no trained weights have it
+LARGE, LARGE_RATIO = 2**29, 4
+# The gzip streams of one file: so many, and one more for so many bytes of it (bgzip: 64 kB each)
+STREAMS, STREAM = 1024, 4096
 GZIP, DEFLATE = 31, -15  # zlib's `wbits`
 
 
@@ -52,7 +56,7 @@ class Packed:
 
 def limit(size: int) -> int:
     """The most that `size` packed bytes may become."""
-    return FREE + MAX_RATIO * size
+    return FREE + min(MAX_RATIO * size, LARGE + LARGE_RATIO * size)
 
 
 def scan(file: BinaryIO, packed: Packed) -> Packed:
@@ -136,6 +140,7 @@ class _Cursor:
             self.position, self._consumed = 0, 0
         self._most = min(packed.length, limit(packed.size))
         self._chunk = FIRST
+        self._streams_left = STREAMS + packed.size // STREAM
 
     @property
     def ended(self) -> bool:
@@ -184,6 +189,12 @@ class _Cursor:
             if rest:
                 if not rest.startswith(b"\x1f\x8b"):
                     raise PackedError("bytes are left after the end of the compressed stream")
+                self._streams_left -= 1
+                if self._streams_left < 0:
+                    raise PackedError(
+                        f"{self._packed.size:,} bytes hold too many gzip streams, one behind the "
+                        "other, for weights. If you trust it, unpack it first"
+                    )
                 self._zlib, self._chunk = zlib.decompressobj(GZIP), FIRST
                 return
 

@@ -12,8 +12,10 @@ from numpy.lib import format as numpy_format
 
 from converter.params.entries import BFLOAT16, DTYPES, byte_count
 
+# MXNet 2 writes bfloat16 as a structure (2.0.0.beta1 src/serialization/cnpy.cc, dtype_descr)
+MXNET_BFLOAT16 = np.dtype([("bfloat16", "<u2")])
 MAGIC = b"\x93NUMPY"
-MAX_HEADER = 10_000  # NumPy's own limit for headers that are not trusted
+MAX_HEADER = 1024  # bytes: 32 dimensions need fewer; NumPy itself would take 10,000
 
 
 @dataclass(frozen=True)
@@ -36,9 +38,9 @@ def read_header(file: BinaryIO) -> Header:
             warnings.simplefilter("ignore")  # headers written by Python 2
             major, _ = numpy_format.read_magic(beginning)
             if major == 1:
-                parsed = numpy_format.read_array_header_1_0(beginning)
+                parsed = numpy_format.read_array_header_1_0(beginning, MAX_HEADER)
             else:  # 3.0 differs from 2.0 in the names of fields alone
-                parsed = numpy_format.read_array_header_2_0(beginning)
+                parsed = numpy_format.read_array_header_2_0(beginning, MAX_HEADER)
     except Exception as error:  # it parses Python literals: hostile ones raise anything
         raise ValueError(f"damaged NumPy header: {type(error).__name__}") from error
     shape, fortran, dtype = parsed
@@ -46,9 +48,10 @@ def read_header(file: BinaryIO) -> Header:
         raise ValueError("it holds Python objects (a pickle), which are never opened")
     if any(size < 0 for size in shape) or len(shape) > 32:
         raise ValueError(f"damaged NumPy header: shape {shape}"[:200])
-    # MXNet 2 writes bfloat16 as a structure (2.0.0.beta1 src/serialization/cnpy.cc, dtype_descr)
     swapped = dtype.str[0] == ">" or (dtype.names is not None and dtype[0].str[0] == ">")
-    little = BFLOAT16 if dtype.names == ("bfloat16",) else dtype.newbyteorder("<")
+    little = dtype.newbyteorder("<")
+    if little == MXNET_BFLOAT16:
+        little = BFLOAT16
     if little not in DTYPES or dtype.itemsize != little.itemsize:
         raise ValueError(f"its dtype {dtype} is none that MXNet has"[:200])
     nbytes = byte_count(shape, little)

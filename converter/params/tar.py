@@ -13,6 +13,8 @@ from typing import BinaryIO
 from converter.errors import ParamsError, safe
 
 BLOCK = 512
+MAX_HEADERS = 2**15  # of members, links and long names: a model's archive has some ten files
+MAX_NAME = 2**12  # characters of a name that are kept: the longest path there is
 MAX_TEXT = 64 * 1024  # bytes of a long name or of pax records that are read
 REGULAR = (b"0", b"\0", b"7")
 WITHOUT_DATA = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, directories, pipes
@@ -25,12 +27,18 @@ def is_tar(head: bytes) -> bool:
 
 def tar_members(file: BinaryIO, start: int, end: int, path: Path) -> Iterator[tuple[str, int, int]]:
     """(name, place, size) of every regular file in the archive from `start` to `end`."""
-    position, long_name, pax = start, "", dict[str, str]()
+    position, long_name, pax, count = start, "", dict[str, str](), 0
     while (header := _read(file, position, BLOCK)).strip(b"\0"):
         if len(header) < BLOCK or not _checksum_fits(header):
             raise ParamsError(
                 f"{path}: the tar archive is truncated or damaged at byte {position}.\n"
                 "Fetch or copy it again, and compare its size with the original's."
+            )
+        count += 1
+        if count > MAX_HEADERS:
+            raise ParamsError(
+                f"{path}: a tar archive of more than {MAX_HEADERS:,} members: no model has so many."
+                "\nUnpack the .params file, and give that."
             )
         kind = header[156:157]
         size = 0 if kind in WITHOUT_DATA else _number(pax.get("size"), header[124:136], path)
@@ -47,7 +55,8 @@ def tar_members(file: BinaryIO, start: int, end: int, path: Path) -> Iterator[tu
             pax = _records(_read(file, place, size))
         elif kind not in (b"L", b"K", b"x", b"g"):
             if kind in REGULAR:
-                yield pax.get("path") or long_name or _name(header), place, size
+                name = pax.get("path") or long_name or _name(header)
+                yield name[:MAX_NAME], place, size
             long_name, pax = "", {}
         position = place + -(-size // BLOCK) * BLOCK
         if position >= end:

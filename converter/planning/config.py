@@ -9,8 +9,12 @@ from typing import Any
 
 from converter.planning.match import Match
 from converter.planning.model_yml import ModelConfig
-from converter.tables.check import RUN
 from converter.tables.table import Version
+
+# Fields of any Transformers config that make a tuple of the model's output, or a longer one
+RETURNS = frozenset(
+    {"return_dict", "use_return_dict", "torchscript", "output_hidden_states", "output_attentions"}
+)
 
 
 def read_config(
@@ -47,6 +51,11 @@ def read_config(
             )
     config |= overrides
     config |= chosen.sizes  # an override that disagrees is a problem already: it makes no second
+    for name in sorted(config.keys() & RETURNS):
+        problems.append(
+            f"the config field {name} is not a choice: it changes what the model returns, which "
+            "the proof compares; leave it out, and give it where you load or call the model"
+        )
     for name, needed in table.required.items():
         if name not in config:
             problems.append(_lacking(chosen, name))
@@ -129,8 +138,6 @@ def _divides(part: Any, whole: Any) -> bool:
 def _contradictions(chosen: Match, overrides: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(overrides.keys() & {"architectures", "dtype", "model_type", "torch_dtype"}):
         yield f"--config {name} is not a choice: the table, the heads and --dtype settle it"
-    for name in sorted(overrides.keys() & RUN):
-        yield f"--config {name} is not a choice: it changes what a call returns; give it there"
     if "label2id" in overrides:
         yield "--config label2id is not a choice: id2label settles it"
     for name, value in sorted(overrides.items()):

@@ -15,9 +15,10 @@ from converter.params import Index, TensorEntry
 from converter.planning.heads import chosen_heads, shared_names
 from converter.planning.scopes import Renamed, structural
 from converter.planning.shapes import RowMatch, count_layers, known_model, read_sizes, unequal_sizes
-from converter.tables.patterns import Numbers, expand, fill, numbers_of, placeholders
+from converter.tables.patterns import Numbers, expand, fill, numbers_of, outgrows, placeholders
 from converter.tables.rows import Row
 from converter.tables.table import Head, Known, Part, Table, Target
+from converter.tables.unsupported import outsized
 
 LISTED = 20  # problems of one kind that are spelled out; the rest is counted
 
@@ -71,10 +72,12 @@ def match_table(
     `config` is the user's: it chooses between heads of the same names (`Head.instead_of`). So does
     `part` between the models of a file that holds several.
     """
+    if problem := outsized(index):
+        return Match(table, index, (problem,))
     try:
         names = structural(index, table) or Renamed(index, None, {})
     except PlanError as error:
-        return Match(table, index, error.problems, undecided=True)
+        return Match(table, index, tuple(_listed([*error.problems], str)), undecided=True)
     parts = [one for one in table.parts if part in (None, one.name) and _may_have(names, one)]
     fits = [
         _Attempt(names, table, prefix, config or {}, one).result()
@@ -206,7 +209,7 @@ class _Attempt:
     def _match(self, rows: Iterable[Row], head: Head | None) -> tuple[list[RowMatch], list[str]]:
         matches, missing = [], []
         for row in rows:
-            for source, numbers in expand(self._named(row.source, head), self.numbers):
+            for source, numbers in expand(self._named(row.source, head), self.numbers, self.names):
                 source = self.stand_ins.get(source, source)
                 if source not in self.names:
                     missing.append(source)
@@ -218,7 +221,8 @@ class _Attempt:
                         RowMatch(row.operation, entry, pattern, target, part, row.number)
                     )
             counted = [self.table.last.get(letter, letter) for letter in placeholders(row.source)]
-            if not all(self.layers[letter] for letter in counted):
+            outgrown = outgrows(row.source, self.numbers, self.names)
+            if outgrown or not all(self.layers[letter] for letter in counted):
                 missing.append(self._named(row.source, head))
         return matches, missing
 
@@ -226,7 +230,7 @@ class _Attempt:
         return {
             self.names[name].name: reason
             for pattern, reason in reasons.items()
-            for name, _ in expand(self.prefix + pattern, self.numbers)
+            for name, _ in expand(self.prefix + pattern, self.numbers, self.names)
             if name in self.names
         }
 
@@ -251,7 +255,8 @@ class _Attempt:
 
     def _exports(self, head: Head) -> Iterator[str]:
         for pattern in head.export:
-            yield from (name for name, _ in expand(self._named(pattern, head), self.numbers))
+            named = self._named(pattern, head)
+            yield from (name for name, _ in expand(named, self.numbers, self.names))
 
     def _tied(self, heads: Iterable[Head]) -> Iterator[tuple[TensorEntry, TensorEntry]]:
         for second, first in self._ties(heads):

@@ -7,18 +7,19 @@ sections (`MODEL`, `INITIALIZER`) of plain values. So is AutoGluon's `cfg.yml` (
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from converter.errors import PlanError
+from converter.files.regular import read_regular
 
 MAX_BYTES = 2**16  # the zoo's have 500: a larger file is something else
 SECTION = "MODEL"  # the others are about training
 AUTOGLUON = "cfg.yml"
 BACKBONE = "model", "backbone"  # the section of it that is about the text model
+LARGEST = 2**63  # above all sizes; a hexadecimal number can have more digits than Python prints
 SCALARS = (str, int, float, bool)
 
 
@@ -36,7 +37,8 @@ def find_model_config(params: Path) -> Path | None:
     Else AutoGluon's `cfg.yml`. Raises `PlanError` naming them when there are several.
     """
     try:
-        beside = [path for path in params.parent.iterdir() if path.suffix in (".yml", ".yaml")]
+        files = [path for path in params.parent.iterdir() if path.suffix in (".yml", ".yaml")]
+        beside = [path for path in files if path.is_file()]
     except OSError:  # then the file itself cannot be read either, which is said elsewhere
         return None
     found = sorted(p for p in beside if p.stem == "model" or p.stem.startswith("model-"))
@@ -56,21 +58,24 @@ def read_model_config(path: Path) -> ModelConfig:
     """
     import yaml  # one file in many needs it
 
+    class Plain(yaml.SafeLoader):  # type: ignore[misc]
+        """Without merge keys: nested, 800 bytes of them become millions of keys."""
+
+        def flatten_mapping(self, node: Any) -> None:
+            if any(key.tag == "tag:yaml.org,2002:merge" for key, _ in node.value):
+                raise ValueError("it has a merge key (<<), as no model.yml has: write out the keys")
+
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-        data = yaml.safe_load(content.decode("utf-8"))
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        data = yaml.load(read_regular(path, MAX_BYTES).decode("utf-8"), Loader=Plain)
+        for place in ((SECTION,), BACKBONE):
+            section = data
+            for key in place:
+                section = section.get(key) if isinstance(section, dict) else None
+            if isinstance(section, dict):
+                return ModelConfig(path.name, dict(_plain(section, ".".join(place))))
+    except Exception as error:  # values with a wrong tag make PyYAML raise more than YAMLError
         reason = error.strerror if isinstance(error, OSError) else " ".join(str(error).split())
         raise PlanError(f"{path}: cannot be read as a model.yml:", [reason or "unknown"]) from error
-    for place in ((SECTION,), BACKBONE):
-        section = data
-        for key in place:
-            section = section.get(key) if isinstance(section, dict) else None
-        if isinstance(section, dict):
-            return ModelConfig(path.name, dict(_plain(section, ".".join(place))))
     raise PlanError(
         f"{path}: cannot be read as a model.yml:",
         [
@@ -96,18 +101,18 @@ def _plain(section: Mapping[Any, Any], place: str = SECTION) -> Iterator[tuple[s
     """Its values, and those of a section in it (BART's `ENCODER`, `DECODER`), by their places."""
     for key, value in section.items():
         if isinstance(value, SCALARS):
-            yield f"{place}.{key}", _number(value) if isinstance(value, (str, float)) else value
+            value = _number(value) if isinstance(value, str) else value
+            if isinstance(value, int | float) and not abs(value) < LARGEST:  # nor is NaN
+                raise ValueError(f"{place}.{key} is no finite number, or one of too many digits")
+            yield f"{place}.{key}", value
         elif isinstance(value, dict) and place == SECTION:
             yield from _plain(value, f"{place}.{key}")
         elif value is not None:  # None: as if it were not there
             yield f"{place}.{key}", f"a {type(value).__name__}"  # which no table knows
 
 
-def _number(value: str | float) -> str | float:
-    """A number where it is one that JSON has, else its text: no table knows `nan`."""
-    text = str(value)
+def _number(text: str) -> str | float:
     try:
-        number = float(text) if text[:1] in "+-.0123456789" else math.nan
+        return float(text) if text[:1] in "+-.0123456789" else text
     except ValueError:
         return text
-    return number if math.isfinite(number) else text

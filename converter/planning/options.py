@@ -133,13 +133,15 @@ class Options:
             raise OptionError(f"there is no dtype {self.dtype!r}; there are: {', '.join(DTYPES)}")
         if not 0 <= self.atol <= LARGEST_ATOL:
             raise OptionError(f"atol: {self.atol} is not a number from 0 to {LARGEST_ATOL:g}")
-        try:
-            json.dumps(self.config, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise OptionError(f"config: {error}: config.json cannot hold it") from error
         if self.family is not None and self.table is not None:
             raise OptionError("family and table exclude each other: give one of them")
         parse_size(self.max_shard_size)
+        for name, value in (self.config or {}).items():
+            if not (isinstance(name, str) and _is_json(value)):
+                raise OptionError(
+                    f"config: the value of {name!r} cannot stand in config.json: give a text, a "
+                    "finite number, true, false or null, or lists and maps of these"
+                )
 
     def given(self) -> dict[str, Any]:
         """Those that were said, as plain data: files by their names."""
@@ -245,6 +247,14 @@ def _is(value: Any, hint: Any) -> bool:
         kind = numbers.Integral if hint is int else numbers.Real
         return isinstance(value, kind) and not isinstance(value, bool)
     return isinstance(value, origin or hint) and not (origin is Sequence and isinstance(value, str))
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):  # ValueError: NaN, or a number of 5,000 digits
+        return False
+    return True
 
 
 def _named(hint: Any) -> str:

@@ -199,7 +199,7 @@ def _choose(
             [f"{f.table.name}: {f.table.title}" for f in candidates],
         )
     if known := refused(index):
-        raise PlanError(f"{index.path} cannot be converted:", [str(known)])
+        raise PlanError(f"{index.path} cannot be converted:", [known])
     closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
     if closest.undecided:
         raise PlanError(

@@ -13,7 +13,7 @@ import numpy as np
 
 from converter.params import TensorEntry
 from converter.planning.match import Match
-from converter.tables.patterns import expand
+from converter.tables.patterns import expand, outgrows
 from converter.tables.rows import size_of
 from converter.tables.table import Version
 
@@ -97,6 +97,12 @@ def steps_of(
         steps = [*_unscrambled(chosen, steps, config[version.heads], version)]
     usual = wanted or usual_dtype(steps)
     for operation, pattern in _constants(chosen):
+        if outgrows(pattern, chosen.numbers, chosen.index.tensors):
+            problems.append(
+                f"{pattern}: its tensors of zeros would be more than the file has: the table's "
+                "letters in it count what does not belong together"
+            )
+            continue
         for target, _ in expand(pattern, chosen.numbers):
             steps.append(Step(operation, (), target.removeprefix(strip), usual, shape_of(pattern)))
     return steps, [*dict.fromkeys(problems)]

@@ -6,15 +6,27 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
+from converter.errors import safe
+
 Row = tuple[str, ...]
+LONGEST = 200  # characters of a cell: every row is as wide as the widest
 NUMBER = re.compile(r"\d+")
 
 
 def columns(rows: Sequence[Row]) -> Iterator[str]:
-    """Rows as aligned text, two spaces between the columns, nothing at the end of a line."""
+    """Rows as aligned text, two spaces between the columns, nothing at the end of a line.
+
+    Cells are made safe for a terminal, and of long ones the beginning and the end are shown.
+    """
+    rows = [tuple(safe(_short(cell)) for cell in row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip()
+
+
+def _short(cell: str) -> str:
+    half = LONGEST // 2
+    return cell if len(cell) <= LONGEST else f"{cell[:half]}…{cell[-half:]}"
 
 
 def merged(rows: Sequence[Row], names: Sequence[int] = (0,)) -> list[tuple[Row, Sequence[Row]]]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from converter.errors import safe
 from converter.params import Index, TensorEntry, origin
+from converter.params.diagnosis import listed
 from converter.planning.match import Match
 from converter.planning.scopes import VERSIONS
 from converter.report.columns import Row, columns, merged
 from converter.report.record import nonfinite_json
-from converter.tables.unsupported import refused
+from converter.tables.unsupported import outsized, refused
 
 if TYPE_CHECKING:
     from converter.params.content import Content
@@ -35,12 +36,14 @@ def inspection_lines(
     rows = [("name", "dtype", "shape", "bytes", "format")]
     for entry in index.tensors.values():
         if entry.storage == "none":
-            rows.append((safe(entry.name), "–", "no array", "0", entry.version))
+            rows.append((entry.name, "–", "no array", "0", entry.version))
             continue
         shape = "×".join(map(str, entry.shape)) or "scalar"
         kind = entry.version if entry.storage == "dense" else f"{entry.version} {entry.storage}"
-        rows.append((safe(entry.name), entry.dtype.name, shape, f"{entry.nbytes:,}", kind))
-    yield from columns(rows if every else [_together(*row) for row in merged(rows)])
+        rows.append((entry.name, entry.dtype.name, shape, f"{entry.nbytes:,}", kind))
+    yield from columns(
+        rows if every or outsized(index) else [_together(*row) for row in merged(rows)]
+    )
     yield ""
     yield f"{len(index.tensors):,} tensors, {index.size:,} bytes"
     yield from _origin(index, content)
@@ -61,7 +64,7 @@ def _fits_lines(fits: Sequence[Match]) -> Iterator[str]:
     """The families that fit; when none does, the one that explains most, and why it does not."""
     fitting = [fit for fit in fits if not fit.problems]
     if not fitting and fits and (model := refused(fits[0].index)):
-        yield str(model)
+        yield model
         return
     told = fitting or sorted(fits, key=lambda f: (not f.undecided, -f.accounted))[:1]
     for fit in told:
@@ -83,9 +86,9 @@ def _origin(index: Index, content: Content | None) -> Iterator[str]:
         yield f"names: {scheme} ({origin.NAMINGS[scheme]})"
         yield "dtypes: " + ", ".join(f"{n:,} {name}" for name, n in origin.dtypes(index).items())
     if sparse := origin.stored_as(index, "row_sparse", "csr"):
-        yield f"sparse: {', '.join(sparse)}"
+        yield f"sparse: {listed(sparse)}"
     if missing := origin.stored_as(index, "none"):
-        yield f"without array: {', '.join(missing)}"
+        yield f"without array: {listed(missing)}"
     if model := origin.zoo_model(index, content.sha1 if content else None):
         yield f"GluonNLP's zoo: {model[0]}, by its {model[1]}"
 

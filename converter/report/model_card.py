@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from converter.errors import safe
 from converter.planning.assumptions import assumed_line
 from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.report.record import Report
@@ -15,7 +16,7 @@ from converter.version import VERSION
 if TYPE_CHECKING:
     from converter.proof.tokens import Tokens
 
-TOKENIZER = "## Tokenizer\n"
+TOKENIZER = "## Tokenizer"
 
 
 def model_card(report: Report, title: str | None = None) -> str:
@@ -69,7 +70,7 @@ def model_card(report: Report, title: str | None = None) -> str:
         f"- Weights: {', '.join(f'`{file}`' for file in report.files)}",
         "- Every tensor, with its source name and what was done to it: `conversion.json`",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join(map(safe, lines)) + "\n"
 
 
 def _tokenizer(report: Report) -> Iterator[str]:
@@ -77,7 +78,7 @@ def _tokenizer(report: Report) -> Iterator[str]:
     if plan.tokenizer:
         yield from tokenizer_section(plan.tokenizer, proof.tokens if proof else None)
         return
-    yield from (TOKENIZER, "The tokenizer is not part of this directory.")
+    yield from (TOKENIZER, "", "The tokenizer is not part of this directory.")
     rule = plan.table.tokenizer
     if rule and rule.public:
         yield f"`{rule.public}` has the same vocabulary; the sequences the model was trained on are"
@@ -89,7 +90,7 @@ def tokenizer_section(spec: TokenizerSpec, tokens: Tokens | None) -> Iterator[st
     """What the tokenizer was made of, how it was proven, and where it differs by design."""
     names = ", ".join(f"`{path.name}`" for path in spec.files.given().values())
     special = spec.vocabulary.special
-    yield TOKENIZER
+    yield from (TOKENIZER, "")
     yield f"`AutoTokenizer.from_pretrained` gives the ids that GluonNLP gives. Made of {names}:"
     yield f"{len(spec.vocabulary.tokens):,} tokens, {spec.kind}."
     yield ""
@@ -156,8 +157,8 @@ def _other_accents(spec: TokenizerSpec) -> str:
 
 def with_tokenizer_section(card: str, spec: TokenizerSpec, tokens: Tokens) -> str:
     """A card that was written before, with its section on the tokenizer made anew."""
-    section = "\n".join(tokenizer_section(spec, tokens)) + "\n"
-    before, found, rest = card.partition(TOKENIZER)
+    section = "\n".join(map(safe, tokenizer_section(spec, tokens))) + "\n"
+    before, found, rest = card.partition(f"{TOKENIZER}\n")
     _, heading, after = rest.partition("\n## ")
     if not found:
         return f"{card.rstrip()}\n\n{section}".lstrip()

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter.errors import ConvertError
+from converter.files.regular import read_regular
 from converter.files.staging import RECORD_FILE
 from converter.params import Index, TensorEntry, origin
 from converter.params.nonfinite import Nonfinite
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from converter.proof.tokens import Tokens
     from converter.tokenizer import TokenizerSpec
 
+MAX_BYTES = 2**26  # of conversion.json: 400 bytes a tensor, and no model has 100,000
 SCHEMA = 1  # of conversion.json: a field that changes its meaning makes it another
 TOOL = "bort-convert"
 SHARD = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
@@ -282,7 +284,8 @@ def read_record(directory: Path) -> dict[str, Any]:
     """
     path = directory / RECORD_FILE
     try:
-        record = json.loads(path.read_text("utf-8"))
+        record = json.loads(read_regular(path, MAX_BYTES).decode("utf-8"))
+        json.dumps(record, allow_nan=False)  # what is read here may be written into JSON again
         if record.get("schema", SCHEMA) != SCHEMA:  # none: written before there were numbers
             raise ValueError(f"it is of schema {record['schema']}, and this is schema {SCHEMA}")
         kinds = {

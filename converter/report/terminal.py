@@ -170,15 +170,15 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     """What happens to each tensor; those of all layers on one line, or `every` on its own."""
     rows = [("source", "operation", "target", "dtype", "shape")]
     for step in plan.steps:
-        source = safe(step.source.name) if step.source else ""
+        source = step.source.name if step.source else ""
         dtype = step.dtype.name
         if step.casts and step.source:
             dtype = f"{step.source.dtype.name} → {dtype}"
         rows.append((source, step.operation, step.target, dtype, "×".join(map(str, step.shape))))
     match = plan.match
     rows += [(two.name, "tied", f"(equals {one.name})", "", "") for two, one in match.tied]
-    rows += [(safe(e.name), "export", f"({UNCONVERTED_FILE})", "", "") for e in match.exported]
-    rows += [(safe(name), "drop", f"({reason})", "", "") for name, reason in match.dropped.items()]
+    rows += [(e.name, "export", f"({UNCONVERTED_FILE})", "", "") for e in match.exported]
+    rows += [(name, "drop", f"({reason})", "", "") for name, reason in match.dropped.items()]
     return columns(rows if every else [row for row, _ in merged(rows, names=(0, 2))])
 
 

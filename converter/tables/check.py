@@ -31,10 +31,6 @@ EMBEDDINGS = "embeddings"  # the first of the hidden states, as reports call it
 DECODER_EMBEDDINGS = "decoder embeddings"
 
 
-# How a model runs and what it returns, not what it computes: parity runs it in the usual way
-RUN = {"return_dict", "use_return_dict", "torchscript", "output_hidden_states", "output_attentions"}
-
-
 def problems_of(table: Table) -> Iterator[str]:
     """A line for everything about a table that contradicts itself or the program."""
     yield from _pattern_problems(table)
@@ -54,8 +50,6 @@ def _target_problems(table: Table) -> Iterator[str]:
     yield from _repeated(
         "set of heads of [[target]]", (sorted(t.heads | t.export) for t in table.targets)
     )
-    for name in sorted(table.config.keys() & RUN):
-        yield f"  - [config] {name} changes what a call returns; leave it to the call"
     if not table.targets:
         yield "  - there is no [[target]]: which Transformers class is written?"
     for target in table.targets:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import TableError
+from converter.files.regular import read_regular
 from converter.tables.check import problems_of
 from converter.tables.read import read_record
 from converter.tables.table import Table
@@ -39,11 +40,7 @@ def load_table(path: str | os.PathLike[str]) -> Table:
     """A user's own table; its name is the file's. Raises `TableError`."""
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"it has more than {MAX_BYTES:,} bytes")
-        text = content.decode("utf-8")
+        text = read_regular(path, MAX_BYTES).decode("utf-8")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise TableError(f"{path}: cannot be read as a table: {reason or error}") from error

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 Numbers = Mapping[str, Sequence[int]]
 
@@ -29,12 +31,37 @@ def numbers_of(layers: Mapping[str, int], last: Mapping[str, str]) -> dict[str, 
     return numbers
 
 
-def expand(pattern: str, numbers: Numbers) -> Iterator[tuple[str, Mapping[str, int]]]:
-    """Every name a pattern stands for: `"a.{i}"` with `{"i": range(2)}` gives `"a.0"`, `"a.1"`."""
+def outgrows(pattern: str, numbers: Numbers, names: Collection[str]) -> bool:
+    """Whether a pattern stands for more names than those that there are (and one more)."""
+    return math.prod(len(numbers[letter]) for letter in placeholders(pattern)) > len(names) + 1
+
+
+def expand(
+    pattern: str, numbers: Numbers, names: Collection[str] | None = None
+) -> Iterator[tuple[str, Mapping[str, int]]]:
+    """Every name a pattern stands for: `"a.{i}"` with `{"i": range(2)}` gives `"a.0"`, `"a.1"`.
+
+    Where it outgrows the `names` that there are, those of them alone.
+    """
+    if names is not None and outgrows(pattern, numbers, names):
+        yield from _among(names, pattern, numbers)
+        return
     letters = sorted(placeholders(pattern))
     for chosen in itertools.product(*(numbers[letter] for letter in letters)):
         which = dict(zip(letters, chosen, strict=True))
         yield fill(pattern, which), which
+
+
+def _among(
+    names: Collection[str], pattern: str, numbers: Numbers
+) -> Iterator[tuple[str, Mapping[str, int]]]:
+    parts = re.split(r"\{(.*?)\}", pattern)
+    whole = re.compile("(0|[1-9][0-9]*)".join(map(re.escape, parts[::2])))
+    for name in names:
+        if found := whole.fullmatch(name):
+            which = dict(zip(parts[1::2], map(int, found.groups()), strict=True))
+            if all(number in numbers[letter] for letter, number in which.items()):
+                yield name, which
 
 
 def fill(pattern: str, which: Mapping[str, int]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import types
 from collections.abc import Mapping
 from functools import cache
@@ -71,4 +72,6 @@ def _is_required(field: dataclasses.Field[Any]) -> bool:
 def _of_type(value: Any, kinds: tuple[Any, ...], place: str) -> Any:
     if type(value) not in kinds:
         raise TableError(f"{place}: wrong type: {value!r}")
+    if isinstance(value, float) and not math.isfinite(value):  # JSON has no such number
+        raise TableError(f"{place}: {value} is no finite number")
     return value

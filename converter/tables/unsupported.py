@@ -13,6 +13,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # what prints needs no more than this module
     from converter.params import Index
 
+# Of a file that tables are tried on: each looks through all names many times. T5 of 11 billion
+# weights has 900 tensors, and the longest name of any family 80 characters.
+MAX_TENSORS, MAX_NAME = 2**14, 2**10
+EXPORT = "`bort-convert export` takes its tensors out, under their own names"
+
 
 @dataclass(frozen=True)
 class Refused:
@@ -23,16 +28,24 @@ class Refused:
     reason: str
 
     def __str__(self) -> str:
-        return (
-            f"{self.title}: {self.reason}; `bort-convert export` takes its tensors out, "
-            "under their own names"
-        )
+        return f"{self.title}: {self.reason}; {EXPORT}"
 
 
-def refused(index: Index) -> Refused | None:
-    """The model that a file is, if it is one of these."""
+def refused(index: Index) -> str:
+    """Why a file is of no family, where that is known; else nothing."""
     names = index.tensors.keys()
-    return next((model for model in _models() if model.names <= names), None)
+    return outsized(index) or next((str(m) for m in _models() if m.names <= names), "")
+
+
+def outsized(index: Index) -> str:
+    """Why no table is tried on a file: it has more than any model, or longer names."""
+    count, longest = len(index.tensors), max(map(len, index.tensors), default=0)
+    if count <= MAX_TENSORS and longest <= MAX_NAME:
+        return ""
+    return (
+        f"it has {count:,} tensors, the longest name is of {longest:,} characters, and no model of "
+        f"any family has more than {MAX_TENSORS:,}, or a name of more than {MAX_NAME:,}; {EXPORT}"
+    )
 
 
 @cache

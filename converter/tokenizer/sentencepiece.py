@@ -45,7 +45,7 @@ def _processor(path: Path, content: bytes) -> Any:
     processor = SentencePieceProcessor()
     try:
         processor.LoadFromSerializedProto(content)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:  # ValueError: its reason is not UTF-8
         raise VocabularyError(f"{path}: SentencePiece itself refuses it: {error}") from error
     return processor
 
@@ -57,11 +57,14 @@ def read_sentencepiece(path: Path) -> SentencePieces:
     """
     content = read_bytes(path)
     model = _parsed(path, content)
+    if not 0 < len(model.pieces) <= MAX_TOKENS:
+        many = f"has {len(model.pieces):,} pieces, not 1 to {MAX_TOKENS:,}"
+        raise VocabularyError(f"{path}: this SentencePiece model {many}: not supported")
     trainer, normalizer = model.trainer_spec, model.normalizer_spec
     pieces = tuple(piece.piece for piece in model.pieces)
     types = tuple(piece.type for piece in model.pieces)
     refused = {
-        "has no pieces": not 0 < len(pieces) <= MAX_TOKENS,
+        "has a piece that is not UTF-8": any(isinstance(piece, bytes) for piece in pieces),
         "has a piece twice": len({*pieces}) != len(pieces),
         "is no unigram model": trainer.model_type != UNIGRAM,
         "has unused pieces": UNUSED in types,

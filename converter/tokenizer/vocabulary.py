@@ -14,10 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from converter.errors import VocabularyError, safe
+from converter.files.regular import read_regular
 from converter.tables.tokenizer_rule import ROLES
 
-MAX_BYTES = 2**26  # the largest published one, of 250,000 tokens, has 5 MB
-MAX_TOKENS = 2**22
+MAX_BYTES = 2**25  # the largest published one, of 250,000 tokens, has 5 MB
+MAX_TOKENS = 2**20
+MAX_TOKEN = 1000  # characters: the longest of any published one has 128 spaces
 OLDER = {f"{name}_token": role for role, name in ROLES.items()}  # `padding_token` → `pad`
 KEYS_1X = {f"{role}_token": role for role in ROLES}  # `pad_token` → `pad`
 
@@ -49,13 +51,10 @@ class Vocabulary:
 def read_bytes(path: Path) -> bytes:
     """The file's content. Raises `VocabularyError` when it cannot be read or is far too large."""
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise VocabularyError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if len(content) > MAX_BYTES:
-        raise VocabularyError(f"{path}: no vocabulary has more than {MAX_BYTES:,} bytes")
-    return content
+        return read_regular(path, MAX_BYTES)
+    except (OSError, ValueError) as error:  # ValueError: too large, or a pipe
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise VocabularyError(f"{path}: cannot be read: {reason or error}") from error
 
 
 def read_text(path: Path) -> str:
@@ -86,14 +85,17 @@ def read_vocabulary(path: Path) -> Vocabulary:
         return _from_vocab_json(path, data)
     if "all_tokens" in data:
         special = data.get("special_token_key_value") or {}
+        if not isinstance(special, dict):
+            raise VocabularyError(f"{path}: special_token_key_value is no map of names to tokens")
         return _vocabulary(
             path, _tokens(path, data["all_tokens"]), _special(path, special, KEYS_1X)
         )
     if data and all(type(value) is int for value in data.values()):
         return _vocabulary(path, _by_id(path, data), {})
+    keys = ", ".join(key[:40] for key in [*data][:5])
     raise VocabularyError(
         f"{path}: JSON of another kind: neither a vocabulary of GluonNLP (idx_to_token, "
-        f"all_tokens) nor a map of tokens to ids; its keys: {safe(', '.join([*data][:5]))}"
+        f"all_tokens) nor a map of tokens to ids; its keys: {safe(keys)}"
     )
 
 
@@ -109,12 +111,13 @@ def _from_vocab_json(path: Path, data: Mapping[str, Any]) -> Vocabulary:
         used = ids.get(token)
         if type(used) is not int or not 0 <= used < len(tokens) or tokens[used] != token:
             raise VocabularyError(
-                f"{path}: idx_to_token has {token!r} at {number} and token_to_idx says {used!r}"
+                f"{path}: idx_to_token has {token!r} at {number} and token_to_idx says "
+                f"{str(used)[:40]}"
             )
     if extra := ids.keys() - {*tokens}:
         raise VocabularyError(
             f"{path}: token_to_idx has {len(extra):,} tokens that idx_to_token lacks, such as "
-            f"{min(extra)!r}"
+            f"{min(extra)[:40]!r}"
         )
     identifiers = data.get("identifiers_to_tokens") or {}
     if not isinstance(identifiers, dict):
@@ -153,6 +156,8 @@ def _tokens(path: Path, values: Any) -> list[str]:
     for number, token in enumerate(values):
         if not isinstance(token, str):
             raise VocabularyError(f"{path}: token {number:,} is no text: {str(token)[:40]!r}")
+        if len(token) > MAX_TOKEN:
+            raise VocabularyError(f"{path}: token {number:,} has {len(token):,} characters")
         try:
             token.encode()
         except UnicodeEncodeError as error:
@@ -181,7 +186,7 @@ def _vocabulary(
         raise VocabularyError(f"{path}: {tokens[double[0]]!r} is a duplicate")
     for role, token in special.items():
         if token not in ids:
-            raise VocabularyError(f"{path}: the {role} token {token!r} is not in it")
+            raise VocabularyError(f"{path}: the {role} token {token[:40]!r} is not in it")
     # A space within: neither word pieces nor byte-level tokens can be this
     held = {number: f"unused {number} ({tokens[number]})" for number in double}
     return Vocabulary(

@@ -151,8 +151,11 @@ def test_wrong_kind_of_file_is_a_line_and_one_of_advice(before: list[str], bad_f
         (["--config", "num_attention_heads=many"], "does not divide hidden_size"),
         (["--config", "hidden_size=64"], "the file's shapes say 32"),
         (["--config", "torch_dtype=float64"], "is not a choice"),
-        (["--config", "return_dict=false"], "is not a choice: it changes what a call returns"),
-        (["--config", "output_attentions=true"], "is not a choice: it changes what a call returns"),
+        (["--config", "return_dict=false"], "is not a choice: it changes what the model returns"),
+        (
+            ["--config", "output_attentions=true"],
+            "is not a choice: it changes what the model returns",
+        ),
         (["--config", "layer_norm_eps=NaN"], "a value like 1e-05 is expected"),
         (["--config", "layer_norm_eps=-Infinity"], "a value like 1e-05 is expected"),
         (["--config", "hidden_act=silu"], "has no activation 'silu'"),

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import struct
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,6 +18,10 @@ from hypothesis import strategies as st
 from converter import load_params
 from converter.errors import ParamsError, safe
 from converter.params import Weights, read_index
+from converter.params.array_list import MAX_NAMES
+from converter.params.containers import MAX_DIRECTORY
+from converter.params.inflate import FREE, MAX_RATIO, STREAM, STREAMS, limit
+from converter.params.tar import MAX_HEADERS
 from tests.faults.test_memory import steps
 from tests.params.files import Array, File
 from tests.params.packed import (
@@ -125,12 +132,87 @@ def test_overlapping_members_are_refused(path: Path) -> None:
         read_index(path)
 
 
-def test_thousands_of_empty_gzip_streams_take_linear_time(path: Path) -> None:
+def test_empty_gzip_streams_take_linear_time_and_are_bounded(path: Path) -> None:
     stream = gzip.compress(b"")
-    path.write_bytes(stream * 20_000)
+    path.write_bytes(stream * STREAMS)
     with pytest.raises(ParamsError, match="gzip, and what is in it is empty"):
         read_index(path)
-    assert steps(stream * 4_000, path) < 5 * steps(stream * 1_000, path)
+    path.write_bytes(stream * 20_000)
+    with pytest.raises(ParamsError, match=r"400,000 bytes hold too many gzip streams.* unpack it"):
+        read_index(path)
+    assert steps(stream * 1_000, path) < 5 * steps(stream * 250, path)
+    assert steps(stream * 80_000, path) < 3 * steps(stream * 20_000, path), "the rest is not read"
+
+
+def test_streams_of_the_usual_size_are_not_bounded(path: Path) -> None:
+    content = File([Array((2**20,), RANDOM.bytes(2**22))], ["a"]).encode()
+    pieces = (content[at : at + STREAM] for at in range(0, len(content), STREAM))
+    path.write_bytes(b"".join(map(gzip.compress, pieces)))
+    assert read_index(path).container == "gzip"
+
+
+def test_members_of_a_tar_are_counted_in_passing(path: Path) -> None:
+    """Links and long names too: 512 bytes are a member."""
+    member = tarfile.TarInfo("a").tobuf()[:512]
+    path.write_bytes(member * MAX_HEADERS + bytes(1024))
+    with pytest.raises(ParamsError, match=r"holds no \.params file; in it: a, a"):
+        read_index(path)
+    for kind in (tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.GNUTYPE_LONGNAME):
+        info = tarfile.TarInfo("a")
+        info.type = kind
+        path.write_bytes(info.tobuf()[:512] * (MAX_HEADERS + 1) + b"no header" * 200)
+        with pytest.raises(ParamsError, match=r"more than 32,768 members.*\nUnpack the \.params"):
+            read_index(path)
+
+
+def test_the_directory_of_a_zip_is_bounded_before_it_is_read(path: Path) -> None:
+    """Its end alone tells the size: 8 MiB of it that say nothing are never looked at."""
+    for size, reason in ((MAX_DIRECTORY, "missing or damaged"), (MAX_DIRECTORY + 1, "so many")):
+        tail = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 9, 9, size, 0, 0)
+        path.write_bytes(b"PK\3\4" + bytes(size - 4) + tail)
+        with pytest.raises(ParamsError, match=rf"x\.params: a ZIP archive .*{reason}"):
+            read_index(path)
+
+
+def test_no_file_becomes_so_large_that_reading_takes_minutes() -> None:
+    sizes = [10**power for power in range(11)]
+    assert limit(10**6) == FREE + MAX_RATIO * 10**6
+    assert limit(3 * 10**8) < 2 * 10**9
+    assert all(limit(size) > 4 * size for size in sizes)
+    assert sorted(map(limit, sizes)) == [*map(limit, sizes)]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        [("bfloat16", "<f2")],
+        [("bfloat16", "S2")],
+        [("bfloat16", "i2")],
+        [("bfloat16", "u4")],
+        [("bfloat16", "u1", 2)],
+        [("bfloat16", "u2", 2)],
+        [("bfloat16", "u2"), ("b", "u2")],
+        {"names": ["bfloat16"], "formats": ["u2"], "offsets": [2]},
+    ],
+    ids=str,
+)
+def test_a_structure_that_is_only_called_bfloat16_is_refused(kind: Any, path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, np.zeros(3, np.dtype(kind)))
+    with pytest.raises(ParamsError, match=r"none that MXNet has|damaged NumPy header"):
+        read_index(path)
+
+
+def test_a_header_of_many_dimensions_is_read_and_a_longer_one_refused(path: Path) -> None:
+    with path.open("wb") as file:
+        np.save(file, np.zeros((1,) * 32, "<f4"))
+    assert read_index(path).tensors["0"].shape == (1,) * 32
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_2_0(
+            file, {"descr": "<f4", "fortran_order": False, "shape": (1,) * 400}
+        )
+    with pytest.raises(ParamsError, match="damaged NumPy header"):
+        read_index(path)
 
 
 @settings(max_examples=300)
@@ -169,6 +251,16 @@ def test_a_damaged_container_is_read_or_refused(
     else:
         message = f"{path}: read"
     assert message.startswith(f"{path}: ")
+
+
+def test_the_names_of_a_list_are_bounded_together(path: Path) -> None:
+    """One of 16 MiB is as bad as 60,000 of 300 bytes."""
+    one = Array((1,), bytes(4))
+    path.write_bytes(File([one], ["a" * (MAX_NAMES - 8)]).encode())
+    assert len(read_index(path).tensors) == 1
+    path.write_bytes(File([one, one], ["b", "a" * (MAX_NAMES - 16)]).encode())
+    with pytest.raises(ParamsError, match=r"names, byte \d+: the names have 16,777,217 bytes"):
+        read_index(path)
 
 
 def test_names_are_escaped_in_messages() -> None:

@@ -178,7 +178,7 @@ def test_a_gap_in_the_layers_is_missing() -> None:
     assert all(p.startswith(f"missing: {CELL}.2.") for p in found)
 
 
-@pytest.mark.parametrize("number", [10**12, 10**6, "9" * 5000, "02", "²", "-1", "1e3", ""])
+@pytest.mark.parametrize("number", [10**12, 10**6, "9" * 900, "02", "²", "-1", "1e3", ""])
 def test_a_hostile_layer_number_costs_nothing(number: int | str) -> None:
     name = f"{CELL}.{number}.proj.bias"
     found = problems(bort_shapes() | {name: (32,)})

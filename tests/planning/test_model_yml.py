@@ -222,6 +222,14 @@ BROKEN = {
     b"- 1": "neither a section MODEL",
     b"MODEL: 3": "neither a section MODEL",
     b"\xff": "cannot be read as a model.yml",
+    b"MODEL: {a: 0x" + b"f" * 60_000 + b"}": r"MODEL.a is no finite number, or one of too many",
+    b"MODEL: {a: 1" + b":1" * 9000 + b".0}": "too large",
+    b"MODEL: {a: .nan}": r"MODEL\.a is no finite number",
+    b"MODEL: {a: -1e999}": r"MODEL\.a is no finite number",
+    b"MODEL: {a: !!int ''}": "cannot be read as a model.yml",
+    b"MODEL: {a: !!bool x}": "cannot be read as a model.yml",
+    b"MODEL: {a: !!timestamp x}": "cannot be read as a model.yml",
+    b"MODEL: {<<: {a: 1}}": r"a merge key \(<<\), as no model.yml has: write out the keys",
     b"MODEL: " + b"[" * 5000: "cannot be read as a model.yml",
     b" " * (MAX_BYTES + 1): "more than 65,536 bytes",
 }
@@ -256,6 +264,17 @@ def test_aliases_do_not_explode(tmp_path: Path) -> None:
     path = tmp_path / "model.yml"
     path.write_text("\n".join([*lines, "MODEL: {units: 24, nested: *a39}"]))
     assert read_model_config(path).values == {"MODEL.units": 24, "MODEL.nested": "a list"}
+
+
+def test_merge_keys_do_not_explode(tmp_path: Path) -> None:
+    """Nine mappings of nine merges each, nine deep, are 800 bytes and 9 to the 9th keys."""
+    keys = ", ".join(f"k{n}: v" for n in range(9))
+    lines = [f"a0: &a0 {{{keys}}}"]
+    lines += [f"a{n}: &a{n}\n  <<: [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 9)]
+    path = tmp_path / "model.yml"
+    path.write_text("\n".join([*lines, "MODEL: {units: 24}"]))
+    with pytest.raises(PlanError, match=r"model\.yml: .*\n.*a merge key \(<<\)"):
+        read_model_config(path)
 
 
 def test_several_files_must_be_chosen_from(model: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from converter.errors import PlanError
 from converter.params import Index, read_index
+from converter.planning.config import RETURNS
 from converter.planning.plan import Plan, make_plan
 from converter.planning.steps import DTYPES
 from converter.tables.load import load_family, parse_table
@@ -156,6 +157,21 @@ def test_the_number_of_heads_is_never_guessed() -> None:
         PlanError, match=r"does not store num_attention_heads.*--config num_attention_heads=N"
     ):
         make_plan(BACKBONE, [BORT], {})
+
+
+@pytest.mark.parametrize("field", sorted(RETURNS))
+@pytest.mark.parametrize("value", [False, True, None, 0])
+def test_what_changes_the_output_of_the_class_is_refused(field: str, value: Any) -> None:
+    """A tuple has no `hidden_states` that the proof could compare."""
+    (problem,) = refused(BACKBONE, **{field: value})
+    assert problem.startswith(f"the config field {field} is not a choice: ")
+    assert problem.endswith("leave it out, and give it where you load or call the model")
+
+
+def test_a_table_cannot_change_the_output_either() -> None:
+    text = load_family("bort").text.replace("[config]", "[config]\nreturn_dict = false", 1)
+    with pytest.raises(PlanError, match="the config field return_dict is not a choice"):
+        make_plan(BACKBONE, [parse_table(text, "bort", "bort.toml")], HEADS)
 
 
 @pytest.mark.parametrize("heads", [0, -4, 5, 64, True, 4.0, "4", None, [4], 10**30])

@@ -8,7 +8,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from converter.report.columns import columns, merged
+from converter.report.columns import LONGEST, columns, merged
 
 
 def expanded(name: str) -> list[str]:
@@ -32,6 +32,21 @@ def test_layers_are_one_row_and_what_stands_alone_stays() -> None:
         ("head.0", "h"),
         ("head.2", "h"),
     ]
+
+
+def test_one_long_name_does_not_make_every_row_as_long() -> None:
+    long = "begin" + "x" * 100_000 + "end"
+    *short, last = columns([("a", "b")] * 3 + [(long, "b")])
+    assert len(last) == LONGEST + len("…  b")
+    assert last.startswith("beginxx")
+    assert last.endswith("xxend  b")
+    assert {*short} == {"a".ljust(LONGEST + 1) + "  b"}
+    whole = "x" * LONGEST
+    assert [*columns([(whole, "b")])] == [f"{whole}  b"], "nothing is cut that need not be"
+
+
+def test_cells_are_escaped_before_they_are_aligned() -> None:
+    assert [*columns([("a\x1b[2J\n", "b"), ("c", "d")])] == [r"a\x1b[2J\n  b", "c           d"]
 
 
 def test_numbers_of_both_sides_go_up_together() -> None:

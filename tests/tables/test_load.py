@@ -150,10 +150,6 @@ MISTAKES = {
     "no target": (('[[target]]\nclass = "C"\nheads = ["h"]\n', ""), "'target' is missing"),
     "no target in it": (('[[target]]\nclass = "C"\nheads = ["h"]\n', "[target]\n"), "no .*target"),
     "no reference": (('reference = "bert"\n', ""), "'reference' is missing"),
-    "what a call returns": (
-        ("[config]", "[config]\nreturn_dict = false"),
-        r"\[config\] return_dict changes what a call returns",
-    ),
     "output of none": (
         ('output = "logits"', 'output = "x"'),
         "no output 'x'; there are: query_stream, pooled",
@@ -167,6 +163,10 @@ MISTAKES = {
         "'k' and 'j' can have the same sizes",
     ),
     "known by nothing": (("rows = 3, ", ""), "'k' states no size"),
+    "a number that is none": (
+        ('act = "gelu"', "act = nan"),
+        "config: act: nan is no finite number",
+    ),
     "a size that is none": (('act = "gelu"', 'rows = "3"'), r"\[config\] rows = '3' is no size"),
 }
 
@@ -232,7 +232,11 @@ def test_what_is_wrong_with_a_tokenizer_is_told(pair: tuple[str, str], reason: s
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"\xff\xfe", "utf-8"), (b"#" * (MAX_BYTES + 1), "more than 1,048,576 bytes"), (b"", "title")],
+    [
+        (b"\xff\xfe", "utf-8"),
+        (b"#" * (MAX_BYTES + 1), "more than 1,048,576 bytes"),
+        (b"", "title"),
+    ],
 )
 def test_a_file_that_is_no_table_is_refused(content: bytes, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "my.toml"

@@ -49,7 +49,7 @@ def test_inspect_says_it_and_export_takes_the_tensors(name: str, tmp_path: Path)
 def test_nothing_else_is_refused(tmp_path: Path) -> None:
     for module in (zoo, zoo_master):
         for name in module.NAMES:
-            assert refused(read_index(module.source(name))) is None
+            assert refused(read_index(module.source(name))) == ""
     arrays = {**load_params(zoo_master.source("bart"))}
     arrays.pop("encoder.ln_data.gamma")
     converter.save_params(tmp_path / "a.params", arrays)

@@ -111,8 +111,18 @@ def test_the_numbers_behind_ernies_tokens_are_no_part_of_them(tmp_path: Path) ->
         (vocab(["a"], unknown_token="b"), "the unk token 'b' is not in it"),
         (vocab(["a"], unknown_token=["b"]), "the unk token is no text"),
         (vocab(["a"], identifiers_to_tokens=["b"]), "identifiers_to_tokens is no map"),
+        ({"all_tokens": ["a", "b" * 1001]}, "token 1 has 1,001 characters"),
+        ({"b" * 1001: []}, f"its keys: {'b' * 40}"),
+        (vocab(["a"], unknown_token="b" * 1001), f"the unk token '{'b' * 40}' is not in it"),
+        ({"idx_to_token": ["a"], "token_to_idx": {"a": "9" * 99}}, f"says {'9' * 40}"),
+        ({"idx_to_token": ["a"], "token_to_idx": {"a": 0, "b" * 99: 1}}, f"'{'b' * 40}'"),
+        ({"all_tokens": [""] * (2**20 + 1)}, "no list of 1 to 1,048,576 tokens"),
         ({"all_tokens": ["a", "a"]}, "'a' is a duplicate"),
         ({"all_tokens": "ab"}, "no list of 1 to"),
+        (
+            {"all_tokens": ["a"], "special_token_key_value": True},
+            "special_token_key_value is no map",
+        ),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, content: Any, said: str) -> None:
@@ -162,6 +172,16 @@ def test_what_is_no_sentencepiece_model_is_said(tmp_path: Path, content: bytes) 
         read_sentencepiece(path)
 
 
+@pytest.mark.parametrize("place", [b"[UNK]", b"[MASK]", b"\x01,"])
+def test_a_piece_that_is_not_utf_8_is_said(tmp_path: Path, place: bytes) -> None:
+    content = (cases.FOLDER / "kobert_cased.spiece").read_bytes()
+    path = tmp_path / "some.spiece"
+    at = content.index(place)
+    path.write_bytes(content[: at + len(place) - 1] + b"\xff" + content[at + len(place) :])
+    with pytest.raises(VocabularyError, match=r"some\.spiece: .*(UTF-8|refuses it)"):
+        read_sentencepiece(path)
+
+
 SEEDS = [
     (cases.FOLDER / name).read_bytes()[:4000]
     for name in ("bert_cased.vocab", "bort.merges", "kobert_cased.spiece")
@@ -182,3 +202,12 @@ def test_no_bytes_do_more_than_be_refused(
             read(path)
         except ConvertError as refusal:
             assert str(path) in str(refusal)  # noqa: PT017
+
+
+def test_a_sentencepiece_model_of_a_million_pieces_is_refused_by_their_number(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "some.spiece"
+    path.write_bytes(b"\x0a\x00" * (vocabulary.MAX_TOKENS + 1))
+    with pytest.raises(VocabularyError, match=r"some\.spiece: .* has 1,048,577 pieces, not 1 to"):
+        read_sentencepiece(path)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from converter.params.diagnosis import listed
 from converter.planning.scopes.rules import (
     VERSIONS,
     Name,
@@ -129,7 +130,7 @@ class Search:
         whole = [prefix for prefix, patterns in hits.items() if len(patterns) == len(needed)]
         if len(whole) > 1:
             self.problems.append(
-                f"more than one model is in it: each of {', '.join(map(repr, sorted(whole)))} "
+                f"more than one model is in it: each of {listed([*map(repr, sorted(whole))])} "
                 f"begins the names of {BLOCK_WORDS[block]}; save the one that you mean by itself"
             )
         # a layer has names like its encoder's, behind a longer prefix
