@@ -38,6 +38,8 @@ from converter.proof.golden import _inputs, _read
 from converter.proof.names import check_names
 from converter.report import record
 from converter.report.inspection import inspection_lines
+from converter.report.record import plan_json
+from converter.report.table_text import table_lines
 from converter.tables.load import load_family, parse_table
 from converter.tokenizer.vocabulary import read_merges, read_vocabulary
 from converter.writing.model import write_json, write_model
@@ -97,11 +99,18 @@ def read_all(path: Path) -> None:
 
 
 def table(data: bytes) -> None:
-    """A table of a user's own."""
+    """A table of a user's own: read, printed, and tried on a file."""
     try:
-        parse_table(data.decode("utf-8", "replace"), "own", "own.toml")
+        own = parse_table(data.decode("utf-8", "replace"), "own", "own.toml")
     except TableError as refusal:
         assert str(refusal).startswith("own.toml"), refusal
+        return
+    assert [*table_lines(own)]
+    try:
+        plan = make_plan(converted().index, [own], CONFIG)
+        assert json.dumps(plan_json(plan), allow_nan=False)
+    except PlanError as refusal:
+        assert refusal.problems
 
 
 def told(data: bytes) -> None:

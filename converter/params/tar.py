@@ -13,9 +13,8 @@ from typing import BinaryIO
 from converter.errors import ParamsError, safe
 
 BLOCK = 512
-MAX_HEADERS = 2**15  # of members, links and long names: a model's archive has some ten files
-MAX_NAME = 2**12  # characters of a name that are kept: the longest path there is
-MAX_TEXT = 64 * 1024  # bytes of a long name or of pax records that are read
+MAX_HEADERS = 2**13  # of members, links and long names: a model's archive has some ten files
+MAX_TEXT = 2**12  # bytes of a long name, or of pax records, that are read: the longest path
 REGULAR = (b"0", b"\0", b"7")
 WITHOUT_DATA = (b"1", b"2", b"3", b"4", b"5", b"6")  # links, devices, directories, pipes
 
@@ -55,8 +54,7 @@ def tar_members(file: BinaryIO, start: int, end: int, path: Path) -> Iterator[tu
             pax = _records(_read(file, place, size))
         elif kind not in (b"L", b"K", b"x", b"g"):
             if kind in REGULAR:
-                name = pax.get("path") or long_name or _name(header)
-                yield name[:MAX_NAME], place, size
+                yield pax.get("path") or long_name or _name(header), place, size
             long_name, pax = "", {}
         position = place + -(-size // BLOCK) * BLOCK
         if position >= end:

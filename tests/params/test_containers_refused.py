@@ -161,8 +161,20 @@ def test_members_of_a_tar_are_counted_in_passing(path: Path) -> None:
         info = tarfile.TarInfo("a")
         info.type = kind
         path.write_bytes(info.tobuf()[:512] * (MAX_HEADERS + 1) + b"no header" * 200)
-        with pytest.raises(ParamsError, match=r"more than 32,768 members.*\nUnpack the \.params"):
+        with pytest.raises(ParamsError, match=r"more than 8,192 members.*\nUnpack the \.params"):
             read_index(path)
+
+
+def test_records_and_names_longer_than_any_path_are_passed_over(path: Path) -> None:
+    """64 KB of pax records before each of thousands of members would be minutes of parsing."""
+    few, many = (
+        steps(tar("w", {"x" * length + ".params": CONTENT}), path) for length in (200, 60_000)
+    )
+    assert many <= few
+    path.write_bytes(tar("w", {"x" * 60_000 + ".params": CONTENT}))
+    assert (read_index(path).member or "").startswith("xxx")
+    path.write_bytes(tar("w", {"x" * 3000 + ".params": CONTENT}, tarfile.GNU_FORMAT))
+    assert read_index(path).member == "x" * 3000 + ".params"
 
 
 def test_the_directory_of_a_zip_is_bounded_before_it_is_read(path: Path) -> None:

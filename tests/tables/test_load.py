@@ -190,6 +190,13 @@ def test_contradictions_are_told_all_at_once() -> None:
     assert str(caught.value).count("\n  - ") == 2
 
 
+def test_thousands_of_contradictions_are_counted() -> None:
+    letters = "".join(f"{{x{number}}}" for number in range(2000))
+    with pytest.raises(TableError, match=r"\n  - … and [0-9,]+ more$") as caught:
+        parse_table(changed(('"b" = ["b"', f'"b{letters}" = ["b"')), "my", "my.toml")
+    assert len(str(caught.value)) < 2**20
+
+
 TOKENIZER = """
 [tokenizer]
 kinds = ["wordpiece"]
@@ -234,7 +241,7 @@ def test_what_is_wrong_with_a_tokenizer_is_told(pair: tuple[str, str], reason: s
     ("content", "reason"),
     [
         (b"\xff\xfe", "utf-8"),
-        (b"#" * (MAX_BYTES + 1), "more than 1,048,576 bytes"),
+        (b"#" * (MAX_BYTES + 1), "more than 32,768 bytes"),
         (b"", "title"),
     ],
 )
