@@ -10,7 +10,7 @@ TOKENS := fixtures/tokenizers
 FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run test unit parity fuzz bort-full zoo-full big-file check generate fixtures bench agora-bench clean
+.PHONY: help run environments test unit parity fuzz bort-full zoo-full big-file check generate fixtures bench agora-bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -20,7 +20,9 @@ run: .venv/.done  ## convert the fixture Bort with its decoder, prove it, show t
 	$(BIN)/bort-convert --src fixtures/bort_decoder.params --dst build/bort_decoder \
 	  --family bort --config num_attention_heads=4 --force
 
-test: .venv/.done $(LIVE) .venv-fuzz/.done  ## every test, parity against real MXNet and Transformers 4 included
+environments: .venv/.done $(LIVE) .venv-fuzz/.done  ## what `make test` installs; -j 2 installs two at once
+
+test: environments  ## every test, parity against real MXNet and Transformers 4 included
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "live or not live"
 	.venv-fuzz/bin/python -m fuzz.run --seconds 20
 
