@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from converter.errors import ConvertError
+from converter.files.regular import check_regular
 from converter.planning.plan import Plan
 from converter.proof.difference import LOGARITHMS, Difference, compare
 from converter.proof.reference.layers import Inputs, InputSpec, Outputs
@@ -78,6 +79,7 @@ def check_golden(plan: Plan, model: Any, path: Path, atol: float) -> GoldenCheck
 
 def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     try:
+        check_regular(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             if any(member.file_size > member.compress_size for member in archive.zip.infolist()):
                 raise ValueError("it is compressed, and might unpack to any size")

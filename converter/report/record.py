@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from converter.errors import ConvertError
-from converter.files.regular import read_regular
+from converter.files.regular import check_regular, read_regular
 from converter.files.staging import RECORD_FILE
 from converter.params import Index, TensorEntry, origin
 from converter.params.nonfinite import Nonfinite
@@ -282,8 +282,12 @@ def read_record(directory: Path) -> dict[str, Any]:
 
     Raises `ConvertError` for a directory that convert did not write.
     """
-    path = directory / RECORD_FILE
+    path = directory
     try:
+        for path in directory.iterdir():  # what the proof opens, and a tokenizer is put beside
+            if path.exists():
+                check_regular(path)
+        path = directory / RECORD_FILE
         record = json.loads(read_regular(path, MAX_BYTES).decode("utf-8"))
         json.dumps(record, allow_nan=False)  # what is read here may be written into JSON again
         if record.get("schema", SCHEMA) != SCHEMA:  # none: written before there were numbers

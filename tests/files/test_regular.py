@@ -22,7 +22,8 @@ from converter.tables.load import load_family, load_table
 from converter.tokenizer import find
 from converter.tokenizer.sentencepiece import read_sentencepiece
 from converter.tokenizer.vocabulary import read_merges, read_vocabulary
-from tests import zoo_1x
+from tests import borts, zoo_1x
+from tests.tokenizer.bort import OPTIONS
 
 READERS: list[Callable[[Path], Any]] = [
     converter.inspect,
@@ -64,6 +65,24 @@ def test_a_directory_whose_record_is_a_pipe_is_refused(tmp_path: Path) -> None:
     pipe(tmp_path / RECORD_FILE)
     with pytest.raises(ConvertError, match="not a regular file"):
         read_record(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "README.md", "mine"])
+def test_a_pipe_in_a_written_directory_is_refused(name: str, tmp_path: Path) -> None:
+    out, source = tmp_path / "out", borts.source("bort_backbone")
+    converter.convert(source, out, family="bort", config={"num_attention_heads": 4}, verify=False)
+    pipe(out / name)
+    with pytest.raises(ConvertError, match=rf"(?s){name}.* not a regular file"):
+        converter.verify(source, out)
+    with pytest.raises(ConvertError, match=rf"(?s){name}.* not a regular file"):
+        converter.add_tokenizer(out, **OPTIONS)
+
+
+def test_a_golden_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
+    out, source = tmp_path / "out", borts.source("bort_backbone")
+    converter.convert(source, out, family="bort", config={"num_attention_heads": 4}, verify=False)
+    with pytest.raises(ConvertError, match="not a regular file"):
+        converter.verify(source, out, golden=pipe(tmp_path / "golden.npz"))
 
 
 def test_pipes_beside_the_parameters_are_left(tmp_path: Path) -> None:
