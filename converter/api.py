@@ -29,12 +29,12 @@ from converter.planning.options import (
 from converter.planning.plan import Plan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.proof import check_reference, prove
+from converter.report.foreign import foreign_files
 from converter.report.model_card import model_card, with_tokenizer_section
 from converter.report.record import (
     ExportReport,
     Report,
     check_record,
-    foreign_files,
     read_record,
     write_record,
 )

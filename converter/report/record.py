@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import platform
-import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,7 +24,7 @@ from converter.files.staging import RECORD_FILE
 from converter.params import Index, TensorEntry, origin
 from converter.params.nonfinite import Nonfinite
 from converter.planning.model_yml import recorded_model_config
-from converter.planning.plan import UNCONVERTED_FILE, Plan
+from converter.planning.plan import Plan
 from converter.planning.scopes import VERSIONS
 from converter.planning.steps import Step
 from converter.proof.proof import Proof, Unchanged
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 MAX_BYTES = 2**25  # of conversion.json: 400 bytes for each of 16,384 tensors, five times
 SCHEMA = 1  # of conversion.json: a field that changes its meaning makes it another
 TOOL = "bort-convert"
-SHARD = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 PROVEN_BY = ("safetensors", "tokenizers", "torch", "transformers")
 
 
@@ -258,23 +256,6 @@ def _digests(directory: Path) -> dict[str, str]:
             with path.open("rb") as file:
                 found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
-
-
-def foreign_files(directory: Path) -> list[str]:
-    """What in a directory with a `conversion.json` this program did not write."""
-    try:
-        record = json.loads((directory / RECORD_FILE).read_text("utf-8"))
-        ours = record["tool"]["name"] == TOOL
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        ours = False
-    if not ours:
-        return [f"{RECORD_FILE} (it is not as bort-convert writes it)"]
-    own = {RECORD_FILE, "README.md", "config.json", INDEX, UNCONVERTED_FILE, *FILES}
-    return sorted(
-        path.name
-        for path in directory.iterdir()
-        if not ((path.name in own or SHARD.fullmatch(path.name)) and path.is_file())
-    )
 
 
 def read_record(directory: Path) -> dict[str, Any]:

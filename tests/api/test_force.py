@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import stat
 import subprocess
@@ -20,12 +21,21 @@ from tests.tokenizer.bort import convert as with_tokenizer
 from tests.tokenizer.conftest import source  # noqa: F401  (a fixture)
 
 NAME = "bort_backbone"
+posix = pytest.mark.skipif(os.name != "posix", reason="links that everybody may make")
 
 
 def convert(out: Path, *, force: bool = False) -> None:
     converter.convert(
         borts.source(NAME), out, family="bort", config=CONFIG, verify=False, force=force
     )
+
+
+def earlier(out: Path) -> None:
+    """Let it have a record such as the first versions wrote, without lists of files."""
+    record = json.loads((out / "conversion.json").read_text())
+    for key in ("schema", "digest", "sha256", "files", "options", "exported"):
+        del record[key]
+    (out / "conversion.json").write_text(json.dumps(record))
 
 
 @pytest.fixture
@@ -61,10 +71,7 @@ def test_so_is_every_kind_of_directory(source: Path, tmp_path: Path) -> None:  #
 
 
 def test_a_directory_of_before_there_were_numbers_is_replaced(out: Path) -> None:
-    record = json.loads((out / "conversion.json").read_text())
-    for key in ("schema", "digest", "sha256", "files", "options"):
-        del record[key]
-    (out / "conversion.json").write_text(json.dumps(record))
+    earlier(out)
     convert(out, force=True)
     assert "digest" in json.loads((out / "conversion.json").read_text())
 
@@ -95,6 +102,50 @@ def test_a_record_of_another_program_stops_it(record: str, tmp_path: Path) -> No
     with pytest.raises(WriteError, match=r"this is not: conversion\.json \(it is not as"):
         convert(tmp_path / "out", force=True)
     assert contents(tmp_path / "out") == {"conversion.json": record.encode()}
+
+
+OURS = [
+    *("vocab.txt", "vocab.json", "merges.txt", "spiece.model", "tokenizer.json"),
+    *("tokenizer_config.json", "special_tokens_map.json", "not_converted.safetensors"),
+    *("model-00001-of-00002.safetensors", "model.safetensors.index.json"),
+]
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_file_under_a_name_of_ours_that_the_conversion_did_not_write_stops_it(
+    name: str, out: Path
+) -> None:
+    """A tokenizer of the user's own beside a model that was converted without one was lost."""
+    (out / name).write_text("of the user")
+    before = contents(out)
+    with pytest.raises(WriteError, match=f"and this is not: {name}; move it away"):
+        convert(out, force=True)
+    assert contents(out) == before
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_of_an_earlier_version_every_name_that_it_may_have_written_is_its_own(
+    name: str, out: Path
+) -> None:
+    """Its record does not list what it wrote; any other name stops it as ever."""
+    earlier(out)
+    (out / name).write_text("of the earlier version")
+    (out / "mine").write_text("of the user")
+    with pytest.raises(WriteError, match="and this is not: mine; move it away"):
+        convert(out, force=True)
+    (out / "mine").unlink()
+    convert(out, force=True)
+    assert not (out / name).exists()
+
+
+@posix
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "README.md"])
+def test_a_link_in_place_of_a_file_of_ours_stops_it(name: str, out: Path, tmp_path: Path) -> None:
+    (out / name).rename(tmp_path / "elsewhere")
+    (out / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(WriteError, match=f"and this is not: {name}; move it away"):
+        convert(out, force=True)
+    assert (out / name).is_symlink()
 
 
 def test_a_directory_in_place_of_a_file_of_ours_stops_it(out: Path) -> None:

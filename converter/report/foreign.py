@@ -1,0 +1,49 @@
+"""What in a directory with a `conversion.json` this program did not write."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from converter.files.staging import RECORD_FILE
+from converter.planning.plan import UNCONVERTED_FILE
+from converter.report.record import TOOL
+from converter.tokenizer.write import FILES
+from converter.writing.shards import INDEX
+
+CARD = "README.md"
+SHARD = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
+
+
+def foreign_files(directory: Path) -> list[str]:
+    """The names in `directory` that its record does not tell of.
+
+    A link is one of them, whatever its name: this program writes none.
+    """
+    try:
+        record = json.loads((directory / RECORD_FILE).read_text("utf-8"))
+        ours = record["tool"]["name"] == TOOL
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        ours = False
+    if not ours:
+        return [f"{RECORD_FILE} (it is not as bort-convert writes it)"]
+    return sorted(
+        path.name
+        for path in directory.iterdir()
+        if path.is_symlink() or not (path.is_file() and _is_told(path.name, record))
+    )
+
+
+def _is_told(name: str, record: dict[str, Any]) -> bool:
+    """Whether the record tells of this file; an earlier one, without lists, of all that may be."""
+    if name in (RECORD_FILE, CARD):
+        return True
+    if name == UNCONVERTED_FILE:
+        return bool(record.get("exported", True))
+    if name in ("config.json", INDEX, *FILES):
+        digests = record.get("sha256")
+        return name in digests if isinstance(digests, dict) else True
+    weights = record.get("files")
+    return name in weights if weights and isinstance(weights, list) else bool(SHARD.fullmatch(name))
