@@ -50,6 +50,8 @@ def assumptions(
             yield Assumed(name, value, f"sizes of {chosen.known.name if chosen.known else ''}")
         elif version and name in version.config:
             yield Assumed(name, value, f"GluonNLP {gluonnlp}")
+        elif value is None:
+            yield Assumed(name, value, "no vocabulary tells it")
         elif name in table.config:
             yield Assumed(name, value, f"family {table.name}")
     if gluonnlp is None:
@@ -68,4 +70,6 @@ def assumed_line(assumed: tuple[Assumed, ...]) -> str:
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "null"
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -29,7 +29,8 @@ def read_config(
     What comes later wins; `told` is `model.yml`, which the user contradicts only by `force`.
     """
     table = chosen.table
-    config: dict[str, Any] = {**table.config, **(version.config if version else {})}
+    config: dict[str, Any] = dict.fromkeys(table.unset)
+    config |= {**table.config, **(version.config if version else {})}
     for head in chosen.heads:
         config |= head.config
     for head in chosen.absent:
@@ -51,6 +52,7 @@ def read_config(
             )
     config |= overrides
     config |= chosen.sizes  # an override that disagrees is a problem already: it makes no second
+    problems += _beyond_vocabulary(config, overrides)
     for name in sorted(config.keys() & RETURNS):
         problems.append(
             f"the config field {name} is not a choice: it changes what the model returns, which "
@@ -68,6 +70,16 @@ def read_config(
             part = f"{needed.multiple_of} = {config[needed.multiple_of]}"
             problems.append(f"{name} = {config[name]!r} is no multiple of {part}")
     return config, problems
+
+
+def _beyond_vocabulary(config: dict[str, Any], overrides: Mapping[str, Any]) -> Iterator[str]:
+    """Special ids that are no word's become null: with them `generate` fails, or never ends."""
+    words = range(config.get("vocab_size", 2**31))
+    for name, value in config.items():
+        if name.endswith("_token_id") and type(value) is int and value not in words:
+            if name in overrides:
+                yield f"--config {name}={value}: the vocabulary has the ids 0 to {words.stop - 1}"
+            config[name] = None
 
 
 def _lacking(chosen: Match, name: str) -> str:

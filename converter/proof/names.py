@@ -65,8 +65,11 @@ def _written_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
 
 def _config_differences(planned: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
     for name in sorted(planned.keys() | config.keys()):
-        if planned.get(name) != config.get(name):
-            yield f"config.json: {name} is {config.get(name)!r}, planned {planned.get(name)!r}"
+        # Null is not absent: Transformers has a value of its own then
+        here, there = ((name in c, c.get(name)) for c in (config, planned))
+        if here != there:
+            told = (repr(value) if is_there else "absent" for is_there, value in (here, there))
+            yield "config.json: {} is {}, planned {}".format(name, *told)
 
 
 def _expected_names(plan: Plan) -> dict[frozenset[str], tuple[int, ...]]:

@@ -225,7 +225,7 @@ def _difference_problems(table: Table) -> Iterator[str]:
 def _fields(table: Table) -> set[str]:
     """The config fields that shapes, the table or the user tell."""
     told = {*table.size_names(), *table.layers.values()}
-    return told | table.config.keys() | table.required.keys()
+    return told | table.config.keys() | table.required.keys() | {*table.unset}
 
 
 def _version_problems(table: Table) -> Iterator[str]:

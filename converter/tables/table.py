@@ -228,6 +228,9 @@ class Table(Modules):
     parts: tuple[Part, ...] = said("models in one file", (), key="part")
     config: Mapping[str, Value] = said("config fields that the file does not store", {})
     required: Mapping[str, Required] = said("config fields that have to be given", {})
+    unset: tuple[str, ...] = said(
+        "config fields that are null unless `known`, a vocabulary or --config tells them", ()
+    )
     untested: Mapping[str, str] = said("field → why its id is left out of parity's texts", {})
     model_yml: Mapping[str, Statement] = said("keys of model.yml, each with its section", {})
     known: tuple[Known, ...] = said("published models by their sizes, a line each", ())

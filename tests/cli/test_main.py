@@ -161,6 +161,7 @@ def test_wrong_kind_of_file_is_a_line_and_one_of_advice(before: list[str], bad_f
         (["--config", "hidden_act=silu"], "has no activation 'silu'"),
         (["--config", "layer_norm_eps=abc"], "a value like 1e-05 is expected"),
         (["--config", "bos_token_id=x"], "a value like 0 is expected"),
+        (["--config", "pad_token_id=999"], "--config pad_token_id=999: the vocabulary has the ids"),
         (["--config", "chunk_size_feed_forward=x"], "cannot run with this config"),
     ],
 )
@@ -174,7 +175,7 @@ def test_what_cannot_be_converted_is_1(options: list[str], said: str, out: Path)
 
 @pytest.mark.parametrize(
     "setting",
-    ["hidden_act=none", "pad_token_id=999", "a=b"],
+    ["hidden_act=none", "a=b"],
 )
 def test_config_that_transformers_refuses_is_3(setting: str, out: Path) -> None:
     result = invoke(*arguments("bort_decoder", out, "--config", setting))

@@ -131,7 +131,7 @@ def test_not_safetensors(right: tuple[Plan, Path], content: bytes) -> None:
         ("layer_norm_eps", 1e-12, "config.json: layer_norm_eps is 1e-12, planned 1e-05"),
         ("num_attention_heads", 8, "num_attention_heads is 8, planned 4"),
         ("hidden_size", 33, "hidden_size"),
-        ("surprise", 1, "surprise is 1, planned None"),
+        ("surprise", 1, "surprise is 1, planned absent"),
         ("num_hidden_layers", 10**9, "num_hidden_layers is 1000000000, planned 2"),
     ],
 )

@@ -52,11 +52,11 @@ def test_converted_with_its_tokenizer(model: str, tmp_path: Path) -> None:
     fixture, heads, vocabulary = MODELS[model]
     rows = cases.ROWS[vocabulary]
     source = enlarged(ZOO / f"{fixture}.params", rows, tmp_path / "model.params")
-    name = "n_head" if family == "gpt2" else "num_attention_heads"
+    config: dict[str, Any] = {"num_attention_heads": heads}
+    if family == "gpt2":
+        config = {"n_head": heads, "activation_function": "gelu_new"}
     files = options(vocabulary, family, tmp_path)
-    report = converter.convert(
-        source, tmp_path / "out", family=family, config={name: heads}, **files
-    )
+    report = converter.convert(source, tmp_path / "out", family=family, config=config, **files)
     assert report.passed
     assert report.plan.tokenizer is not None
     config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))

@@ -84,14 +84,20 @@ def _model_yml(activation: str | None, eps: float, model_yml: bool = True) -> di
 
 
 def _gpt2(section: str) -> dict[str, Setting]:
-    """By tanh: v0.9.0 scripts/text_generation/model/gpt.py, and OpenAI's released weights."""
+    """Which GELU, no tensor tells: others than OpenAI's were trained with the one by erf."""
     keys = {"num_heads", "activation", "layer_norm_eps"}
     named = {key: f"{section}.{key}" if section else "" for key in keys}
     return {
         "num_heads": Setting(None, "n_head", named["num_heads"]),
-        "activation": Setting("gelu_tanh", "activation_function", named["activation"]),
+        "activation": Setting(None, "activation_function", named["activation"]),
         "layer_norm_eps": Setting(1e-5, "layer_norm_epsilon", named["layer_norm_eps"]),
     }
+
+
+def _openai(**models: int) -> dict[str, Mapping[str, Value]]:
+    """By tanh: v0.9.0 scripts/text_generation/model/gpt.py, and OpenAI's released weights."""
+    own = _heads(**models)
+    return {name: {**values, "activation": "gelu_tanh"} for name, values in own.items()}
 
 
 def _t5(activation: str, logits: bool) -> dict[str, Setting]:
@@ -149,7 +155,7 @@ REFERENCES: Mapping[str, Reference] = {
         _heads(ernie_12_768_12=12),
         OUTPUT_OF_EMBEDDING,
     ),
-    "gpt2": Reference("gpt2", _gpt2(""), known=_heads(gpt2_117m=12, gpt2_345m=16)),
+    "gpt2": Reference("gpt2", _gpt2(""), known=_openai(gpt2_117m=12, gpt2_345m=16)),
     "xlnet": Reference(
         "xlnet",
         {
@@ -212,7 +218,7 @@ REFERENCES: Mapping[str, Reference] = {
     "gpt2_1x": Reference(
         "gpt2",
         _gpt2("MODEL"),
-        known=_heads(gpt2_124M=12, gpt2_355M=16, gpt2_774M=20, gpt2_1558M=25),
+        known=_openai(gpt2_124M=12, gpt2_355M=16, gpt2_774M=20, gpt2_1558M=25),
     ),
     "bart_1x": Reference(
         "bart_1x",
