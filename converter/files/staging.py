@@ -162,17 +162,18 @@ def _check_directory(destination: Path, force: bool, foreign: Foreign) -> None:
         )
     if mounted := [*mounts_in(destination)]:
         raise WriteError(
-            f"{destination}: something is mounted in it ({_some(mounted)}), and would be lost; "
+            f"{destination}: something is mounted in it ({some(mounted)}), and would be lost; "
             "unmount it or choose another --dst"
         )
     if others := foreign(destination):
         raise WriteError(
-            f"{destination}: --force replaces only what bort-convert wrote, and this is not: "
-            f"{_some(others)}; move it away or choose another --dst"
+            f"{destination}: only what bort-convert wrote is replaced, and this is not: "
+            f"{some(others)}; move it away or choose another --dst"
         )
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first of them, as text for a message, and how many more there are."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(map(safe, names[:LISTED])) + more
 
