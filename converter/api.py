@@ -29,7 +29,7 @@ from converter.planning.options import (
 from converter.planning.plan import Plan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.proof import check_reference, prove
-from converter.report.foreign import foreign_files
+from converter.report.foreign import foreign_files, foreign_to_tokenizer
 from converter.report.model_card import model_card, with_tokenizer_section
 from converter.report.record import (
     ExportReport,
@@ -252,6 +252,7 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     from converter.proof.tokens import check_tokens  # as in `prove`: slow to import
 
     destination = Path(os.path.realpath(dst))
+    foreign = foreign_to_tokenizer(destination)
     record = read_record(destination)
     if options.table is None and record["family"] not in family_names():
         raise ConvertError(
@@ -275,7 +276,7 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     old = (record["tokenizer"] or {}).get("ids", {})
     gone = old.keys() - spec.ids.keys()  # the others keep their places in the file
     config = {key: value for key, value in config.items() if key not in gone} | spec.ids
-    with staging(destination, force=True) as stage:
+    with staging(destination, force=True, foreign=foreign) as stage:
         copy_without_tokenizer(destination, stage.path)
         write_tokenizer(spec, stage.path)
         tokens = check_tokens(spec, stage.path, used.reference)

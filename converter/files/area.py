@@ -18,13 +18,14 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from converter.errors import WriteError
+from converter.errors import WriteError, safe
+from converter.files.mounts import mounts_in
 
 KINDS = {"lock": stat.S_ISREG, "new": stat.S_ISDIR, "old": stat.S_ISDIR}
 ATTEMPTS = 10  # each is another run that ended between our looking and our locking
@@ -52,8 +53,11 @@ def held_area(destination: Path) -> Iterator[Path]:
         if BY_DESCRIPTOR:  # so that nothing else is meant if the name is given away
             descriptor = os.open(area, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             stack.callback(os.close, descriptor)
+            os.fchmod(descriptor, stat.S_IRWXU)  # filelock makes it for everybody, if it was gone
             within = {"dir_fd": descriptor}
         place = Path() if within else area
+        if not _is_there(place, lock, within):
+            raise WriteError(f"{area}: another directory took its place just now; run it again")
         _tidy(destination, place, within)
         stack.callback(_remove, place / "lock", within)  # while it is held: nobody else can be
         stack.callback(_tidy, destination, place, within, leaving=True)
@@ -67,51 +71,59 @@ def _locked(destination: Path, area: Path) -> FileLock:
             made = True
         except FileExistsError:
             made = False
-        _refuse_others(area, made)
+        _refuse_others(destination, area, made)
         lock = FileLock(area / "lock")
         try:
             lock.acquire(timeout=0.5, poll_interval=0.05)
         except Timeout:
             break
-        except FileNotFoundError:  # the run that held it ended, and took it away
-            continue
-        if _is_there(area, lock):
+        except (FileNotFoundError, FileExistsError):  # the latter as filelock makes it again
+            continue  # the run that held it ended, and took it away
+        if _is_there(area, lock, {}):
             return lock
         lock.release()
     raise WriteError(f"{destination}: another conversion is writing it; wait for its end")
 
 
-def _refuse_others(area: Path, made: bool) -> None:
+def _refuse_others(destination: Path, area: Path, made: bool) -> None:
     """Refuse an area that this program did not make; `made`: just now."""
     try:
         found = os.lstat(area)
         if not stat.S_ISDIR(found.st_mode):
             what = "is no directory"
         elif not made and hasattr(os, "geteuid") and found.st_uid != os.geteuid():
-            what = "belongs to another user"
+            raise WriteError(
+                f"{destination}: another user's conversion is writing it, or was killed there "
+                f"({area} is theirs); wait for its end, or choose another destination"
+            )
         else:
-            strange = (entry.name for entry in os.scandir(area) if not _is_own(entry))
-            what = ", ".join(f"holds {name!r}" for name in strange)
+            with os.scandir(area) as entries:
+                strange = [f"holds {entry.name!r}" for entry in entries if not _is_own(entry)]
+            strange += [f"something is mounted in it ({place})" for place in mounts_in(area)]
+            what = ", ".join(strange)
     except FileNotFoundError:  # another run has just removed it
         return
     if what:
         raise WriteError(
-            f"{area}: {what}: bort-convert works in a directory of this name, and did not make "
-            "that; move it away, or choose another destination"
+            f"{area}: {safe(what)}: bort-convert works in a directory of this name, and did not "
+            "make that; move it away, or choose another destination"
         )
 
 
 def _is_own(entry: os.DirEntry[str]) -> bool:
     kind = KINDS.get(entry.name)
-    return kind is not None and kind(entry.stat(follow_symlinks=False).st_mode)
+    try:
+        return kind is not None and kind(entry.stat(follow_symlinks=False).st_mode)
+    except FileNotFoundError:  # another run has just removed it
+        return True
 
 
-def _is_there(area: Path, lock: FileLock) -> bool:
+def _is_there(area: Path, lock: FileLock, within: dict[str, Any]) -> bool:
     """Whether what is locked is the file of that name still, and not one that was removed."""
     context: Any = getattr(lock, "_context", None)
     descriptor = getattr(context, "lock_file_fd", None)
     try:
-        there = os.lstat(area / "lock")
+        there = os.stat(area / "lock", follow_symlinks=False, **within)  # noqa: PTH116
         return descriptor is None or os.path.samestat(there, os.fstat(descriptor))
     except FileNotFoundError:
         return False
@@ -119,13 +131,22 @@ def _is_there(area: Path, lock: FileLock) -> bool:
 
 def _tidy(destination: Path, place: Path, within: dict[str, Any], leaving: bool = False) -> None:
     """What a killed or failed run left: `old/` goes back if there is no other, the rest goes."""
-    with suppress(OSError) if leaving else nullcontext():
+    try:
         names = os.listdir(within.get("dir_fd", place))  # noqa: PTH208  (by the descriptor)
         if "old" in names and not os.path.lexists(destination):
             os.rename(place / "old", destination, **{f"src_{n}": d for n, d in within.items()})
             names.remove("old")
         for name in {"new", "old"} & {*names}:
+            if within:  # a read-only folder of the user's, in what `tokenizer` made anew
+                for *_, folder in os.fwalk(place / name, **within):
+                    os.fchmod(folder, stat.S_IRWXU)
             shutil.rmtree(place / name, **within)
+    except OSError as error:
+        if not leaving:
+            raise WriteError(
+                f"{area_of(destination)}: what a killed run left in it cannot be put back or "
+                f"removed ({error.strerror or error}); move it away, and run this again"
+            ) from error
 
 
 def _remove(lock: Path, within: dict[str, Any]) -> None:

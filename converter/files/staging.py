@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import stat
 import sys
@@ -12,13 +13,13 @@ from pathlib import Path
 
 from converter.errors import WriteError, safe
 from converter.files.area import area_of, held_area
+from converter.files.mounts import mounts_in
 
 RECORD_FILE = (
     "conversion.json"  # a directory with this file in it was written here, and may be replaced
 )
 AT_FDCWD, RENAME_NOREPLACE, RENAME_EXCHANGE = -100, 1, 2  # linux/fs.h
 RENAME_SWAP, RENAME_EXCL = 2, 4  # macOS sys/stdio.h
-MOUNTS = Path("/proc/self/mountinfo")  # Linux; proc_pid_mountinfo(5)
 LISTED = 5
 Foreign = Callable[[Path], Sequence[str]]
 
@@ -42,23 +43,41 @@ class Staging:
         """Make everything durable, then let the destination appear by one rename.
 
         The destination is looked at once more: someone may have put files there meanwhile. What is
-        replaced gives its permissions to what replaces it.
+        replaced gives its permissions, and where the system lets it its owner, to what replaces it.
         """
         for file in [self.path] if self._file else self.path.rglob("*"):
-            if file.is_file():
+            if file.is_file() and not file.is_symlink():
                 _sync(file)
         _sync_directory(self._area / "new")
-        _check(self._destination, file=self._file, force=self._force, foreign=self._foreign)
-        if os.name == "posix" and self._destination.exists():
-            self.path.chmod(stat.S_IMODE(self._destination.stat().st_mode))
+        there = self._destination
+        kept = there.stat() if os.name == "posix" and there.exists() else None
+        full = not self._file and there.is_dir() and any(there.iterdir())
+        self._look()
+        if kept:
+            _take_over(self.path, kept)
         if self._file:
             self._publish_file()
-        elif not self._destination.exists():
-            os.rename(self.path, self._destination)
+        elif not full:  # and should it be by now, the rename fails
+            self._publish_new()
         elif not _exchange(self.path, self._destination):
             os.rename(self._destination, self._area / "old")
             os.rename(self.path, self._destination)  # if not: the next run puts old/ back
+        if kept and not self._file and ~kept.st_mode & stat.S_IRWXU:
+            there.chmod(stat.S_IMODE(kept.st_mode))
         _sync_directory(self._destination.parent)
+
+    def _look(self) -> None:
+        _check(self._destination, file=self._file, force=self._force, foreign=self._foreign)
+
+    def _publish_new(self) -> None:
+        """By a rename, which replaces nothing but an empty directory."""
+        try:
+            if os.name == "nt" and self._destination.exists():  # there it replaces nothing at all
+                self._destination.rmdir()
+            os.rename(self.path, self._destination)
+        except OSError:
+            self._look()  # says what came meanwhile
+            raise
 
     def _publish_file(self) -> None:
         """By a rename that replaces nothing unless it may, where the system has one."""
@@ -69,7 +88,7 @@ class Staging:
             if not _rename(self.path, self._destination, RENAME_NOREPLACE, RENAME_EXCL):
                 os.link(self.path, self._destination)  # as good: it fails where something is
         except FileExistsError:
-            _check_file(self._destination, force=False)
+            self._look()
             raise
         except OSError:  # a file system without links: the check a moment ago has to do
             os.rename(self.path, self._destination)
@@ -141,48 +160,34 @@ def _check_directory(destination: Path, force: bool, foreign: Foreign) -> None:
             f"{destination}: exists and was not written by bort-convert (it has no {RECORD_FILE}); "
             "--force replaces only what it wrote itself: remove it yourself or choose another --dst"
         )
-    if mounted := [*_mounts_in(destination)]:
+    if mounted := [*mounts_in(destination)]:
         raise WriteError(
-            f"{destination}: something is mounted in it ({_some(mounted)}), and would be lost; "
+            f"{destination}: something is mounted in it ({some(mounted)}), and would be lost; "
             "unmount it or choose another --dst"
         )
     if others := foreign(destination):
         raise WriteError(
-            f"{destination}: --force replaces only what bort-convert wrote, and this is not: "
-            f"{_some(others)}; move it away or choose another --dst"
+            f"{destination}: only what bort-convert wrote is replaced, and this is not: "
+            f"{some(others)}; move it away or choose another --dst"
         )
 
 
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """The first of them, as text for a message, and how many more there are."""
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(map(safe, names[:LISTED])) + more
 
 
-def _mounts_in(directory: Path) -> Iterator[str]:
-    """What is mounted below: file systems everywhere, on Linux also single files and folders."""
-    for folder, names, _ in os.walk(directory):
-        mounted = [name for name in names if os.path.ismount(os.path.join(folder, name))]
-        names[:] = [name for name in names if name not in mounted]
-        yield from mounted
-    if MOUNTS.exists():
-        for line in MOUNTS.read_bytes().splitlines():  # a space in a place is \\040
-            place = Path(os.fsdecode(line.split()[4].decode("unicode_escape").encode("latin-1")))
-            if directory in place.parents and not os.path.ismount(place):
-                yield str(place.relative_to(directory))
-
-
 def _exchange(first: Path, second: Path) -> bool:
     """Swap two directories in one step where the system can."""
-    try:
-        return _rename(first, second, RENAME_EXCHANGE, RENAME_SWAP)
-    except OSError:
-        return False
+    return _rename(first, second, RENAME_EXCHANGE, RENAME_SWAP)
 
 
 def _rename(first: Path, second: Path, linux: int, macos: int) -> bool:
-    """Rename by Linux's renameat2 or macOS's renamex_np; False where there is no such call.
+    """Rename by Linux's renameat2 or macOS's renamex_np; False where that cannot be done.
 
-    Raises `FileExistsError` when `second` is there and may not be, `OSError` for other refusals.
+    Not every file system can (NFS has neither): the way that is taken then says what is wrong, if
+    something is. Raises `FileExistsError` when `second` is there and may not be.
     """
     names = os.fsencode(first), os.fsencode(second)
     try:
@@ -195,15 +200,26 @@ def _rename(first: Path, second: Path, linux: int, macos: int) -> bool:
             return False
     except (AttributeError, OSError, TypeError):
         return False
-    if done:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number), str(second))
-    return True
+    if done and ctypes.get_errno() == errno.EEXIST:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(second))
+    return not done
+
+
+def _take_over(path: Path, kept: os.stat_result) -> None:
+    """Give `path` the owner and the permissions of what it replaces.
+
+    A directory stays one that can be renamed and removed: `commit` makes it read-only in the end.
+    """
+    for user in (kept.st_uid, -1):  # only root gives away; the group may be another of one's own
+        with suppress(OSError):
+            os.chown(path, user, kept.st_gid)
+            break
+    path.chmod(stat.S_IMODE(kept.st_mode) | (stat.S_IRWXU if path.is_dir() else 0))
 
 
 def _sync(path: Path) -> None:
     """Flush a file to the disk, so that the rename never outruns the data."""
-    with path.open("r+b") as file:
+    with path.open("r+b" if os.name == "nt" else "rb") as file:  # elsewhere read-only files too
         os.fsync(file.fileno())
 
 

@@ -7,13 +7,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-from converter.files.staging import RECORD_FILE
+from converter.files.entries import check_entries, entries
+from converter.files.staging import RECORD_FILE, Foreign
 from converter.planning.plan import UNCONVERTED_FILE
 from converter.report.record import TOOL
 from converter.tokenizer.write import FILES
 from converter.writing.shards import INDEX
 
 CARD = "README.md"
+REWRITTEN = (CARD, "config.json", RECORD_FILE, *FILES)  # by `tokenizer`
 SHARD = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 
 
@@ -47,3 +49,18 @@ def _is_told(name: str, record: dict[str, Any]) -> bool:
         return name in digests if isinstance(digests, dict) else True
     weights = record.get("files")
     return name in weights if weights and isinstance(weights, list) else bool(SHARD.fullmatch(name))
+
+
+def foreign_to_tokenizer(directory: Path) -> Foreign:
+    """The same for `tokenizer`, which keeps what it does not write, as it is from now on.
+
+    What somebody puts in or changes while the directory is made anew would be lost: then the
+    answer is a `WriteError`.
+    """
+    before = entries(directory)
+
+    def foreign(directory: Path) -> list[str]:
+        check_entries(directory, before)
+        return [name for name in foreign_files(directory) if name in REWRITTEN]
+
+    return foreign

@@ -51,10 +51,10 @@ def write_tokenizer(spec: TokenizerSpec, directory: Path) -> list[str]:
 
 
 def copy_without_tokenizer(source: Path, target: Path) -> None:
-    """Everything but the tokenizer: the weights as links; what is written anew, as copies."""
+    """Everything but the tokenizer: weights as hard links; what is written anew, as copies."""
     try:
         for path in source.iterdir():
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 shutil.copytree(path, target / path.name, symlinks=True)
             elif path.name not in FILES:
                 _link(path, target / path.name)
@@ -63,7 +63,7 @@ def copy_without_tokenizer(source: Path, target: Path) -> None:
 
 
 def _link(path: Path, new: Path) -> None:
-    if path.suffix == ".safetensors":
+    if path.suffix == ".safetensors" and not path.is_symlink():
         try:
             os.link(path, new)
             return

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-import threading
 from pathlib import Path
 
 import pytest
 
 import converter.files.area
+import converter.files.mounts
 import converter.files.staging
 from converter.errors import WriteError
 from converter.files.area import area_of, held_area
@@ -76,17 +76,11 @@ def test_the_area_of_another_user_is_not_used(
 ) -> None:
     area_of(destination).mkdir()
     monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
-    with pytest.raises(WriteError, match="belongs to another user"):
+    with pytest.raises(WriteError, match="another user's conversion is writing it, or was killed"):
         publish(destination)
     area_of(destination).rmdir()
     publish(destination)  # made just now: on NFS the server's nobody may own it
     assert_only(destination, "newer")
-
-
-@posix
-def test_nobody_else_can_look_into_the_area(destination: Path) -> None:
-    with staging(destination):
-        assert stat.S_IMODE(area_of(destination).stat().st_mode) == 0o700
 
 
 @posix
@@ -108,30 +102,6 @@ def test_what_is_removed_is_the_area_even_if_its_name_is_given_away(
     if not link:
         assert contents(area) == before
     assert not (destination.parent / "moved" / "new").exists()
-
-
-@posix
-@pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("mode", [0o700, 0o750, 0o755])
-@pytest.mark.parametrize("empty", [False, True])
-def test_the_permissions_of_what_is_replaced_stay(
-    mode: int, empty: bool, destination: Path
-) -> None:
-    destination.mkdir()
-    if not empty:
-        fill(destination, "older")
-    destination.chmod(mode)
-    publish(destination, force=True)
-    assert stat.S_IMODE(destination.stat().st_mode) == mode
-    assert_only(destination, "newer")
-
-
-@posix
-def test_the_permissions_of_a_replaced_file_stay(destination: Path) -> None:
-    destination.write_text("older")
-    destination.chmod(0o600)
-    publish_file(destination, force=True)
-    assert stat.S_IMODE(destination.stat().st_mode) == 0o600
 
 
 WAYS = ["the system's call", "a link", "neither"]
@@ -223,7 +193,7 @@ def test_a_mount_in_the_directory_is_not_lost(
     mounts = tmp_path / "mountinfo"
     place = str(inner).replace(" ", "\\040")
     mounts.write_text(f"36 35 98:0 /mnt1 {place} rw,noatime master:1 - ext3 /dev/root rw\n")
-    monkeypatch.setattr(converter.files.staging, "MOUNTS", mounts)  # a bind of the same system
+    monkeypatch.setattr(converter.files.mounts, "MOUNTS", mounts)  # a bind of the same system
     with pytest.raises(WriteError, match=r"something is mounted in it \(a folder/disk\)"):
         publish(destination, force=True)
     assert contents(destination) == before
@@ -231,47 +201,64 @@ def test_a_mount_in_the_directory_is_not_lost(
     publish(destination, force=True)
 
 
-def test_a_run_that_ends_while_another_begins_is_waited_out(
+@posix
+@pytest.mark.parametrize("there", [False, True])
+def test_nobody_else_can_look_into_the_area(there: bool, destination: Path) -> None:
+    """An earlier version made it for all to see; so does filelock, if it was gone."""
+    if there:
+        area_of(destination).mkdir(mode=0o755)
+    with staging(destination):
+        assert stat.S_IMODE(area_of(destination).stat().st_mode) == 0o700
+
+
+@posix
+@pytest.mark.parametrize("link", [True, False])
+def test_what_takes_the_areas_place_before_it_is_opened_stays(
+    link: bool, destination: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = converter.files.area._locked
+
+    def then_moved(place: Path, area: Path) -> object:
+        lock = locked(place, area)
+        area.rename(area.with_name("moved"))
+        if link:
+            area.symlink_to(elsewhere)
+        else:
+            shutil.copytree(elsewhere, area)
+        return lock
+
+    before = contents(elsewhere)
+    monkeypatch.setattr(converter.files.area, "_locked", then_moved)
+    with pytest.raises(WriteError, match=r"another directory took its place|Not a directory"):
+        publish(destination)
+    assert contents(elsewhere) == contents(area_of(destination)) == before
+
+
+def test_a_mount_in_what_a_killed_run_left_is_not_emptied(
     destination: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The area goes between the second's look and its lock; it makes its own."""
-    found: list[bool] = []
-    is_there = converter.files.area._is_there
-
-    def removed_once(area: Path, lock: object) -> bool:
-        if not found:
-            (area / "lock").unlink()
-            area.rmdir()
-        found.append(is_there(area, lock))  # type: ignore[arg-type]
-        return found[-1]
-
-    monkeypatch.setattr(converter.files.area, "_is_there", removed_once)
+    inner = area_of(destination) / "new" / "disk"
+    inner.mkdir(parents=True)
+    (inner / "thesis").write_text("years of work")
+    ismount = os.path.ismount
+    monkeypatch.setattr(os.path, "ismount", lambda path: Path(path) == inner or ismount(path))
+    with pytest.raises(WriteError, match=r"something is mounted in it \(disk\)"):
+        publish(destination)
+    assert (inner / "thesis").read_text() == "years of work"
+    monkeypatch.undo()
     publish(destination)
-    assert found == [False, True]
     assert_only(destination, "newer")
 
 
-def test_of_many_at_once_one_writes_and_each_other_is_told(destination: Path) -> None:
-    """Every loser has one of three clear messages, and no directory is made of two runs."""
-    told: list[str] = []
-    start = threading.Barrier(8)
+def test_what_cannot_be_removed_is_said(destination: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (area_of(destination) / "new").mkdir(parents=True)
 
-    def run(number: int) -> None:
-        start.wait()
-        try:
-            publish(destination, text=str(number))
-            told.append("wrote")
-        except WriteError as error:
-            told.append(str(error))
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "new")
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert told.count("wrote") == 1
-    clear = ("another conversion is writing it; wait for its end", "exists; choose another --dst")
-    assert all(text == "wrote" or any(words in text for words in clear) for text in told), told
-    text = (destination / "conversion.json").read_text()
-    assert (destination / "weights").read_text() == f"weights of {text}"
-    assert names_in(destination.parent) == ["out"]
+    monkeypatch.setattr(shutil, "rmtree", refuse)
+    with pytest.raises(WriteError, match=r"bort-convert: what a killed run left in it cannot be"):
+        publish(destination)
+    monkeypatch.undo()
+    publish(destination)
+    assert_only(destination, "newer")
