@@ -44,6 +44,7 @@ from converter.tokenizer import (
     copy_without_tokenizer,
     make_spec,
     tokenizer_json,
+    write_no_tokenizer,
     write_tokenizer,
 )
 from converter.writing.model import write_json, write_model, write_text
@@ -112,6 +113,8 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
         found = write_model(made, stage.path, progress, size)
         if made.tokenizer:
             write_tokenizer(made.tokenizer, stage.path)
+        else:
+            write_no_tokenizer(stage.path)
         check_unchanged(read, before)
         refuse_nonfinite(made.index.path, found, allowed=options.allow_nonfinite)
         proof = None

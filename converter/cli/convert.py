@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from converter.cli.output import output_options, printed, reported, show
 from converter.files.progress import Stages
 from converter.planning.file import plan_file
 from converter.planning.options import PLAN, VERIFY
-from converter.planning.plan import Plan
 from converter.report.record import plan_json
 from converter.report.terminal import config_lines, plan_lines, vocabulary_lines
 
@@ -32,7 +30,7 @@ def convert_command(
     """Convert `src` into `dst`, or print what would be done."""
     if dry_run:
         made = plan_file(src, **{name: said[name] for name in PLAN})
-        lines = [*plan_lines(made, verbose), "", *config_lines(made), *_vocabulary(made, dst)]
+        lines = [*plan_lines(made, verbose), "", *config_lines(made), *vocabulary_lines(made, dst)]
         printed(plan_json(made) if as_json else lines)
         return
     with reported(as_json, quiet) as shown:
@@ -41,12 +39,9 @@ def convert_command(
         progress.end()
     show(report, as_json, quiet, verbose, progress.seconds)
     if not quiet and not as_json:
-        printed([*_vocabulary(report.plan, dst)])
-        click.echo(f"wrote {dst}")
-
-
-def _vocabulary(plan: Plan, dst: Path | None) -> Iterator[str]:
-    yield from vocabulary_lines(plan.tokenizer, plan.no_tokenizer, plan.table.tokenizer, dst)
+        lines = [*vocabulary_lines(report.plan, dst)]  # what is missing, is said last
+        wrote = [f"wrote {dst}"]
+        printed(lines + wrote if report.plan.tokenizer else wrote + lines)
 
 
 @click.command("verify")

@@ -16,7 +16,7 @@ from converter.planning.config import read_config, read_statements, written_conf
 from converter.planning.match import Match, match_table
 from converter.planning.model_yml import ModelConfig, read_model_config
 from converter.planning.scopes import may_be
-from converter.planning.steps import Step, steps_of, usual_dtype
+from converter.planning.steps import Step, steps_of, widest_dtype
 from converter.planning.vocabulary import TokenizerSource
 from converter.tables.table import Table, Target, Version
 from converter.tables.unsupported import refused
@@ -145,7 +145,7 @@ def make_plan(
     known = chosen.known
     if known and any(config[key] != value for key, value in known.config.items()):
         known = None
-    written = written_config(config, chosen.target.transformers_class, usual_dtype(steps).name)
+    written = written_config(config, chosen.target.transformers_class, widest_dtype(steps).name)
     spec, why = None, ""
     if tokenizer is not None:
         name = known.name if known else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -95,7 +94,7 @@ def steps_of(
     ]
     if version and version.unscramble:
         steps = [*_unscrambled(chosen, steps, config[version.heads], version)]
-    usual = wanted or usual_dtype(steps)
+    usual = wanted or widest_dtype(steps)
     for operation, pattern in _constants(chosen):
         if outgrows(pattern, chosen.numbers, chosen.index.tensors):
             problems.append(
@@ -136,9 +135,8 @@ def _unscrambled(
         yield step
 
 
-def usual_dtype(steps: Sequence[Step]) -> np.dtype:
-    """The dtype most of the bytes have."""
-    count: Counter[np.dtype] = Counter()
-    for step in steps:
-        count[step.dtype] += step.nbytes
-    return count.most_common(1)[0][0]
+def widest_dtype(steps: Sequence[Step]) -> np.dtype:
+    """The dtype that holds every one of the weights as it is: Transformers loads all in one."""
+    dtypes = {step.dtype for step in steps}
+    largest = {dtype for dtype in dtypes if dtype.itemsize == max(d.itemsize for d in dtypes)}
+    return largest.pop() if len(largest) == 1 else np.dtype(np.float32)  # float16 and bfloat16

@@ -11,7 +11,7 @@ from converter.files.entries import check_entries, entries
 from converter.files.staging import RECORD_FILE, Foreign
 from converter.planning.plan import UNCONVERTED_FILE
 from converter.report.record import TOOL
-from converter.tokenizer.write import FILES
+from converter.tokenizer.write import FILES, MARKER, NO_TOKENIZER
 from converter.writing.shards import INDEX
 
 CARD = "README.md"
@@ -34,19 +34,24 @@ def foreign_files(directory: Path) -> list[str]:
     return sorted(
         path.name
         for path in directory.iterdir()
-        if path.is_symlink() or not (path.is_file() and _is_told(path.name, record))
+        if path.is_symlink() or not (path.is_file() and _is_told(path, record))
     )
 
 
-def _is_told(name: str, record: dict[str, Any]) -> bool:
+def _is_told(path: Path, record: dict[str, Any]) -> bool:
     """Whether the record tells of this file; an earlier one, without lists, of all that may be."""
+    name = path.name
     if name in (RECORD_FILE, CARD):
         return True
     if name == UNCONVERTED_FILE:
         return bool(record.get("exported", True))
     if name in ("config.json", INDEX, *FILES):
         digests = record.get("sha256")
-        return name in digests if isinstance(digests, dict) else True
+        if not isinstance(digests, dict):
+            return True
+        if name in FILES and not record.get("tokenizer"):  # else it is a tokenizer of the user's
+            return name == MARKER and path.read_bytes() == NO_TOKENIZER
+        return name in digests
     weights = record.get("files")
     return name in weights if weights and isinstance(weights, list) else bool(SHARD.fullmatch(name))
 

@@ -80,9 +80,12 @@ def _tokenizer(report: Report) -> Iterator[str]:
         return
     yield from (TOKENIZER, "", "The tokenizer is not part of this directory.")
     rule = plan.table.tokenizer
-    if rule and rule.public:
-        yield f"`{rule.public}` has the same vocabulary; the sequences the model was trained on are"
-        yield f"`{rule.single}` and `{rule.pair}`."
+    yield "`AutoTokenizer` refuses this directory until a tokenizer is put there:"
+    yield "`bort-convert tokenizer`."
+    if rule:
+        for name in rule.public_names(plan.config["vocab_size"]):
+            yield f"`{name}` has as many tokens; whether they have the same ids was not checked."
+        yield f"The sequences the model was trained on are `{rule.single}` and `{rule.pair}`."
     yield ""
 
 

@@ -234,7 +234,8 @@ def check_record(directory: Path) -> Unchanged | None:
     if record.get("digest") != _digest(record):
         problems.append(f"{RECORD_FILE} was changed after it was written")
     there = _digests(directory)
-    for name in sorted({*digests, *there}):
+    own = set() if record.get("tokenizer") else {*FILES}  # where there was none, the user's own
+    for name in sorted({*digests, *there} - own):
         if name not in there:
             problems.append(f"{name} is not there any more")
         elif digests.get(name) != there[name]:

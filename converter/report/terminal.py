@@ -14,7 +14,6 @@ from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.report.columns import columns, merged
 from converter.report.inspection import some_names
 from converter.report.record import ExportReport, Report
-from converter.tables.tokenizer_rule import TokenizerRule
 from converter.tokenizer import TokenizerSpec
 from converter.tokenizer.spec import OPTIONS
 
@@ -213,17 +212,15 @@ def tokenizer_line(spec: TokenizerSpec) -> str:
     return f"tokenizer: {spec.kind}, {len(spec.vocabulary.tokens):,} tokens of {names}"
 
 
-def vocabulary_lines(
-    spec: TokenizerSpec | None, why: str, rule: TokenizerRule | None, dst: Path | None
-) -> Iterator[str]:
-    """The files that were taken; or `why` there are none, and what to do about it later."""
-    if spec:
-        yield from (f"took {path}" for path in spec.files.given().values())
+def vocabulary_lines(plan: Plan, dst: Path | None) -> Iterator[str]:
+    """The files that were taken; or why there are none, and what to do about it."""
+    if plan.tokenizer:
+        yield from (f"took {path}" for path in plan.tokenizer.files.given().values())
         return
-    yield f"no tokenizer: {why}"
+    yield f"no tokenizer: {plan.no_tokenizer}"
+    rule = plan.table.tokenizer
     if rule:
-        public = "no public tokenizer is known to have the same ids"
-        if rule.public:
-            public = f"{rule.public} has the same vocabulary"
+        for name in rule.public_names(plan.config["vocab_size"]):
+            yield f"  {name} has as many tokens; whether they have the same ids was not checked"
         given = f"bort-convert tokenizer {OPTIONS[rule.kinds[0]]} --dst {dst or 'DST'}"
-        yield f"  {public}; add one later: {given}"
+        yield f"warning: no text becomes ids, and AutoTokenizer says so, until you add one: {given}"

@@ -39,7 +39,11 @@ class TokenizerRule:
         "parameters file's own name does not tell which",
         (),
     )
-    public: str = said("a tokenizer everyone can get; empty: none is known", "")
+    public: Mapping[str, int] = said(
+        "tokenizers everyone can get → the rows that their models' embeddings have; one is named "
+        "for a model with as many",
+        {},
+    )
     lower: bool | None = said(
         "whether text is lower-cased; without it the name of the file tells (`_cased`, "
         "`_uncased`), or that of its folder",
@@ -53,6 +57,10 @@ class TokenizerRule:
     padding_side: str = said("`right` or `left`", "right")
     length: str = said("the config field that limits a sequence", "max_position_embeddings")
     reserved: int = said("how much of it is not for text", 0)
+
+    def public_names(self, rows: int) -> list[str]:
+        """The public tokenizers whose models have as many rows."""
+        return [name for name, theirs in self.public.items() if theirs == rows]
 
     @property
     def token_types(self) -> bool:

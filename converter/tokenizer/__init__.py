@@ -9,4 +9,5 @@ from converter.tokenizer.spec import TokenizerSpec as TokenizerSpec
 from converter.tokenizer.spec import make_spec as make_spec
 from converter.tokenizer.write import FILES as FILES
 from converter.tokenizer.write import copy_without_tokenizer as copy_without_tokenizer
+from converter.tokenizer.write import write_no_tokenizer as write_no_tokenizer
 from converter.tokenizer.write import write_tokenizer as write_tokenizer

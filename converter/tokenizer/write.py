@@ -88,3 +88,14 @@ def _vocabulary(spec: TokenizerSpec) -> dict[str, bytes]:
 
 def _json(content: Mapping[str, Any]) -> bytes:
     return (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode()
+
+
+# Without a vocabulary Transformers 5 invents a tokenizer of five tokens, and every text becomes the
+# same ids. A class that cannot be is refused by both 4, which names it, and 5.
+MARKER = "tokenizer_config.json"
+NO_TOKENIZER = _json({"tokenizer_class": "NoVocabularyWasConverted_RunBortConvertTokenizer"})
+
+
+def write_no_tokenizer(directory: Path) -> None:
+    """Let `AutoTokenizer` fail loudly on a directory without a vocabulary."""
+    (directory / MARKER).write_bytes(NO_TOKENIZER)

@@ -233,7 +233,7 @@ def test_the_record_of_an_unchanged_directory_passes(proven: Path) -> None:
     (proven / "notes.txt").write_text("A file of the user's.")
     result = verify("bort_decoder", proven)
     assert result.exit_code == 0
-    assert "record  passed  1 files beside the weights and itself" in result.stdout
+    assert "record  passed  2 files beside the weights and itself" in result.stdout
 
 
 def test_a_record_without_digests_is_as_before(proven: Path) -> None:

@@ -28,7 +28,7 @@ def rule_of(family: str) -> TokenizerRule:
 
 
 BORT, BERT, GPT2 = (rule_of(family) for family in ("bort", "bert", "gpt2"))
-PIECES = replace(BORT, kinds=("sentencepiece",), special={}, lower=False, datasets=(), public="")
+PIECES = replace(BORT, kinds=("sentencepiece",), special={}, lower=False, datasets=(), public={})
 RULES = {
     "GPT2BPETokenizer": BORT,
     "BERTTokenizer": BERT,

@@ -160,8 +160,8 @@ def test_without_a_vocabulary_one_line_says_what_to_do(source: Path, tmp_path: P
     assert result.exit_code == 0
     assert "no tokenizer: no vocabulary with GluonNLP's name for it in " in result.stdout
     assert (
-        "roberta-base has the same vocabulary; add one later: bort-convert tokenizer "
-        f"--vocab FILE --merges FILE --dst {out}\n" in result.stdout
+        "warning: no text becomes ids, and AutoTokenizer says so, until you add one: bort-convert "
+        f"tokenizer --vocab FILE --merges FILE --dst {out}\n" in result.stdout
     )
     assert not (out / "tokenizer.json").exists()
     assert "no tokenizer: " in invoke(*arguments, "--dry-run").stdout

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ml_dtypes
 import numpy as np
 import pytest
 from safetensors.numpy import load_file
@@ -21,7 +22,7 @@ from converter.params import load_params, save_params
 from converter.params.weights import PIECE
 from converter.planning.file import plan_file
 from converter.planning.plan import Plan
-from converter.planning.steps import DTYPES, Step, usual_dtype
+from converter.planning.steps import DTYPES, Step, widest_dtype
 from converter.writing.model import write_model
 from converter.writing.safetensors import header_of
 from tests import zoo_master
@@ -105,7 +106,7 @@ def test_every_tensor_reads_back_equal_to_the_cast_source(
             assert_same_bytes(tensors[step.target], expected.astype(wanted))
 
 
-def test_zeros_are_written_in_the_usual_dtype(tmp_path: Path) -> None:
+def test_zeros_are_written_in_the_models_dtype(tmp_path: Path) -> None:
     tensors = written(planned(source("bort_float16")), tmp_path / "out")
     zeros = tensors["bert.embeddings.token_type_embeddings.weight"]
     assert_same_bytes(zeros, np.zeros((1, 32), np.float16))
@@ -341,8 +342,36 @@ def test_a_value_that_becomes_several_tensors_is_counted_once(tmp_path: Path) ->
     assert {name: count.nan for name, count in found.items()} == {"src_embed_layer.weight": 1}
 
 
-def test_the_usual_dtype_is_that_of_most_bytes_not_of_most_tensors() -> None:
-    large, small = np.dtype("<f4"), np.dtype("<f2")
-    steps = [Step("zeros", (), "large", large, (100, 100))]
-    steps += [Step("zeros", (), f"small{n}", small, (2,)) for n in range(5)]
-    assert usual_dtype(steps) == large
+HALF, BRAIN, SINGLE, DOUBLE = map(np.dtype, ("<f2", ml_dtypes.bfloat16, "<f4", "<f8"))
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "widest"),
+    [
+        ([HALF, HALF], HALF),
+        ([BRAIN], BRAIN),
+        ([HALF, SINGLE], SINGLE),
+        ([DOUBLE, HALF, SINGLE], DOUBLE),
+        ([HALF, BRAIN], SINGLE),
+    ],
+)
+def test_the_widest_dtype_holds_all(dtypes: list[np.dtype], widest: np.dtype) -> None:
+    steps = [Step("zeros", (), f"{n}", dtype, (2,)) for n, dtype in enumerate(dtypes)]
+    assert widest_dtype(steps) == widest
+
+
+def test_a_model_that_is_cast_in_part_is_loaded_as_it_is(tmp_path: Path) -> None:
+    """`net.encoder.cast('float16')`: the dtype of most bytes would round the embeddings."""
+    import torch
+    from transformers import BertModel
+
+    arrays = bort_arrays(vocabulary=9)
+    halves = {n: a.astype(np.float16) if "encoder" in n else a for n, a in arrays.items()}
+    source = write_params(tmp_path / "a.params", halves)
+    report = converter.convert(source, tmp_path / "out", family="bort", config=CONFIG)
+    assert report.passed
+    assert report.plan.config["dtype"] == "float32"
+    model = BertModel.from_pretrained(tmp_path / "out", add_pooling_layer=False, dtype="auto")
+    words = model.embeddings.word_embeddings.weight
+    assert words.dtype == torch.float32
+    assert (words.detach().numpy() == arrays["word_embed.0.weight"]).all()
