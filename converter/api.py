@@ -29,7 +29,7 @@ from converter.planning.options import (
 from converter.planning.plan import Plan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.proof import check_reference, prove
-from converter.report.foreign import foreign_files, foreign_to_tokenizer
+from converter.report.foreign import REWRITTEN, foreign_files, foreign_to_tokenizer
 from converter.report.model_card import model_card, with_tokenizer_section
 from converter.report.record import (
     ExportReport,
@@ -246,8 +246,8 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     """Put a tokenizer into `dst`, a directory that `convert` wrote, in place of any it has.
 
     The directory is made anew beside itself, the weights being the same file (a link where the
-    file system can), and appears by one rename. config.json, conversion.json and the model card
-    are brought up to date; a table is given only where convert was given one.
+    file system can), and yours too, and appears by one rename. config.json, conversion.json and
+    the model card are brought up to date; a table is given only where convert was given one.
 
     Raises `VocabularyError`, `PlanError`, `WriteError`, and `ParityError` when the tokenizer does
     not give GluonNLP's ids. After any of them `dst` is as before. The options:
@@ -280,7 +280,7 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     gone = old.keys() - spec.ids.keys()  # the others keep their places in the file
     config = {key: value for key, value in config.items() if key not in gone} | spec.ids
     with staging(destination, force=True, foreign=foreign) as stage:
-        copy_without_tokenizer(destination, stage.path)
+        copy_without_tokenizer(destination, stage.path, REWRITTEN)
         write_tokenizer(spec, stage.path)
         tokens = check_tokens(spec, stage.path, used.reference)
         if not tokens.passed:

@@ -68,7 +68,7 @@ class CatchingGroup(click.Group):
             click.echo("\n".join(error_lines(error)), err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("\ninterrupted: nothing was left behind", err=True)
+            click.echo("\ninterrupted: nothing is half written", err=True)
             ctx.exit(130)
         finally:
             # The process ends: looking for garbage among all that was imported takes a second.

@@ -53,11 +53,12 @@ def held_area(destination: Path) -> Iterator[Path]:
         if BY_DESCRIPTOR:  # so that nothing else is meant if the name is given away
             descriptor = os.open(area, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             stack.callback(os.close, descriptor)
-            os.fchmod(descriptor, stat.S_IRWXU)  # filelock makes it for everybody, if it was gone
             within = {"dir_fd": descriptor}
         place = Path() if within else area
         if not _is_there(place, lock, within):
             raise WriteError(f"{area}: another directory took its place just now; run it again")
+        if within:
+            _open_to_us_alone(descriptor)  # filelock makes it for everybody, if it was gone
         _tidy(destination, place, within)
         stack.callback(_remove, place / "lock", within)  # while it is held: nobody else can be
         stack.callback(_tidy, destination, place, within, leaving=True)
@@ -139,7 +140,7 @@ def _tidy(destination: Path, place: Path, within: dict[str, Any], leaving: bool 
         for name in {"new", "old"} & {*names}:
             if within:  # a read-only folder of the user's, in what `tokenizer` made anew
                 for *_, folder in os.fwalk(place / name, **within):
-                    os.fchmod(folder, stat.S_IRWXU)
+                    _open_to_us_alone(folder)
             shutil.rmtree(place / name, **within)
     except OSError as error:
         if not leaving:
@@ -147,6 +148,11 @@ def _tidy(destination: Path, place: Path, within: dict[str, Any], leaving: bool 
                 f"{area_of(destination)}: what a killed run left in it cannot be put back or "
                 f"removed ({error.strerror or error}); move it away, and run this again"
             ) from error
+
+
+def _open_to_us_alone(directory: int) -> None:
+    with suppress(OSError):  # a file system without permissions
+        os.fchmod(directory, stat.S_IRWXU)
 
 
 def _remove(lock: Path, within: dict[str, Any]) -> None:

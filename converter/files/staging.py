@@ -214,7 +214,9 @@ def _take_over(path: Path, kept: os.stat_result) -> None:
         with suppress(OSError):
             os.chown(path, user, kept.st_gid)
             break
-    path.chmod(stat.S_IMODE(kept.st_mode) | (stat.S_IRWXU if path.is_dir() else 0))
+    mode = stat.S_IMODE(kept.st_mode) | (stat.S_IRWXU if path.is_dir() else 0)
+    if stat.S_IMODE(path.stat().st_mode) != mode:  # else: a file system that has but one
+        path.chmod(mode)
 
 
 def _sync(path: Path) -> None:

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from converter.files.entries import check_entries, entries
+from converter.files.regular import read_regular
 from converter.files.staging import RECORD_FILE, Foreign
 from converter.planning.plan import UNCONVERTED_FILE
-from converter.report.record import TOOL
+from converter.report.record import MAX_BYTES, TOOL
 from converter.tokenizer.write import FILES, MARKER, NO_TOKENIZER
 from converter.writing.shards import INDEX
 
 CARD = "README.md"
-REWRITTEN = (CARD, "config.json", RECORD_FILE, *FILES)  # by `tokenizer`
+REWRITTEN = (CARD, "config.json", RECORD_FILE)  # by `tokenizer`, with the files of one
 SHARD = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors")
 
 
@@ -25,7 +26,7 @@ def foreign_files(directory: Path) -> list[str]:
     A link is one of them, whatever its name: this program writes none.
     """
     try:
-        record = json.loads((directory / RECORD_FILE).read_text("utf-8"))
+        record = json.loads(read_regular(directory / RECORD_FILE, MAX_BYTES))
         ours = record["tool"]["name"] == TOOL
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         ours = False
@@ -66,6 +67,6 @@ def foreign_to_tokenizer(directory: Path) -> Foreign:
 
     def foreign(directory: Path) -> list[str]:
         check_entries(directory, before)
-        return [name for name in foreign_files(directory) if name in REWRITTEN]
+        return [name for name in foreign_files(directory) if name in (*REWRITTEN, *FILES)]
 
     return foreign

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,24 +50,29 @@ def write_tokenizer(spec: TokenizerSpec, directory: Path) -> list[str]:
     return [*contents]
 
 
-def copy_without_tokenizer(source: Path, target: Path) -> None:
-    """Everything but the tokenizer: weights as hard links; what is written anew, as copies."""
+def copy_without_tokenizer(source: Path, target: Path, rewritten: Collection[str]) -> None:
+    """Everything but the tokenizer: `rewritten` as copies, the rest as the same files.
+
+    So nothing large is copied, the owners stay, and who has a file open goes on writing into it.
+    """
     try:
         for path in source.iterdir():
             if path.is_dir() and not path.is_symlink():
-                shutil.copytree(path, target / path.name, symlinks=True)
+                shutil.copytree(path, target / path.name, symlinks=True, copy_function=_link)
+            elif path.name in rewritten:
+                shutil.copy2(path, target / path.name)
             elif path.name not in FILES:
                 _link(path, target / path.name)
     except (OSError, shutil.Error) as error:
         raise WriteError(f"{source}: cannot be made anew: {error}") from error
 
 
-def _link(path: Path, new: Path) -> None:
-    if path.suffix == ".safetensors" and not path.is_symlink():
+def _link(path: str | Path, new: str | Path) -> None:
+    if not os.path.islink(path):  # noqa: PTH114  (copytree gives text)
         try:
             os.link(path, new)
             return
-        except OSError:  # a file system without links
+        except OSError:  # a file system without links, or a file of somebody else's
             pass
     shutil.copy2(path, new, follow_symlinks=False)
 

@@ -203,6 +203,29 @@ def test_what_is_mounted_in_it_is_not_lost(
     assert kept.read_text() == "years of work"
 
 
+def test_a_file_of_ours_that_is_mounted_from_elsewhere_stops_force(
+    out: Path, tmp_path: Path
+) -> None:
+    """The name and the content are this program's; the file is not the directory's."""
+    if not permitted(tmp_path):
+        pytest.skip("nothing can be mounted here; tests/files/test_area.py has it by a patch")
+    precious = tmp_path / "precious"
+    shutil.copy(out / "config.json", precious)
+    before = contents(out)
+    args = [*("sh", "-c", MOUNTED, "sh", str(precious), str(out / "config.json"))]
+    args += command(*arguments(NAME, out, "--no-verify", "--force"))
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", *args],
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 1, done.stderr
+    assert "something is mounted in it (config.json)" in done.stderr
+    assert contents(out) == before
+
+
 def test_the_command_says_which_file(out: Path) -> None:
     (out / "notes.txt").write_text("mine")
     args = command(*arguments(NAME, out, "--no-verify", "--force"))

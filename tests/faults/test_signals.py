@@ -119,3 +119,33 @@ def test_signal_within_a_finaliser_is_not_swallowed(
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     assert names_in(tmp_path) == []
+
+
+# The command, interrupted after the directory has appeared and before the older one is removed
+AFTERWARDS = """
+import os, signal
+from converter.cli.main import main
+from converter.files.staging import Staging
+commit = Staging.commit
+def then_interrupted(stage):
+    commit(stage)
+    os.kill(os.getpid(), signal.SIGINT)
+Staging.commit = then_interrupted
+main()
+"""
+
+
+def test_interrupted_after_the_rename_it_says_no_more_than_is_true(tmp_path: Path) -> None:
+    """It said that nothing was left behind, and a whole directory stood there."""
+    args = arguments("bort_backbone", tmp_path / "out", "--no-verify")
+    done = subprocess.run(
+        [sys.executable, "-c", AFTERWARDS, *args],
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 130
+    assert done.stderr.endswith("\ninterrupted: nothing is half written\n")
+    assert (tmp_path / "out" / "conversion.json").exists()
+    assert names_in(tmp_path) == ["out"]

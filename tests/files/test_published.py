@@ -176,6 +176,22 @@ def test_whoever_may_not_give_away_keeps_the_group_if_it_may(
     assert_only(destination, "newer")
 
 
+@posix
+def test_a_file_system_without_permissions_is_taken(
+    destination: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a USB stick: every directory has one mode, and changing it is an error."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    for call in ("chmod", "fchmod", "chown"):
+        monkeypatch.setattr(os, call, refuse)
+    for text in ("older", "newer"):
+        publish(destination, force=True, text=text)
+    assert_only(destination, "newer")
+
+
 def test_a_link_in_what_is_published_is_not_followed(
     destination: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,12 +20,14 @@ def test_a_tokenizer_added_later_is_the_one_converted_with(
     (out / "mine.txt").write_text("mine")
     (out / "folder").mkdir()
     (out / "folder" / "mine.txt").write_text("mine")
-    inode = (out / "model.safetensors").stat().st_ino
+    same_files = ("model.safetensors", "mine.txt", "folder/mine.txt")
+    inodes = [(out / name).stat().st_ino for name in same_files]
     options = [f"--{name}={path}" for name, path in OPTIONS.items()]
     result = invoke("tokenizer", "--dst", out, *options)
     assert result.exit_code == 0, result.output
     assert result.stdout.endswith(f"wrote {out}\n")
-    assert (out / "model.safetensors").stat().st_ino == inode  # not one byte of weights is copied
+    # not one byte of weights is copied, and what is the user's keeps its owner
+    assert [(out / name).stat().st_ino for name in same_files] == inodes
     assert (out / "mine.txt").read_text() == "mine"
     (out / "mine.txt").unlink()
     assert (out / "folder" / "mine.txt").read_text() == "mine"
