@@ -152,6 +152,7 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
         dtype=record["dtype"],
         gluonnlp_version=options.gluonnlp_version or record["gluonnlp_version"],
         part=record["part"],
+        head=options.head or record.get("options", {}).get("head"),
         force_config=True,  # `convert` allowed it
     )
     tokenizer = RecordedTokenizer(record=record["tokenizer"], directory=Path(dst))

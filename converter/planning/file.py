@@ -48,6 +48,7 @@ def plan_of(
         options.part,
         tokenizer or TokenizerSource(files_of(options), options.lower),
         options.force_config,
+        options.head,
     )
     if told and made.model_config is None:
         raise PlanError(

@@ -65,17 +65,21 @@ class Match:
 
 
 def match_table(
-    index: Index, table: Table, config: Mapping[str, Any] | None = None, part: str | None = None
+    index: Index,
+    table: Table,
+    config: Mapping[str, Any] | None = None,
+    part: str | None = None,
+    use: str | None = None,
 ) -> Match:
     """Try every prefix of the table; the one that explains most of the file is the answer.
 
     `config` is the user's: it chooses between heads of the same names (`Head.instead_of`). So does
-    `part` between the models of a file that holds several.
+    `part` between the models of a file that holds several, and `use` between uses of a head.
     """
     if problem := outsized(index):
         return Match(table, index, (problem,))
     try:
-        names = structural(index, table) or Renamed(index, None, {})
+        names = structural(index, table, use) or Renamed(index, None, {})
     except PlanError as error:
         return Match(table, index, tuple(_listed([*error.problems], str)), undecided=True)
     parts = [one for one in table.parts if part in (None, one.name) and _may_have(names, one)]

@@ -72,6 +72,12 @@ class Options:
         None,
         "FILE",
     )
+    head: str | None = option(
+        "What the Dense on top of the model is for, where no name of GluonNLP's tells: "
+        "sequence-classification, token-classification, question-answering or regression.",
+        None,
+        "USE",
+    )
     force_config: bool = option(
         "Take --config where it contradicts the model.yml; else refused.", False
     )
@@ -150,7 +156,7 @@ class Options:
         return {n: Path(v).name if PATHS & {*get_args(hints()[n])} else v for n, v in said.items()}
 
 
-MODEL = ("family", "table", "config", "gluonnlp_version", "model_config", "part")
+MODEL = ("family", "table", "config", "gluonnlp_version", "model_config", "head", "part")
 VOCABULARY = ("vocab", "merges", "sentencepiece", "lower")
 PLAN = (*MODEL, "force_config", *VOCABULARY, "dtype")
 CONVERT = (*PLAN, "max_shard_size", "verify", "atol", "force", "allow_nonfinite", "progress")

@@ -37,7 +37,8 @@ class Plan:
     checked when the bytes are read, and so are the zeros of `zero`; `exported` are written beside
     the model under their own names. `known` is the published model whose sizes these are, where the
     config is its own too. `gluonnlp` is the version that the user gave; `version` what the table
-    says about it. Without a `tokenizer`, `no_tokenizer` says why.
+    says about it. Without a `tokenizer`, `no_tokenizer` says why. `head`: what the user said that a
+    Dense on top is for.
     """
 
     match: Match
@@ -52,6 +53,7 @@ class Plan:
     assumed: tuple[Assumed, ...] = ()
     tokenizer: TokenizerSpec | None = None
     no_tokenizer: str = ""
+    head: str | None = None
 
     @property
     def index(self) -> Index:
@@ -112,6 +114,7 @@ def make_plan(
     part: str | None = None,
     tokenizer: TokenizerSource | None = None,
     force_config: bool = False,
+    head: str | None = None,
 ) -> Plan:
     """Choose among `tables` the one that fits `index`, and settle every tensor and config field.
 
@@ -119,15 +122,20 @@ def make_plan(
     `gluonnlp` is the version of GluonNLP that the model was trained under, such as `"0.9"`;
     `model_config` the model's `model.yml`, read when the table says what its keys mean; `part` the
     model to convert of a file with several; `tokenizer` says where one is to come from, and without
-    it none is planned; `force_config`: `overrides` may contradict `model_config`.
+    it none is planned; `force_config`: `overrides` may contradict `model_config`;
+    `head` is what a Dense on top is for, where no name tells.
     Raises `PlanError` with every problem at once; the choice is never a guess.
     """
     gluonnlp = _release(gluonnlp) if gluonnlp else None
+    uses = {one.use for table in tables for one in table.heads if one.use}
+    if head and head not in uses:
+        there = ", ".join(sorted(uses)) or "none"
+        raise PlanError(f"there is no head {head!r}:", [f"there are: {there}"])
     parts = {one.name for table in tables for one in table.parts}
     if part and part not in parts:
         there = ", ".join(sorted(parts)) or "none"
         raise PlanError(f"there is no part {part!r}:", [f"there are: {there}"])
-    chosen = _choose(index, tables, overrides, part)
+    chosen = _choose(index, tables, overrides, part, head)
     version = chosen.table.version(gluonnlp)
     if not chosen.table.model_yml:
         model_config = None
@@ -167,6 +175,7 @@ def make_plan(
         assumed=tuple(a for a in assumed if a.field not in ids),
         tokenizer=spec,
         no_tokenizer=why,
+        head=head,
     )
 
 
@@ -186,9 +195,13 @@ def _release(told: str) -> str:
 
 
 def _choose(
-    index: Index, tables: Sequence[Table], overrides: Mapping[str, Any], part: str | None
+    index: Index,
+    tables: Sequence[Table],
+    overrides: Mapping[str, Any],
+    part: str | None,
+    head: str | None,
 ) -> Match:
-    fits = [match_table(index, table, overrides, part) for table in tables]
+    fits = [match_table(index, table, overrides, part, head) for table in tables]
     whole = [f for f in fits if not f.problems]
     candidates = whole if len(whole) <= 1 else [f for f in whole if f.known] or whole
     if len(candidates) == 1:

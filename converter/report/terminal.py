@@ -192,6 +192,7 @@ def assumed_lines(plan: Plan) -> Iterator[str]:
     """What the user said of the model, which both sides of the proof take; what nobody said."""
     told = [f"{name}={json.dumps(value)}" for name, value in plan.overrides.items()]
     told += [f"GluonNLP {plan.gluonnlp}"] if plan.gluonnlp else []
+    told += [f"head {plan.head}"] if plan.head else []
     if told:
         yield f"on your word: {safe(', '.join(told))}"
     if plan.assumed:

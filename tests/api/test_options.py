@@ -35,6 +35,7 @@ WRONG: Mapping[str, Any] = {
     "model_config": {"MODEL": {}},
     "part": ["generator"],
     "force_config": 1,
+    "head": True,
     "vocab": 1,
     "merges": 1,
     "sentencepiece": 1,

@@ -21,8 +21,8 @@ BORT, BERT = TABLES["bort"], TABLES["bert"]
 HEADS = ("classifier.0", "classifier.1", "classifier.3", "regression.")
 
 
-def read(names: Iterable[str], table: Table, kind: str = "") -> Renamed:
-    renamed = structural(index_of(names, kind), table)
+def read(names: Iterable[str], table: Table, kind: str = "", use: str | None = None) -> Renamed:
+    renamed = structural(index_of(names, kind), table, use)
     assert renamed is not None
     return renamed
 
@@ -58,7 +58,9 @@ def check(renamed: Renamed, names: Mapping[str, str], table: Table, kind: str = 
 @pytest.mark.parametrize(("version", "model"), [m for m in MODELS if m[1] != "prefixes_empty"])
 def test_recorded_names_are_read(version: str, model: str, kind: str) -> None:
     names, table = names_of(version, model), table_of(model)
-    renamed = read(names.values(), table, kind)
+    # Its prefixes are the user's own: nothing tells what the Dense on top is for
+    use = "sequence-classification" if model == "prefixes" else None
+    renamed = read(names.values(), table, kind, use)
     check(renamed, names, table, kind)
     told = {"0.8.3": "0.8", "0.9.2": "0.9", "0.10.0": "0.9"}[version]
     assert renamed.version == (None if model.startswith("gpt2") else told)
@@ -88,14 +90,21 @@ def test_counters_that_no_name_tells_apart_are_refused(version: str) -> None:
         read(names_of(version, "prefixes_empty").values(), BERT)
 
 
-def test_what_no_name_tells_is_refused_with_the_candidates() -> None:
-    """Without a pooler there is neither classifier nor regression; a tagger or spans remain."""
-    names = {n: o for n, o in names_of("0.10.0", "prefixes").items() if "pooler" not in n}
+USES = ("sequence-classification", "regression", "question-answering", "token-classification")
+
+
+@pytest.mark.parametrize("pooler", [True, False])
+def test_what_no_name_tells_is_asked_with_the_choices(pooler: bool) -> None:
+    """A tagger over a BERT with a pooler became a sequence classifier, and passed its proof."""
+    names = names_of("0.10.0", "prefixes")
+    names = {n: o for n, o in names.items() if pooler or "pooler" not in n}
     with pytest.raises(PlanError) as caught:
         read(names.values(), BERT)
-    assert "several heads have such names: qa (span_classifier.weight), tagger (" in str(
-        caught.value
-    )
+    choices = " or ".join(f"--head {use}" for use in USES)
+    assert f"say what it is for, with {choices}" in str(caught.value)
+    keys = ("classifier.1", "regression.1", "span_classifier", "tag_classifier")
+    for use, key in zip(USES, keys, strict=True):
+        assert f"{key}.weight" in read(names.values(), BERT, use=use).index.tensors
 
 
 PREFIXES = st.text("ab01_", max_size=4) | st.sampled_from(

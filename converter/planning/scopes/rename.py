@@ -31,9 +31,10 @@ class Renamed:
     expected: Mapping[str, str]
 
 
-def structural(index: Index, table: Table) -> Renamed | None:
+def structural(index: Index, table: Table, use: str | None = None) -> Renamed | None:
     """`index` under the structural names of `table`; None when there is nothing to translate.
 
+    `use`: what the user says of a head that no name tells.
     Raises `PlanError`, with the candidates, when the names can be read in more than one way.
     """
     own = {_without_kind(name): name for name in index.tensors}
@@ -46,7 +47,7 @@ def structural(index: Index, table: Table) -> Renamed | None:
             return None
         return Renamed(_under(index, {}, own), None, {})
     try:
-        found = Search(own.keys(), table).findings()
+        found = Search(own.keys(), table, use).findings()
     except UndecidedError as error:
         headline = f"{index.path}: its names can be read in more than one way:"
         raise PlanError(headline, error.problems) from error

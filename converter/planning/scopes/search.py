@@ -79,10 +79,13 @@ class _Reading:
 
 
 class Search:
-    """One table tried on one file, whose names, bare of arg: and aux:, are `own`."""
+    """One table tried on one file, whose names, bare of arg: and aux:, are `own`.
 
-    def __init__(self, own: Collection[str], table: Table) -> None:
-        self.own, self.table = own, table
+    `use`: what the user says a head is for that no name tells (`--head`).
+    """
+
+    def __init__(self, own: Collection[str], table: Table, use: str | None = None) -> None:
+        self.own, self.table, self.use = own, table, use
         rows = [spelled(row.source) for row in table.rows]
         self.spellable = None not in rows  # else it is a table of one's own for other classes
         self.rows = [name for name in rows if name]
@@ -187,11 +190,13 @@ class Search:
             if not own <= self.left.keys():
                 continue
             if is_whole:
-                same = [r for r in same if self._has_target(r.head, chosen, whole)] or same
-                if (
-                    len({_meaning(r.head, self.table) for r in {r.keys: r for r in same}.values()})
-                    > 1
-                ):
+                told = [r for r in same if self.use and r.head.use == self.use]
+                named = class_of(same[0].prefix) or not same[0].head.outer
+                if told or named:  # else which of them it is would be a guess
+                    same = told or same
+                    same = [r for r in same if self._has_target(r.head, chosen, whole)] or same
+                different = {r.keys: r for r in same}.values()
+                if len({_meaning(r.head, self.table) for r in different}) > 1:
                     self.problems.append(_undecided(same))
             chosen.add(same[0].head.name)
             self._take(same[0].found)
@@ -253,10 +258,15 @@ def _meaning(head: Head, table: Table) -> object:
 
 
 def _undecided(readings: list[_Reading]) -> str:
-    heads = ", ".join(f"{r.head.name} ({r.found[0].key})" for r in readings)
-    names = ", ".join(sorted(readings[0].own))
+    names, prefix = ", ".join(sorted(readings[0].own)), readings[0].prefix
+    uses = dict.fromkeys(f"--head {r.head.use}" for r in readings if r.head.use)
+    heads = ", ".join(dict.fromkeys(r.head.name for r in readings))
     return (
-        f"{names}: the prefix {readings[0].prefix!r} is no class of GluonNLP's, and several heads "
-        f"have such names: {heads}; give them the prefix of the class (load_params, save_params), "
-        "such as bertclassifier0_, bertforqa0_ or berttagger0_"
+        f"{names}: the prefix {prefix!r} is no class of GluonNLP's, and several heads have such "
+        "names"
+        + (
+            f": say what it is for, with {' or '.join(uses)}"
+            if uses
+            else f" ({heads}): give them the prefix of the class (load_params, save_params)"
+        )
     )
