@@ -207,9 +207,15 @@ def _choose(
     if len(candidates) == 1:
         return candidates[0]
     if candidates:
+        # What each of them asks for too, so that it is one stop; known models are named apart
+        also = [
+            {line.rpartition("; ")[2] for line in read_config(f, overrides, None)[1]}
+            for f in candidates
+        ]
+        asked = sorted(set.intersection(*also))
         raise PlanError(
             f"{index.path} fits more than one family; choose with --family:",
-            [f"{f.table.name}: {f.table.title}" for f in candidates],
+            [*(f"{f.table.name}: {f.table.title}" for f in candidates), *asked],
         )
     if known := refused(index):
         raise PlanError(f"{index.path} cannot be converted:", [known])
@@ -218,12 +224,18 @@ def _choose(
         raise PlanError(
             f"{index.path}: its names can be read in more than one way:", closest.problems
         )
-    if closest.accounted == 0:
+    count = len(index.tensors)
+    if closest.accounted * 2 < count * (len(tables) > 1) or closest.accounted == 0:
         begin = ", ".join([*index.tensors][:4])
+        known = f"{closest.accounted} of its {count} names are {closest.table.name}'s"
         raise PlanError(
             f"{index.path} is of no family here ({', '.join(table.name for table in tables)}): "
-            "not one of its names is known. A table of your own is given with --table:",
-            [f"its tensors begin: {begin or 'there are none'}"],
+            f"{known if closest.accounted else 'not one of its names is known'}.",
+            [
+                f"its tensors begin: {begin or 'there are none'}",
+                "to copy them all as they are: bort-convert export FILE out.safetensors",
+                "to convert it by a table of your own: --table FILE",
+            ],
         )
     return closest
 

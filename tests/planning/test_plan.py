@@ -12,7 +12,7 @@ from converter.params import Index, read_index
 from converter.planning.config import RETURNS
 from converter.planning.plan import Plan, make_plan
 from converter.planning.steps import DTYPES
-from converter.tables.load import load_family, parse_table
+from converter.tables.load import family_names, load_family, parse_table
 from tests import zoo
 from tests.indexes import bort_shapes, classifier_shapes, decoder_shapes, make_index
 
@@ -278,9 +278,37 @@ def test_a_known_model_decides_between_two_tables() -> None:
 
 
 def test_a_file_of_no_family_is_told_so() -> None:
-    (problem,) = refused(make_index({"conv0\n.weight": (3, 3), "b": (1,)}))
-    assert problem == "its tensors begin: conv0\n.weight, b"
-    assert refused(make_index({})) == ("its tensors begin: there are none",)
+    begin, *ways = refused(make_index({"conv0\n.weight": (3, 3), "b": (1,)}))
+    assert begin == "its tensors begin: conv0\n.weight, b"
+    assert [way.split(": ")[1] for way in ways] == [
+        "bort-convert export FILE out.safetensors",
+        "--table FILE",
+    ]
+    assert refused(make_index({}))[0] == "its tensors begin: there are none"
+
+
+def test_a_file_of_which_less_than_half_is_explained_is_of_no_family() -> None:
+    """A translator of Sockeye's was told which twenty names of an mT5 it lacks."""
+    shapes: dict[str, tuple[int, ...]]
+    shapes = {"encoder.layer_norm.gamma": (8,), "encoder.layer_norm.beta": (8,)}
+    shapes |= {f"block{n}.weight": (8, 8) for n in range(3)}
+    tables = [load_family(name) for name in family_names()]
+    with pytest.raises(PlanError, match=r"is of no family here .*: 2 of its 5 names are \w+'s\."):
+        make_plan(make_index(shapes), tables, {})
+    with pytest.raises(PlanError, match="cannot be converted as bort:"):  # the family was told
+        make_plan(make_index(shapes), [BORT], {})
+
+
+def test_family_and_config_are_asked_in_one_stop() -> None:
+    index = read_index(zoo.source("0.8.3/bert_classifier"))
+    tables = [load_family(name) for name in family_names()]
+    with pytest.raises(PlanError, match="fits more than one family") as caught:
+        make_plan(index, tables, {})
+    bert, ernie, heads = caught.value.problems
+    assert (bert.split(":")[0], ernie.split(":")[0]) == ("bert", "ernie")
+    assert heads == (
+        "whoever trained the model knows it: give it with --config num_attention_heads=N"
+    )
 
 
 def test_the_nearest_table_explains_what_is_wrong() -> None:
