@@ -19,6 +19,7 @@ from converter.planning.match import Match, match_table
 from converter.planning.options import (
     CONVERT,
     EXPORT,
+    NETWORK,
     TOKENIZER,
     VERIFY,
     Options,
@@ -146,14 +147,15 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
                 f"{dst} was converted with the table {record['family']!r}: give it by --table"
             )
         options = replace(options, family=record["family"])
+    before = record.get("options", {})
     told = replace(
         options,
         config={**record["config_overrides"], **(options.config or {})},
         dtype=record["dtype"],
         gluonnlp_version=options.gluonnlp_version or record["gluonnlp_version"],
         part=record["part"],
-        head=options.head or record.get("options", {}).get("head"),
         force_config=True,  # `convert` allowed it
+        **{n: getattr(options, n) or before.get(n, getattr(Options, n)) for n in NETWORK},
     )
     tokenizer = RecordedTokenizer(record=record["tokenizer"], directory=Path(dst))
     made = plan_of(find_params(src), told, tokenizer, record["model_config"])
@@ -162,7 +164,7 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
     proof = prove(made, Path(dst), options.atol, recorded, options.progress, bool(found))
     proof = replace(proof, unchanged=check_record(Path(dst)))
     files = tuple(weight_files(Path(dst)))
-    report = Report(made, proof, found, files, record.get("options", {}))
+    report = Report(made, proof, found, files, before)
     if not report.passed:
         raise ParityError(f"{dst} is not proven to be {src}", report)
     return report

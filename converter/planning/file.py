@@ -49,6 +49,8 @@ def plan_of(
         tokenizer or TokenizerSource(files_of(options), options.lower),
         options.force_config,
         options.head,
+        options.backbone,
+        options.prefix,
     )
     if told and made.model_config is None:
         raise PlanError(

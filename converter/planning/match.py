@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 from converter.errors import PlanError
@@ -64,35 +65,74 @@ class Match:
         return len(sources) + len(self.tied) + len(self.exported) + len(self.dropped)
 
 
-def match_table(
-    index: Index,
-    table: Table,
-    config: Mapping[str, Any] | None = None,
-    part: str | None = None,
-    use: str | None = None,
-) -> Match:
-    """Try every prefix of the table; the one that explains most of the file is the answer.
+@dataclass(frozen=True)
+class Choice:
+    """What the user says of a file, for those who match it.
 
-    `config` is the user's: it chooses between heads of the same names (`Head.instead_of`). So does
-    `part` between the models of a file that holds several, and `use` between uses of a head.
+    config:   fields that choose between heads of the same names (`Head.instead_of`)
+    part:     of the models of a file that holds several
+    use:      what a head is for that no name tells
+    backbone: the model alone is meant; what is around it in a network of one's own is set aside
+    prefix:   how the names of that model begin
     """
+
+    config: Mapping[str, Any] = field(default_factory=dict)
+    part: str | None = None
+    use: str | None = None
+    backbone: bool = False
+    prefix: str | None = None
+
+
+NOTHING = Choice()
+MODELS = 4  # that are tried in one network
+
+
+def match_table(index: Index, table: Table, choice: Choice = NOTHING) -> Match:
+    """Try every prefix of the table; the one that explains most of the file is the answer."""
     if problem := outsized(index):
         return Match(table, index, (problem,))
+    part, use = choice.part, choice.use
     try:
-        names = structural(index, table, use) or Renamed(index, None, {})
+        found = structural(index, table, use, heads=not choice.backbone)
+        names = found or Renamed(index, None, {})
     except PlanError as error:
         return Match(table, index, tuple(_listed([*error.problems], str)), undecided=True)
     parts = [one for one in table.parts if part in (None, one.name) and _may_have(names, one)]
+    prefixes = [*_prefixes(names, table, choice)]
+    if not prefixes:
+        lacking = f"no model of the family {table.name} is in it, behind any prefix"
+        return Match(table, index, (lacking,))
     fits = [
-        _Attempt(names, table, prefix, config or {}, one).result()
+        _Attempt(names, table, prefix, choice, one).result()
         for one in (None, *parts)
-        for prefix in table.prefixes
+        for prefix in prefixes
     ]
+    models = {f.prefix: f for f in fits if choice.backbone and not f.problems}
+    if len(models) > 1:
+        told = " or ".join(f"--prefix {prefix or repr(prefix)}" for prefix in models)
+        several = f"several models are in it: say which with {told}"
+        return replace(next(iter(models.values())), problems=(several,))
     whole = {f.part: f for f in fits if f.part and not f.problems}
     if len(whole) > 1:
         several = f"the file holds several models: choose with --part {' or '.join(whole)}"
         return replace(next(iter(whole.values())), problems=(several,))
-    return max(fits, key=lambda f: (f.accounted, -len(f.problems)))
+    aside = len if choice.backbone else lambda _: 0  # what is set aside explains nothing
+    return max(fits, key=lambda f: (f.accounted - aside(f.exported), -len(f.problems)))
+
+
+def _prefixes(names: Renamed, table: Table, choice: Choice) -> Iterator[str]:
+    """The table's; in a network of one's own, all that a tensor of every such model has."""
+    if not choice.backbone:
+        yield from table.prefixes
+    elif choice.prefix is not None:
+        yield choice.prefix
+    else:
+        own = [row.source for row in table.rows if not placeholders(row.source)]
+        there = names.index.tensors if own else {}
+        found = (name.removesuffix(own[0]) for name in there if name.endswith(own[0]))
+        most = (p for p in found if 2 * sum(p + name in there for name in own) > len(own))
+        by_scopes = any(key != entry.name for key, entry in names.index.tensors.items())
+        yield from dict.fromkeys([*(table.prefixes if by_scopes else ()), *islice(most, MODELS)])
 
 
 def _may_have(names: Renamed, part: Part) -> bool:
@@ -107,14 +147,19 @@ class _Attempt:
         renamed: Renamed,
         table: Table,
         prefix: str,
-        config: Mapping[str, Any],
+        choice: Choice,
         part: Part | None = None,
     ) -> None:
         self.part, self.outer = part, part.prefix if part else ""
         prefix = self.outer + prefix
         self.renamed, self.table, self.prefix = renamed, table, prefix
         self.names = renamed.index.tensors
-        self.heads = [*chosen_heads(table, config)]
+        self.backbone = choice.backbone
+        self.heads = [
+            head
+            for head in chosen_heads(table, choice.config)
+            if not (self.backbone and head.outer)
+        ]
         self.layers = count_layers([*self.names], table, prefix)
         self.numbers = numbers_of(self.layers, table.last)
         self.second_names = dict(self._ties(self.heads))
@@ -165,6 +210,11 @@ class _Attempt:
         accounted = {m.source.name for m in matches} | {second.name for second, _ in tied}
         accounted |= {*dropped, *beside}
         extra = [entry.name for entry in self.names.values() if entry.name not in accounted]
+        if self.backbone:
+            inside = self._inside(matches)
+            around = {name for name in extra if not inside(name)}
+            beside |= {e.name: e for e in self.names.values() if e.name in around}
+            self.around, extra = bool(around), [name for name in extra if inside(name)]
         absent = tuple(head for head in self.heads if head.absent and head not in heads)
         sizes, wrong = read_sizes(self.table, matches, self.layers)
         wrong += [
@@ -204,6 +254,17 @@ class _Attempt:
             version=self.renamed.version,
             part=self.part.name if self.part else None,
         )
+
+    def _inside(self, matches: Iterable[RowMatch]) -> Callable[[str], bool]:
+        """Whether a tensor, by its name in the file, is one of the model's own: not set aside.
+
+        It begins as the others do: with their prefix, or with the scope of one of them. Where these
+        have none, nothing tells.
+        """
+        own = {match.source.name for match in matches}
+        scopes = {e.name.partition("_")[0] + "_" for k, e in self.names.items() if e.name != k}
+        scopes &= {name.partition("_")[0] + "_" for name in own}
+        return lambda name: name.startswith(tuple(scopes) or self.prefix)
 
     def _told(self, name: str) -> str:
         """A structural name that is missing, and what it would be in a file of other names."""
@@ -252,6 +313,8 @@ class _Attempt:
                     yield entry
 
     def _reasons(self, target: Target | None) -> Iterator[str]:
+        if self.backbone and self.around:
+            yield "It is not of the model itself: --backbone sets it aside."
         if target and target.export:
             yield target.reason
         if self.part and any(self._around()):

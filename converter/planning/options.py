@@ -78,6 +78,16 @@ class Options:
         None,
         "USE",
     )
+    backbone: bool = option(
+        "Convert the model that is in a network of your own; what is around it is written beside "
+        "it, under its own names.",
+        False,
+    )
+    prefix: str | None = option(
+        "How the names of that model begin, such as bert_encoder. where there are several.",
+        None,
+        "PREFIX",
+    )
     force_config: bool = option(
         "Take --config where it contradicts the model.yml; else refused.", False
     )
@@ -156,7 +166,8 @@ class Options:
         return {n: Path(v).name if PATHS & {*get_args(hints()[n])} else v for n, v in said.items()}
 
 
-MODEL = ("family", "table", "config", "gluonnlp_version", "model_config", "head", "part")
+NETWORK = ("head", "backbone", "prefix")  # how a network of one's own is read
+MODEL = ("family", "table", "config", "gluonnlp_version", "model_config", *NETWORK, "part")
 VOCABULARY = ("vocab", "merges", "sentencepiece", "lower")
 PLAN = (*MODEL, "force_config", *VOCABULARY, "dtype")
 CONVERT = (*PLAN, "max_shard_size", "verify", "atol", "force", "allow_nonfinite", "progress")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from converter.errors import PlanError
 from converter.params import Index
 from converter.planning.assumptions import Assumed, assumptions
 from converter.planning.config import read_config, read_statements, written_config
-from converter.planning.match import Match, match_table
+from converter.planning.match import Choice, Match, match_table
 from converter.planning.model_yml import ModelConfig, read_model_config
 from converter.planning.scopes import may_be
 from converter.planning.steps import Step, steps_of, widest_dtype
@@ -115,6 +115,8 @@ def make_plan(
     tokenizer: TokenizerSource | None = None,
     force_config: bool = False,
     head: str | None = None,
+    backbone: bool = False,
+    prefix: str | None = None,
 ) -> Plan:
     """Choose among `tables` the one that fits `index`, and settle every tensor and config field.
 
@@ -123,7 +125,8 @@ def make_plan(
     `model_config` the model's `model.yml`, read when the table says what its keys mean; `part` the
     model to convert of a file with several; `tokenizer` says where one is to come from, and without
     it none is planned; `force_config`: `overrides` may contradict `model_config`;
-    `head` is what a Dense on top is for, where no name tells.
+    `head` is what a Dense on top is for, where no name tells; `backbone`: the model alone is meant,
+    whose names begin with `prefix`, and the rest of the file is set aside.
     Raises `PlanError` with every problem at once; the choice is never a guess.
     """
     gluonnlp = _release(gluonnlp) if gluonnlp else None
@@ -135,7 +138,8 @@ def make_plan(
     if part and part not in parts:
         there = ", ".join(sorted(parts)) or "none"
         raise PlanError(f"there is no part {part!r}:", [f"there are: {there}"])
-    chosen = _choose(index, tables, overrides, part, head)
+    backbone = backbone or prefix is not None
+    chosen = _choose(index, tables, Choice(overrides, part, head, backbone, prefix))
     version = chosen.table.version(gluonnlp)
     if not chosen.table.model_yml:
         model_config = None
@@ -194,14 +198,9 @@ def _release(told: str) -> str:
     return ".".join(map(str, numbers))
 
 
-def _choose(
-    index: Index,
-    tables: Sequence[Table],
-    overrides: Mapping[str, Any],
-    part: str | None,
-    head: str | None,
-) -> Match:
-    fits = [match_table(index, table, overrides, part, head) for table in tables]
+def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
+    overrides = choice.config
+    fits = [match_table(index, table, choice) for table in tables]
     whole = [f for f in fits if not f.problems]
     candidates = whole if len(whole) <= 1 else [f for f in whole if f.known] or whole
     if len(candidates) == 1:
@@ -219,12 +218,16 @@ def _choose(
         )
     if known := refused(index):
         raise PlanError(f"{index.path} cannot be converted:", [known])
+    within = () if choice.backbone else [*_backbones(index, tables, choice)]
     closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
     if closest.undecided:
         raise PlanError(
-            f"{index.path}: its names can be read in more than one way:", closest.problems
+            f"{index.path}: its names can be read in more than one way:",
+            [*closest.problems, *within],
         )
     count = len(index.tensors)
+    if within:
+        raise PlanError(f"{index.path} is a model in a network of one's own:", within)
     if closest.accounted * 2 < count * (len(tables) > 1) or closest.accounted == 0:
         begin = ", ".join([*index.tensors][:4])
         known = f"{closest.accounted} of its {count} names are {closest.table.name}'s"
@@ -238,6 +241,21 @@ def _choose(
             ],
         )
     return closest
+
+
+def _backbones(index: Index, tables: Sequence[Table], choice: Choice) -> Iterator[str]:
+    """What `--backbone` would convert of a file that no table fits whole, and set aside."""
+    for table in (table for table in tables if not table.parts):
+        found = match_table(index, table, replace(choice, backbone=True))
+        if found.target and found.rows and not found.problems:
+            aside = [entry.name for entry in found.exported]
+            yield (
+                f"--family {table.name} --backbone converts {found.accounted - len(aside)} tensors "
+                f"behind {found.prefix!r} to {found.target.transformers_class}, and sets aside "
+                f"{len(aside)}: {', '.join(aside[:4])}{', …' if len(aside) > 4 else ''}"
+            )
+        elif found.rows and any("--prefix" in problem for problem in found.problems):
+            yield from (f"--family {table.name} --backbone: {line}" for line in found.problems)
 
 
 def _not_floating(chosen: Match) -> Iterator[str]:

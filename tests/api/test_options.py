@@ -36,6 +36,8 @@ WRONG: Mapping[str, Any] = {
     "part": ["generator"],
     "force_config": 1,
     "head": True,
+    "backbone": "yes",
+    "prefix": 1,
     "vocab": 1,
     "merges": 1,
     "sentencepiece": 1,

@@ -96,6 +96,20 @@ def test_a_file_of_names_is_listed_in_bounded_time_and_memory(name: str, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+MODEL = ["word_embed.0.weight"]
+MODEL += [f"encoder.{n}" for n in ("layer_norm.gamma", "layer_norm.beta", "position_weight")]
+
+
+@pytest.mark.parametrize("each", [MODEL[:1], MODEL])
+def test_as_many_models_as_names_in_one_network(each: list[str], tmp_path: Path) -> None:
+    """What `--backbone` looks for in a file that no table fits."""
+    path = tmp_path / "a.params"
+    path.write_bytes(named(f"m{n}.{e}" for n in range(MAX_TENSORS // len(each)) for e in each))
+    done = limited("--src", str(path), "--dst", str(tmp_path / "out"), "--no-verify")
+    assert done.returncode == 1
+    assert "is of no family here" in done.stderr
+
+
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("name", SCOPED)
 def test_as_many_names_of_scopes_as_are_looked_at(name: str, tmp_path: Path) -> None:

@@ -31,10 +31,13 @@ class Renamed:
     expected: Mapping[str, str]
 
 
-def structural(index: Index, table: Table, use: str | None = None) -> Renamed | None:
+def structural(
+    index: Index, table: Table, use: str | None = None, heads: bool = True
+) -> Renamed | None:
     """`index` under the structural names of `table`; None when there is nothing to translate.
 
-    `use`: what the user says of a head that no name tells.
+    `use`: what the user says of a head that no name tells; `heads`: whether any is looked for
+    that is outside the model.
     Raises `PlanError`, with the candidates, when the names can be read in more than one way.
     """
     own = {_without_kind(name): name for name in index.tensors}
@@ -47,7 +50,7 @@ def structural(index: Index, table: Table, use: str | None = None) -> Renamed | 
             return None
         return Renamed(_under(index, {}, own), None, {})
     try:
-        found = Search(own.keys(), table, use).findings()
+        found = Search(own.keys(), table, use, heads).findings()
     except UndecidedError as error:
         headline = f"{index.path}: its names can be read in more than one way:"
         raise PlanError(headline, error.problems) from error

@@ -81,16 +81,19 @@ class _Reading:
 class Search:
     """One table tried on one file, whose names, bare of arg: and aux:, are `own`.
 
-    `use`: what the user says a head is for that no name tells (`--head`).
+    `use`: what the user says a head is for that no name tells (`--head`); `outer`: whether heads
+    outside the model are looked for.
     """
 
-    def __init__(self, own: Collection[str], table: Table, use: str | None = None) -> None:
+    def __init__(
+        self, own: Collection[str], table: Table, use: str | None = None, outer: bool = True
+    ) -> None:
         self.own, self.table, self.use = own, table, use
         rows = [spelled(row.source) for row in table.rows]
         self.spellable = None not in rows  # else it is a table of one's own for other classes
         self.rows = [name for name in rows if name]
         self.heads: list[tuple[Head, list[Name]]] = []
-        for head in table.heads:
+        for head in (h for h in table.heads if outer or not h.outer):
             names = [spelled(source, head) for source in head.sources()]
             if None not in names:
                 self.heads.append((head, [name for name in names if name]))
