@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from converter.params import read_index
-from converter.planning.match import LISTED, match_table
+from converter.planning.attempt import LISTED
+from converter.planning.match import match_table
 from converter.report.inspection import fit_lines
 from converter.tables.load import load_family, parse_table
 from tests.indexes import Shapes, bort_shapes, classifier_shapes, decoder_shapes, make_index
