@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from converter.params import Index, TensorEntry
 from converter.planning.heads import chosen_heads, shared_names
-from converter.planning.scopes import Renamed
+from converter.planning.scopes import Renamed, without_kind
 from converter.planning.shapes import RowMatch, count_layers, known_model, read_sizes, unequal_sizes
 from converter.tables.patterns import Numbers, expand, fill, numbers_of, outgrows, placeholders
 from converter.tables.rows import Row
 from converter.tables.table import Head, Known, Part, Table, Target
 
+SCOPE = re.compile(r"[a-z]\w*[a-z]\d+")  # gluon/block.py: a class and a counter
 LISTED = 20  # problems of one kind that are spelled out; the rest is counted
 
 
@@ -195,13 +197,16 @@ class Attempt:
     def _inside(self, matches: Iterable[RowMatch]) -> Callable[[str], bool]:
         """Whether a tensor, by its name in the file, is one of the model's own: not set aside.
 
-        It begins as the others do: with their prefix, or with the scope of one of them. Where these
-        have none, nothing tells.
+        It begins as the others do: with their prefix, or with the scope of one of them, a class and
+        its counter. Where these have none, nothing tells, and every tensor counts as the model's.
         """
-        own = {match.source.name for match in matches}
-        scopes = {e.name.partition("_")[0] + "_" for k, e in self.names.items() if e.name != k}
-        scopes &= {name.partition("_")[0] + "_" for name in own}
-        return lambda name: name.startswith(tuple(scopes) or self.prefix)
+        matched = {match.source.name for match in matches}
+        own = {key: without_kind(e.name) for key, e in self.names.items() if e.name in matched}
+        scopes = {name.partition("_")[0] for key, name in own.items() if name != key}
+        if not all(SCOPE.fullmatch(scope) for scope in scopes):
+            return lambda _: True
+        begin = tuple(f"{scope}_" for scope in scopes) or self.prefix
+        return lambda name: without_kind(name).startswith(begin)
 
     def _told(self, name: str) -> str:
         """A structural name that is missing, and what it would be in a file of other names."""

@@ -146,6 +146,9 @@ def make_plan(
     if isinstance(model_config, Path):
         model_config = read_model_config(model_config)
     config, problems = read_config(chosen, overrides, version, model_config, force_config)
+    if head and not any(one.use == head for one in chosen.heads):
+        found = ", ".join(one.name for one in chosen.heads) or "no head"
+        problems.append(f"--head {head}: the names of the file say {found}: leave it out")
     problems = [*chosen.problems, *problems, *_not_floating(chosen)]
     steps: list[Step] = []
     if not problems:

@@ -78,6 +78,27 @@ def test_no_tensor_of_the_model_is_set_aside(family: str, tmp_path: Path) -> Non
         converter.convert(path, tmp_path / "out", **choice, backbone=True)
 
 
+@pytest.mark.parametrize("kind", ["arg:", ""])
+@pytest.mark.parametrize("scopes_of", ["structural", "prefix of its own", "no prefix"])
+def test_whatever_begins_its_names(kind: str, scopes_of: str, tmp_path: Path) -> None:
+    """The word types of a BERT are its own, also in an exported file and without a prefix."""
+    name = "0.8.3/bert_pooler"
+    arrays = in_a_network(name, "backbone.")
+    if scopes_of != "structural":
+        own = scopes.names_of("0.8.3", "bert_pooler")
+        begin = "my_" if scopes_of == "prefix of its own" else ""
+        arrays = {
+            own[n].replace("bertmodel0_", begin): a
+            for n, a in load_params(zoo.source(name)).items()
+        }
+        arrays["mynet0_dense0_weight"] = np.ones((9, 5), np.float32)
+    path = write_params(tmp_path / "a.params", {f"{kind}{n}": a for n, a in arrays.items()})
+    choice = told(name, family="bort", backbone=True)
+    with pytest.raises(PlanError):
+        converter.convert(path, tmp_path / "out", **choice)
+    assert not (tmp_path / "out").exists()
+
+
 def test_by_name_scopes(tmp_path: Path) -> None:
     name = "0.8.3/bert_pooler"
     names = scopes.names_of("0.8.3", "bert_pooler")

@@ -103,6 +103,14 @@ def test_the_prefix_of_a_class_needs_no_answer(tmp_path: Path) -> None:
     assert report.plan.transformers_class == "BertForTokenClassification"
 
 
+@pytest.mark.parametrize("name", ["0.8.3/bert_classifier", "0.8.3/bert_pooler"])
+def test_a_head_against_the_names_is_refused(name: str, tmp_path: Path) -> None:
+    """It was said to be on the user's word, and was not what was done."""
+    told = choice(*name.split("/")) | {"head": "token-classification"}
+    with pytest.raises(PlanError, match="--head token-classification: the names of the file say"):
+        converter.convert(zoo.source(name), tmp_path / "out", **told)  # type: ignore[arg-type]
+
+
 def test_a_head_that_no_table_has_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlanError, match="no head 'tagging'") as caught:
         converter.convert(zoo.source("0.8.3/bert_tagger"), tmp_path / "out", head="tagging")

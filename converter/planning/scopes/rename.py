@@ -40,9 +40,9 @@ def structural(
     that is outside the model.
     Raises `PlanError`, with the candidates, when the names can be read in more than one way.
     """
-    own = {_without_kind(name): name for name in index.tensors}
+    own = {without_kind(name): name for name in index.tensors}
     if len(own) < len(index.tensors):
-        count = Counter(map(_without_kind, index.tensors))
+        count = Counter(map(without_kind, index.tensors))
         twice = [name for name, times in count.items() if times > 1]
         raise PlanError(f"{index.path}: names that are one without arg: and aux::", twice)
     if _is_structural(own, table):
@@ -61,7 +61,8 @@ def structural(
     return Renamed(_under(index, found.keys, own), found.version, expected)
 
 
-def _without_kind(name: str) -> str:
+def without_kind(name: str) -> str:
+    """A name without MXNet's `arg:` or `aux:`."""
     kind = next((kind for kind in KINDS if name.startswith(kind)), "")
     return name.removeprefix(kind)
 
