@@ -126,7 +126,7 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
 @click.version_option(VERSION)
 @click.pass_context
 def main(ctx: click.Context, /, **said: Any) -> None:
-    """Convert, unless a subcommand is named."""
+    """Convert, unless a subcommand is given."""
     if ctx.invoked_subcommand is not None:
         if any(ctx.get_parameter_source(o) is ParameterSource.COMMANDLINE for o in said):
             word = ctx.invoked_subcommand

@@ -13,7 +13,7 @@ def silent(stage: str, done: int, total: int) -> None:
 
 
 class Stages:
-    """A progress callback that passes on what it is told, and takes the time of every stage.
+    """A progress callback that calls another one, and measures the time of every stage.
 
     `seconds`: stage → seconds until the next one began; what comes before the first is `planning`.
     """

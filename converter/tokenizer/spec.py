@@ -78,7 +78,7 @@ class TokenizerSpec:
         """Whether accents are taken off: before 0.9 if text is lower-cased, in 0.9 and 0.10 always.
 
         GluonNLP master never does (data/tokenizers/huggingface.py, HuggingFaceWordPieceTokenizer:
-        strip_accents=False), which is meant when 1.0 is told by name. AutoGluon's copy of it has
+        strip_accents=False), which is meant when the user gives 1.0. AutoGluon's copy of it has
         None there, which is as before 0.9, and as Google trained the models of the zoo.
         """
         if self.stock:

@@ -168,6 +168,18 @@ shift 2
 """
 
 
+def with_mount(what: Path, place: Path, args: list[str]) -> subprocess.CompletedProcess[str]:
+    """The command, while `what` is mounted at `place`."""
+    mounted = ["sh", "-c", MOUNTED, "sh", str(what), str(place), *args]
+    return subprocess.run(
+        ["unshare", "--map-root-user", "--mount", *mounted],
+        env=environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
 @pytest.mark.parametrize("kind", ["folder", "file"])
 def test_what_is_mounted_in_it_is_not_lost(
     kind: str,
@@ -188,15 +200,7 @@ def test_what_is_mounted_in_it_is_not_lost(
         precious.write_text("years of work")
         place.write_text("")
     options = [f"--{name}={path}" for name, path in OPTIONS.items()]
-    args = [*("sh", "-c", MOUNTED, "sh", str(precious), str(place))]
-    args += command("tokenizer", "--dst", out, *options)
-    done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", *args],
-        env=environment(),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    done = with_mount(precious, place, command("tokenizer", "--dst", out, *options))
     assert done.returncode == 1, done.stderr
     assert "something is mounted in it (mine)" in done.stderr
     kept = precious / "thesis" if kind == "folder" else precious
@@ -212,15 +216,8 @@ def test_a_file_of_ours_that_is_mounted_from_elsewhere_stops_force(
     precious = tmp_path / "precious"
     shutil.copy(out / "config.json", precious)
     before = contents(out)
-    args = [*("sh", "-c", MOUNTED, "sh", str(precious), str(out / "config.json"))]
-    args += command(*arguments(NAME, out, "--no-verify", "--force"))
-    done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", *args],
-        env=environment(),
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
+    args = command(*arguments(NAME, out, "--no-verify", "--force"))
+    done = with_mount(precious, out / "config.json", args)
     assert done.returncode == 1, done.stderr
     assert "something is mounted in it (config.json)" in done.stderr
     assert contents(out) == before
