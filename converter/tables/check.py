@@ -213,8 +213,6 @@ def _difference_problems(table: Table) -> Iterator[str]:
     for known in table.known_differences:
         if known.value is None and known.config not in fields:
             yield f"  - [[known_difference]] {known.setting}: {known.config!r} is not defined"
-    for field in sorted(table.untested.keys() - fields):
-        yield f"  - [untested] {field!r} is not defined"
     outputs = [known.output for known in table.known_differences if known.output != EMBEDDINGS]
     outputs += [output for target in table.targets for output in target.outputs.values()]
     for output in outputs:

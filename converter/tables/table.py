@@ -232,7 +232,6 @@ class Table(Modules):
     unset: tuple[str, ...] = said(
         "config fields that are null unless `known`, a vocabulary or --config tells them", ()
     )
-    untested: Mapping[str, str] = said("field → why its id is left out of parity's texts", {})
     model_yml: Mapping[str, Statement] = said("keys of model.yml, each with its section", {})
     known: tuple[Known, ...] = said("published models by their sizes, a line each", ())
     known_differences: tuple[KnownDifference, ...] = said(

@@ -162,9 +162,10 @@ def test_no_difference_is_known_but_those_of_the_reference(
     ("family", "changes"),
     [
         ("roberta", (("= [2, ", "= [3, "),)),
+        ("roberta", (("pad_token_id = 1", "pad_token_id = 0"),)),
         ("xlnet", (('model_type = "xlnet"', 'model_type = "xlnet"\nclamp_len = 24'),)),
     ],
-    ids=["an offset of positions", "a clamp of distances"],
+    ids=["an offset of positions", "the id of padding", "a clamp of distances"],
 )
 def test_a_wrong_position_fails(
     family: str, changes: tuple[tuple[str, str], ...], tmp_path: Path
