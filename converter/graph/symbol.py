@@ -130,10 +130,7 @@ def _node(content: Any, number: int) -> Node:
     where = f"node {number}"
     if not isinstance(content, dict):
         raise GraphError(f"{where}: is no JSON object")
-    op, name = content.get("op"), content.get("name")
-    for key, value in (("op", op), ("name", name)):
-        if not isinstance(value, str) or len(value) > MAX_NAME or (key == "op" and not value):
-            raise GraphError(f'{where}: its "{key}" is no text of at most {MAX_NAME} characters')
+    op, name = (_text(content, key, where) for key in ("op", "name"))
     where = f"node {number} ({safe(name)})"
     attributes: dict[str, str] = {}
     user: dict[str, str] = {}
@@ -151,6 +148,13 @@ def _node(content: Any, number: int) -> Node:
     if op == VARIABLE and inputs:
         raise GraphError(f"{where}: is a variable and has inputs")
     return Node(op, name, inputs, attributes, user, bool(content.get("subgraphs")))
+
+
+def _text(content: Mapping[str, Any], key: str, where: str) -> str:
+    value = content.get(key)
+    if not isinstance(value, str) or len(value) > MAX_NAME:
+        raise GraphError(f'{where}: its "{key}" is no text of at most {MAX_NAME} characters')
+    return value
 
 
 # apache/mxnet src/c_api/c_api_common.h, kHiddenKeys: MXNet 0.8 wrote them without underscores
