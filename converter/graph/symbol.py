@@ -24,10 +24,10 @@ VARIABLE = "null"
 
 
 class Output(NamedTuple):
-    """Output `index` of node number `node`."""
+    """Output `number` of the node at place `node`."""
 
     node: int
-    index: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ class Graph:
         moved = tuple(
             replace(
                 self.nodes[old],
-                inputs=tuple(Output(place[i.node], i.index) for i in self.nodes[old].inputs),
+                inputs=tuple(Output(place[i.node], i.number) for i in self.nodes[old].inputs),
             )
             for old in place
         )
-        return Graph(moved, tuple(Output(place[h.node], h.index) for h in heads), self.version)
+        return Graph(moved, tuple(Output(place[h.node], h.number) for h in heads), self.version)
 
 
 def read_symbol(path: Path) -> Graph:
