@@ -210,7 +210,7 @@ def understand(graph: Graph) -> Program:
     place: dict[int, int] = {}  # a node of the file → of the graph with what 0.8 leaves out
     outputs: dict[int, int] = {}
     for number, node in enumerate(graph.nodes):
-        inputs = tuple(Output(place[i.node], i.index) for i in node.inputs)
+        inputs = tuple(Output(place[i.node], i.number) for i in node.inputs)
         if not node.is_variable:
             found = [*_call(node, number, inputs, graph.version)]
             problems += [found for found in found if isinstance(found, str)]
@@ -226,11 +226,11 @@ def understand(graph: Graph) -> Program:
         nodes.append(Node(node.op, node.name, inputs, node.attributes, node.user, node.subgraphs))
     if problems:
         raise GraphError("the graph cannot be converted:", problems)
-    heads = tuple(Output(place[head.node], head.index) for head in graph.heads)
+    heads = tuple(Output(place[head.node], head.number) for head in graph.heads)
     for head in heads:
-        if head.index >= outputs.get(head.node, 1):
+        if head.number >= outputs.get(head.node, 1):
             name = safe(nodes[head.node].name)
-            raise GraphError(f"the graph's output {head.index} of {name} is none that it has")
+            raise GraphError(f"the graph's output {head.number} of {name} is none that it has")
     return Program(Graph(tuple(nodes), heads, graph.version), tuple(calls))
 
 
@@ -249,8 +249,8 @@ def _moved(call: Call, number: int, inputs: tuple[Output, ...]) -> Call:
 
 def _beyond(call: Call, outputs: Mapping[int, int], inputs: tuple[Output, ...]) -> Iterator[str]:
     for source in inputs:
-        if source.index >= outputs.get(source.node, 1):
-            yield f"{safe(call.name)} ({call.op}): takes output {source.index}, which is not there"
+        if source.number >= outputs.get(source.node, 1):
+            yield f"{safe(call.name)} ({call.op}): takes output {source.number}, which is not there"
 
 
 def _call(

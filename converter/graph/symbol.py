@@ -24,10 +24,10 @@ VARIABLE = "null"
 
 
 class Output(NamedTuple):
-    """Output `index` of node number `node`."""
+    """Output `number` of the node at place `node`."""
 
     node: int
-    index: int
+    number: int
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,11 @@ class Graph:
         moved = tuple(
             replace(
                 self.nodes[old],
-                inputs=tuple(Output(place[i.node], i.index) for i in self.nodes[old].inputs),
+                inputs=tuple(Output(place[i.node], i.number) for i in self.nodes[old].inputs),
             )
             for old in place
         )
-        return Graph(moved, tuple(Output(place[h.node], h.index) for h in heads), self.version)
+        return Graph(moved, tuple(Output(place[h.node], h.number) for h in heads), self.version)
 
 
 def read_symbol(path: Path) -> Graph:
@@ -130,10 +130,7 @@ def _node(content: Any, number: int) -> Node:
     where = f"node {number}"
     if not isinstance(content, dict):
         raise GraphError(f"{where}: is no JSON object")
-    op, name = content.get("op"), content.get("name")
-    for key, value in (("op", op), ("name", name)):
-        if not isinstance(value, str) or len(value) > MAX_NAME or (key == "op" and not value):
-            raise GraphError(f'{where}: its "{key}" is no text of at most {MAX_NAME} characters')
+    op, name = (_text(content, key, where) for key in ("op", "name"))
     where = f"node {number} ({safe(name)})"
     attributes: dict[str, str] = {}
     user: dict[str, str] = {}
@@ -151,6 +148,13 @@ def _node(content: Any, number: int) -> Node:
     if op == VARIABLE and inputs:
         raise GraphError(f"{where}: is a variable and has inputs")
     return Node(op, name, inputs, attributes, user, bool(content.get("subgraphs")))
+
+
+def _text(content: Mapping[str, Any], key: str, where: str) -> str:
+    value = content.get(key)
+    if not isinstance(value, str) or len(value) > MAX_NAME:
+        raise GraphError(f'{where}: its "{key}" is no text of at most {MAX_NAME} characters')
+    return value
 
 
 # apache/mxnet src/c_api/c_api_common.h, kHiddenKeys: MXNet 0.8 wrote them without underscores
