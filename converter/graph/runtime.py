@@ -115,6 +115,13 @@ def pool(
     return total.sqrt() if p == 2 else torch.sign(total) * total.abs() ** (1 / 3)
 
 
+def resize(x: Tensor, size: Sequence[int]) -> Tensor:
+    """Bilinear interpolation; one row or column is the first, as it is in MXNet."""
+    for axis, wanted in ((2, size[0]), (3, size[1])):
+        x = x.narrow(axis, 0, 1) if wanted == 1 else x
+    return F.interpolate(x, size, mode="bilinear", align_corners=False)
+
+
 def odd_scale(size: int, scale: float) -> int:
     """A size times a scale; an odd one stays odd."""
     return int(size * scale) if size % 2 == 0 else int((size - 1) * scale) + 1

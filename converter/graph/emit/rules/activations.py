@@ -70,16 +70,15 @@ def softmax_output(site: Site) -> str:
     if a["multi_output"]:
         return f"torch.softmax({site['data']}, 1)"
     if a["preserve_shape"]:
-        return f"torch.softmax({site['data']}, -1)"
+        return f"torch.softmax({site['data']}, {site.rank() - 1})"
     return _softmax_of_rows(site)
 
 
 @rule("SoftmaxActivation")
 def softmax_activation(site: Site) -> str:
-    """Softmax: of axis 1 (mode channel), or of all but the first."""
-    if site.attributes["mode"] == "channel":
-        return f"torch.softmax({site['data']}, 1)"
-    return _softmax_of_rows(site)
+    """Softmax: of axis 1 (mode channel), or of the last."""
+    axis = 1 if site.attributes["mode"] == "channel" else site.rank() - 1
+    return f"torch.softmax({site['data']}, {axis})"
 
 
 def _softmax_of_rows(site: Site) -> str:
@@ -101,6 +100,8 @@ def gradient_multiplier(site: Site) -> str:
 def elementwise(site: Site) -> str:
     """Functions that PyTorch lacks, or has with other halves."""
     x = site["data"]
+    if site.spec().dtype.kind != "f" and site.call.op in ("rint", "round"):
+        return x
     if site.spec().dtype.kind != "f":
         raise site.refuse("integers are not supported")
     return {

@@ -75,7 +75,9 @@ def _binary(site: Site, name: str) -> str:
         return cast(_parenthesized(COMPARISONS[name].format(a=a, b=b)), dtype)
     if whole(dtype) and name == "div":  # C++ divides integers towards zero
         return f'torch.div({a}, {b}, rounding_mode="trunc")'
-    if whole(dtype) and name in ("power", "hypot"):
+    if whole(dtype) and name == "power":
+        return cast(f"({a}.double() ** {b}.double())", dtype)
+    if whole(dtype) and name == "hypot":
         raise site.refuse("integers are not supported")
     return ARITHMETIC[name].format(a=a, b=b)
 
@@ -104,6 +106,8 @@ def _scalar(site: Site, name: str) -> str:
     if name in ("mod", "rmod"):
         return f"mod({a}, {b})" if name == "mod" else f"mod({b}, {a})"
     if name == "hypot":
+        if whole(taken):
+            raise site.refuse("integers are not supported")
         return f"torch.hypot({a}, torch.full_like({a}, {b}))"
     if whole(taken) and name in ("div", "rdiv"):
         if name == "div" and number == 0:
@@ -116,7 +120,7 @@ def _scalar(site: Site, name: str) -> str:
         if number == 0.5:
             return f"{a}.sqrt()"
     if name == "power" and whole(taken) and number < 0:
-        raise site.refuse("a negative power of integers")
+        return cast(f"({a}.double() ** {b})", taken)
     if name == "rpower" and scalar < 0:
         b = f"({b})"
     return SCALARS[name].format(a=a, b=b)

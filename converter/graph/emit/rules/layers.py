@@ -138,7 +138,7 @@ def embedding(site: Site) -> str:
     ids = site["data"]
     if site.spec().dtype != np.int64:
         ids = f"{ids}.long()"
-    if piece := site.piece("weight"):
+    if (piece := site.piece("weight")) and piece.dtype.kind == "f":
         return f"{site.module('nn.Embedding', [str(count), str(size)], weight=piece)}({ids})"
     return f"F.embedding({ids}, {site['weight']})"
 
