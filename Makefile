@@ -87,6 +87,8 @@ fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done  ## rebuild fixture
 	  .venv-mxnet-$$name/bin/python -W ignore $(GRAPH)/make_operators.py $(GRAPH)/operators || exit 1; done
 	for name in v1 original latest; do \
 	  .venv-mxnet-$$name/bin/python -W ignore $(GRAPH)/make_layouts.py $(GRAPH)/layouts || exit 1; done
+	for name in original latest; do OMP_NUM_THREADS=1 \
+	  .venv-mxnet-$$name/bin/python -W ignore $(GRAPH)/make_networks.py $(GRAPH)/networks || exit 1; done
 
 bench: .venv/.done .venv-mxnet-original/.done .venv-mxnet-benchmark/.done  ## measure against cp, MXNet and the old way; rewrite benchmarks/
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[bench]'

@@ -7,8 +7,17 @@ import pytest
 
 from converter.graph.operators import Attribute, Operator
 from converter.graph.operators import operators as known
-from converter.graph.symbol import parse_symbol
-from tests.graph.recordings import Case, cases, cases_of, operators
+from converter.graph.symbol import parse_symbol, read_symbol
+from converter.params import read_index
+from tests.graph.recordings import (
+    Case,
+    Network,
+    cases,
+    cases_of,
+    layouts,
+    networks,
+    operators,
+)
 
 # Attributes, or values of theirs, that no MXNet computes on a processor, or that only name a device
 # or how fast something is
@@ -144,3 +153,30 @@ def test_an_array_that_two_cases_share_is_stored_once() -> None:
     case = cases_of("_copy")[0]
     assert json.loads(case.symbol)["heads"]
     assert case.outputs["1.5.0"][0] is case.outputs["1.9.1"][0]
+
+
+@pytest.mark.parametrize("network", networks(), ids=str)
+def test_a_network_is_whole(network: Network) -> None:
+    graph = read_symbol(network.symbol)
+    stored = {name.split(":", 1)[1] for name in read_index(network.params).tensors}
+    variables = set(graph.variables())
+    labels = {name for name in variables if name.endswith("label")}
+    assert variables - stored - set(network.inputs) <= labels
+    assert set(network.inputs) <= variables
+    assert len(network.outputs) == len(graph.heads)
+    calls = {node.name for node in graph.nodes if not node.is_variable}
+    of_calls = {name.rsplit("_", 1)[0] for name in network.internals}
+    assert not network.internals or calls <= of_calls | set(network.internals)
+    assert all(np.isfinite(output).all() and output.size for output in network.outputs)
+
+
+def test_every_layout_gives_the_same() -> None:
+    same = [network for network in layouts() if network.name != "argmax-0.9.4"]
+    assert len(same) == 5
+    for network in same:
+        np.testing.assert_array_equal(network.outputs[0], same[0].outputs[0])
+
+
+def test_an_early_argmax_is_over_all_axes() -> None:
+    (network,) = [network for network in layouts() if network.name == "argmax-0.9.4"]
+    np.testing.assert_array_equal(network.outputs[0].ravel(), network.inputs["data"].argmax())
