@@ -85,7 +85,7 @@ fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done  ## rebuild fixture
 	.venv-mxnet-latest/bin/python -W ignore $(GRAPH)/make_defaults.py converter/graph/defaults.toml
 	for name in original latest; do OMP_NUM_THREADS=1 \
 	  .venv-mxnet-$$name/bin/python -W ignore $(GRAPH)/make_operators.py $(GRAPH)/operators || exit 1; done
-	for name in v1 original latest; do \
+	for name in v1 original latest; do OMP_NUM_THREADS=1 \
 	  .venv-mxnet-$$name/bin/python -W ignore $(GRAPH)/make_layouts.py $(GRAPH)/layouts || exit 1; done
 	for name in original latest; do OMP_NUM_THREADS=1 \
 	  .venv-mxnet-$$name/bin/python -W ignore $(GRAPH)/make_networks.py $(GRAPH)/networks || exit 1; done

@@ -171,10 +171,18 @@ def test_a_network_is_whole(network: Network) -> None:
 
 
 def test_every_layout_gives_the_same() -> None:
-    same = [network for network in layouts() if network.name != "argmax-0.9.4"]
+    same = [n for n in layouts() if n.name not in ("argmax-0.9.4", "param-names")]
     assert len(same) == 5
     for network in same:
         np.testing.assert_array_equal(network.outputs[0], same[0].outputs[0])
+
+
+def test_operators_are_known_by_their_other_names() -> None:
+    (network,) = [network for network in layouts() if network.name == "param-names"]
+    names = {node.op for node in read_symbol(network.symbol).nodes if not node.is_variable}
+    assert len(names) >= 18
+    assert all(known()[name].name != name for name in names)
+    assert network.outputs[0].std() > 1e-3
 
 
 def test_an_early_argmax_is_over_all_axes() -> None:
