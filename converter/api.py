@@ -258,9 +258,9 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     Raises `VocabularyError`, `PlanError`, `WriteError`, and `ParityError` when the tokenizer does
     not give GluonNLP's ids. After any of them `dst` is as before. The options:
     """
+    check_installed()
     from converter.proof.tokens import check_tokens  # as in `prove`: slow to import
 
-    check_installed()
     destination = Path(os.path.realpath(dst))
     foreign = foreign_to_tokenizer(destination)
     record = read_record(destination)
