@@ -100,7 +100,12 @@ def pooling(at: At) -> Sequence[Shape]:
         return [placed((batch, channels, *(1 for _ in sizes)), last)]
     rank = len(sizes)
     kernel, stride = at.positive("kernel", rank), at.positive("stride", rank)
-    pad = at.positive("pad", rank, 0, 0)
+    if at["pooling_convention"] == "same":  # MXNet asks for three numbers there
+        pad: Shape = (0,) * rank
+        if rank > 1 or any(at["pad"]):
+            raise Unfit("pooling_convention=same is for 1-D data without pad")
+    else:
+        pad = at.positive("pad", rank, 0, 0)
     out = []
     for size, k, s, p in zip(sizes, kernel, stride, pad, strict=True):
         padded = size + 2 * p
@@ -112,8 +117,6 @@ def pooling(at: At) -> Sequence[Shape]:
             case "full":
                 out.append(-(-(padded - k) // s) + 1)
             case _:
-                if rank > 1 or p:
-                    raise Unfit("pooling_convention=same is for 1-D data and no pad")
                 out.append(-(-padded // s))
     return [placed((batch, channels, *out), last)]
 
@@ -166,8 +169,8 @@ def group_norm(at: At) -> Sequence[Shape]:
     group = at["num_groups"]
     if group < 1 or at.data[1] % group:
         raise Unfit(f"num_groups={group} does not divide the channels of {shown(at.data)}")
-    at.must("gamma", (at.data[1],))
-    at.must("beta", (at.data[1],))
+    at.must("gamma", (group,))
+    at.must("beta", (group,))
     return [at.data, (at.data[0], group), (at.data[0], group)]
 
 

@@ -41,6 +41,11 @@ def dtypes(call: Call, inputs: Sequence[Dtype | None]) -> list[Dtype]:
     if call.op == "topk":
         indices = named(attribute)
         return [indices] if call.attributes["ret_typ"] == "indices" else [first, indices]
+    if call.op == "amp_cast" and not _is_float(first):
+        return [first]
+    if call.op.endswith("_scalar") and not call.attributes.get("is_int", True):
+        # NumpyBinaryScalarType: a whole number and a broken one; MXNet 1.5 has no such attribute
+        return [np.dtype(np.float64) if first.kind in "iub" else first]
     if call.op in BY_ATTRIBUTE and attribute is not None:
         return [named(attribute)]
     if call.op == "norm" and call.attributes["out_dtype"] is not None:
@@ -53,8 +58,13 @@ def dtypes(call: Call, inputs: Sequence[Dtype | None]) -> list[Dtype]:
     return [first, *(statistics for _ in range(call.outputs - 1))]
 
 
+def _is_float(dtype: Dtype) -> bool:
+    return dtype in (np.float16, np.float32, ml_dtypes.bfloat16)
+
+
 def _multicast(call: Call, inputs: Sequence[Dtype]) -> list[Dtype]:
-    """src/operator/tensor/amp_cast.h, AMPMultiCastType: all to the widest, or the narrowest."""
+    """src/operator/tensor/amp_cast.h, AMPMultiCastType: floats to the widest, or the narrowest."""
     narrow = call.attributes["cast_narrow"]
-    chosen = (min if narrow else max)(inputs, key=lambda dtype: dtype.itemsize)
-    return [chosen] * len(inputs)
+    floats = [dtype for dtype in inputs if _is_float(dtype)]
+    chosen = (min if narrow else max)(floats, key=lambda dtype: dtype.itemsize, default=FLOAT32)
+    return [chosen if _is_float(dtype) else dtype for dtype in inputs]
