@@ -8,14 +8,6 @@ from dataclasses import dataclass
 
 from converter.graph.operators import Program
 
-# Loss heads: what they put out at inference does not depend on this input
-LABELS: Mapping[str, str] = {
-    "SoftmaxOutput": "label",
-    "LinearRegressionOutput": "label",
-    "LogisticRegressionOutput": "label",
-    "MAERegressionOutput": "label",
-    "SVMOutput": "label",
-}
 # How MXNet's layers call what is trained, and the statistics they keep: their own inputs' names,
 # and the ends of the names of variables (apache/mxnet python/mxnet/initializer.py, 1.9.1)
 TRAINED = (
@@ -90,9 +82,8 @@ def needed_nodes(program: Program) -> frozenset[int]:
             continue
         needed.add(number)
         if call := calls.get(number):
-            label = LABELS.get(call.op)
             pairs = zip(call.names, call.inputs, strict=True)
-            waiting += [source.node for name, source in pairs if name != label]
+            waiting += [source.node for name, source in pairs if name not in call.operator.labels]
     return frozenset(needed)
 
 

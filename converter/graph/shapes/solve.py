@@ -22,7 +22,7 @@ from converter.graph.shapes.rules import MAX_RANK, RULES, At, Shape, Unfit, prod
 from converter.graph.shapes.two_way import TWO_WAY, Dims, full, meet
 from converter.graph.shapes.types import FLOAT32, Dtype, dtypes
 from converter.graph.symbol import Output
-from converter.graph.variables import LABELS, needed_nodes
+from converter.graph.variables import needed_nodes
 
 MAX_NUMBERS = 2**31  # of one tensor: more, MXNet itself holds only where it is built for it
 MAX_PROBLEMS = 50
@@ -102,10 +102,10 @@ class Solution:
 
 def _visit(solution: Solution, call: Call) -> Iterator[Output]:
     """Learn what one call tells; the outputs of which something new is known."""
-    label = LABELS.get(call.op)
     outputs = [Output(call.number, n) for n in range(call.outputs)]
     ins = [solution.dims[source] for source in call.inputs]
-    known = [full(dims) or name == label for dims, name in zip(ins, call.names, strict=True)]
+    labels = call.operator.labels
+    known = [full(dims) or name in labels for dims, name in zip(ins, call.names, strict=True)]
     if all(known):
         if call.number in solution.done:
             return
