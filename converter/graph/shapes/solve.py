@@ -171,7 +171,8 @@ def solve(program: Program, known: Mapping[str, Dims]) -> Solution:
         for node in {output.node for output in changed}:
             around = [*takers[node], *([solution.makers[node]] if node in solution.makers else [])]
             for other in around:
-                if other != place and other not in queued:
+                itself = other == place and call.number in solution.done
+                if not itself and other not in queued:
                     queued.add(other)
                     waiting.append(other)
     return solution
