@@ -188,6 +188,12 @@ def typed(graph: Graph) -> tuple[Program, list[str]]:
     return program, problems.told()
 
 
+def outputs_of(node: Node, version: tuple[int, int, int] | None) -> int | None:
+    """How many outputs a node has; None of a variable, and where it is not supported."""
+    call = None if node.is_variable else _call(node, node.inputs, version, _Problems())
+    return call.outputs if call else None
+
+
 class _Problems:
     """What stands against a graph: the first of them in words, and how many there are."""
 
