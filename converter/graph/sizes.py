@@ -130,13 +130,14 @@ def _stated_dtype(user: Mapping[str, str]) -> Dtype | None:
     return named(DTYPES[int(number)]) if number in {*"01234567"} else None
 
 
-# Calls whose inputs are all of one dtype
+# Calls whose inputs are all of one dtype, and that of the output; but for those in FREE
 UNIFORM = {
     *(*UNARY, *SCALAR, *BINARY, *BROADCAST, "Convolution", "Deconvolution", "FullyConnected"),
     *("LeakyReLU", "Concat", "stack", "dot", "batch_dot", "RNN", "Pooling", "Flatten", "Reshape"),
     *("transpose", "SwapAxis", "expand_dims", "squeeze", "SliceChannel", "slice_axis", "Pad"),
+    *("Embedding", "take", "where", "pick", "SequenceMask", "SequenceReverse", "SequenceLast"),
 } - {"Cast", "amp_cast"}
-FREE = ("sequence_length",)
+FREE = {"sequence_length", "indices", "index", "condition"}
 
 
 def _dtypes(
@@ -154,7 +155,7 @@ def _dtypes(
             nodes = [
                 source.node
                 for name, source in zip(call.names, call.inputs, strict=True)
-                if name not in FREE
+                if name not in FREE and (call.op, name) != ("Embedding", "data")
             ]
             met = next((types[node] for node in nodes if node in types), types.get(call.number))
             if met is not None:
