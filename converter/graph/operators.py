@@ -265,7 +265,7 @@ def _attributes(
         try:
             attributes[key] = attribute.read(text)
         except ValueError as error:
-            wrong.append(f"{key}={safe(text[:80])!r} {error}")
+            wrong.append(f"{key}={text[:80]!r} {error}")
             continue
         only = operator.only.get(key, ())
         if only and attributes[key] not in [attribute.read(value) for value in only]:

@@ -156,10 +156,10 @@ def _node(content: Any, number: int) -> Node:
             raise GraphError(f'{where}: its "{layout}" is no JSON object')
         for key, value in stated.items():
             if not isinstance(value, str) or max(len(key), len(value)) > MAX_VALUE:
-                raise GraphError(f"{where}: its attribute {safe(key)[:80]!r} is no text")
+                raise GraphError(f"{where}: its attribute {key[:80]!r} is no text")
             own = user if is_user(key) else attributes
             if own.setdefault(key, value) != value:
-                raise GraphError(f"{where}: states two values of its attribute {safe(key)[:80]!r}")
+                raise GraphError(f"{where}: states two values of its attribute {key[:80]!r}")
     inputs = tuple(_outputs(content.get("inputs", []), number, where))
     if op == VARIABLE and inputs:
         raise GraphError(f"{where}: is a variable and has inputs")
@@ -171,7 +171,7 @@ def _text(content: Mapping[str, Any], key: str, where: str) -> str:
     if not isinstance(value, str) or len(value) > MAX_NAME:
         raise GraphError(f'{where}: its "{key}" is no text of at most {MAX_NAME} characters')
     if any("\ud800" <= character <= "\udfff" for character in value):
-        raise GraphError(f'{where}: its "{key}" {safe(value)[:200]!r} has half a character')
+        raise GraphError(f'{where}: its "{key}" {value[:200]!r} has half a character')
     return value
 
 
