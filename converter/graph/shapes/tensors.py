@@ -386,12 +386,6 @@ def arange(at: At) -> Sequence[Shape]:
     return [(math.ceil(size) * times,)]
 
 
-@rule("_linspace")
-def linspace(at: At) -> Sequence[Shape]:
-    """src/operator/tensor/init_op.h, LinspaceShape."""
-    return [(at["num"],)]
-
-
 @rule("_contrib_arange_like")
 def arange_like(at: At) -> Sequence[Shape]:
     """src/operator/tensor/init_op.h, RangeLikeShape."""
