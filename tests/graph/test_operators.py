@@ -21,8 +21,8 @@ from tests.graph.making import Making
 
 TYPES = ("bool", "int", "float", "shape", "bounds", "floats", "string", "enum", "dtype")
 HOSTILE = ["__import__('os')", "lambda: 0", "1 if True else 2", "[x for x in (1,)]", "1\n2", "١",
-           "1_0", "0x10", "1e9999", "nan", "((1,),)", "(1, 2", "{1: 2}", "1j", "é", "(,)", "\x00", "",
-           "(" * 300, ",".join(["1"] * 1025), "1" * 200]  # fmt: skip
+           "1_0", "0x10", "1e9999", "nan", "((1,),)", "(1, 2", "{1: 2}", "1j", "é", "(,)", "\x00",
+           "", "(" * 300, ",".join(["1"] * 1025), "1" * 200]  # fmt: skip
 
 
 def problems(made: Making) -> tuple[str, ...]:
