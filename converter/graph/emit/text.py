@@ -13,6 +13,7 @@ from converter.graph.emit.names import RESERVED, Names
 from converter.graph.emit.naming import Naming
 from converter.graph.emit.runtime import helpers, names, needed
 from converter.graph.emit.site import Statement
+from converter.graph.outputs import NAMED
 from converter.graph.symbol import Output
 
 HEAD = '"""A network of MXNet\'s as a PyTorch module: `load()` returns it with its weights."""'
@@ -140,11 +141,14 @@ def _outputs(naming: Naming) -> list[str]:
     """The outputs' names as MXNet lists them: a node's name and `_output`."""
     taken = Names(frozenset(RESERVED))
     found = []
-    counts = {call.number: call.outputs for call in naming.scope.program.calls}
+    calls = {call.number: call for call in naming.scope.program.calls}
     for head in naming.scope.program.graph.heads:
-        node = naming.nodes[head.node]
-        count = counts.get(head.node, 1)
-        ending = "" if node.is_variable else "_output" + (str(head.number) if count > 1 else "")
+        node, call = naming.nodes[head.node], calls.get(head.node)
+        ending = ""
+        if call is not None:
+            named = NAMED.get(call.op, ())
+            numbered = f"output{head.number}" if call.outputs > 1 else "output"
+            ending = f"_{named[head.number] if len(named) == call.outputs else numbered}"
         found.append(taken.new(f"{node.name}{ending}", "output"))
     return found
 
