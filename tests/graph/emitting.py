@@ -146,8 +146,8 @@ def nodes(
             (target,) = statement.targets
             line = emitted.lines[sum(isinstance(s, ast.Assign) for s in body) - 1]
             names = ast.unparse(target).replace("_, ", "").replace(", _", "")
-            watch = ast.parse(f"_watch({names}, several={len(line) > 1})").body
-            body += watch if line else []
+            text = f"_watch({names}, several={len(line) > 1})"
+            body += ast.parse(text).body if line else []
     forward.body = body
     lines = iter([line for line in emitted.lines if line])
 
@@ -159,7 +159,7 @@ def nodes(
             found[output] = value.numpy()
 
     namespace: dict[str, Any] = {"__name__": "model", "_watch": watch, "_": ()}
-    exec(compile(ast.fix_missing_locations(tree), "model.py", "exec"), namespace)  # noqa: S102
+    exec(compile(ast.fix_missing_locations(tree), "model.py", "exec"), namespace)
     model_ = namespace["Model"]().eval()
     model_.load_state_dict(weights(emitted, values))
     return found, run(emitted, values, model_)

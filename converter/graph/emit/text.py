@@ -16,6 +16,7 @@ from converter.graph.emit.site import Statement
 from converter.graph.outputs import NAMED
 from converter.graph.symbol import Output
 
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 HEAD = '"""A network of MXNet\'s as a PyTorch module: `load()` returns it with its weights."""'
 LOAD = '''\
 def load(directory: str | Path | None = None) -> Model:
@@ -72,9 +73,8 @@ def _model(naming: Naming) -> Iterator[str]:
         yield ""
         yield '    def train(self, mode: bool = True) -> "Model":'
         yield "        super().train(mode)"
-        yield from _each(
-            frozen, "norm.eval()", "stored statistics in training too: use_global_stats"
-        )
+        why = "stored statistics in training too: use_global_stats"
+        yield from _each(frozen, "norm", ".eval()", why)
         yield "        return self"
     yield ""
     arguments = ", ".join(["self", *(f"{name}: Tensor" for name in naming.inputs.values())])
@@ -108,21 +108,21 @@ def _construct(naming: Naming) -> Iterator[str]:
             if tensor.rpartition(".")[0] == name:
                 yield from layout(f"self.{tensor} = self.{first}", 8)
     fixed = [
-        f"self.{name}"
+        f"self.{name}.{key}"
         for name, module in naming.modules()
-        for _, piece in module.pieces
-        if piece.constant == "ones"
+        for key, piece in module.pieces
+        if not piece.trained and key not in BUFFERS
     ]
-    yield from _each(fixed, "norm.weight.requires_grad_(False)", "ones, not trained: fix_gamma")
+    yield from _each(fixed, "tensor", ".requires_grad_(False)", "not trained, as in MXNet")
 
 
-def _each(norms: list[str], statement: str, why: str) -> Iterator[str]:
-    """One statement for every one of these modules."""
-    if len(norms) == 1:
-        yield from layout(statement.replace("norm", norms[0], 1), 8, why)
-    elif norms:
-        yield from layout(f"for norm in ({', '.join(norms)}):", 8, why)
-        yield f"            {statement}"
+def _each(values: list[str], name: str, call: str, why: str) -> Iterator[str]:
+    """One call for every one of these values."""
+    if len(values) == 1:
+        yield from layout(values[0] + call, 8, why)
+    elif values:
+        yield from layout(f"for {name} in ({', '.join(values)}):", 8, why)
+        yield f"            {name}{call}"
 
 
 def _comment(naming: Naming, statement: Statement) -> str:
