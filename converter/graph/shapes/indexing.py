@@ -126,13 +126,13 @@ def sequence(at: At) -> Sequence[Shape]:
 @rule("_unravel_index")
 def unravel_index(at: At) -> Sequence[Shape]:
     """src/operator/tensor/ravel.h, UnravelOpShape."""
-    return [(len(at["shape"]), *at.rank(0, 1))]
+    return [(len(at["shape"] or ()), *at.rank(0, 1))]
 
 
 @rule("_ravel_multi_index")
 def ravel_multi_index(at: At) -> Sequence[Shape]:
     """src/operator/tensor/ravel.h, RavelOpShape."""
-    if at.rank(0, 2)[0] != len(at["shape"]):
+    if at.rank(0, 2)[0] != len(at["shape"] or ()):
         raise Unfit(f"shape={at['shape']} does not go with {at.tensor(0)} {shown(at.data)}")
     return [at.data[1:]]
 
