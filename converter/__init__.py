@@ -30,6 +30,7 @@ from converter.errors import VocabularyError as VocabularyError
 from converter.errors import WriteError as WriteError
 from converter.params import load_params as load_params
 from converter.params import save_params as save_params
-from converter.planning.plan import Plan as Plan
+from converter.planning.base import Plan as Plan
+from converter.planning.plan import TablePlan as TablePlan
 from converter.report.record import ExportReport as ExportReport
 from converter.report.record import Report as Report

@@ -27,7 +27,7 @@ from converter.planning.options import (
     Takes,
     parse_size,
 )
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.proof import check_reference, prove
 from converter.report.foreign import REWRITTEN, foreign_files, foreign_to_tokenizer
@@ -170,7 +170,7 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
     return report
 
 
-def _nonfinite(plan: Plan) -> Mapping[str, Nonfinite]:
+def _nonfinite(plan: TablePlan) -> Mapping[str, Nonfinite]:
     """The tensors of the plan that hold NaN or infinity: what `write_model` returns."""
     tally = Tally()
     with Weights(plan.index) as weights:

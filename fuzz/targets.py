@@ -31,7 +31,7 @@ from converter.planning.config import read_config
 from converter.planning.file import plan_file
 from converter.planning.match import Match, match_table
 from converter.planning.model_yml import read_model_config, recorded_model_config
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.bits import check_bits
 from converter.proof.golden import _inputs, _read
@@ -57,7 +57,7 @@ def folder() -> Path:
 
 
 @functools.cache
-def converted() -> Plan:
+def converted() -> TablePlan:
     """A tiny Bort, converted into `folder()`: the targets about `verify` change one file of it."""
     source = write_params(folder() / "tiny.params", bort_arrays(vocabulary=5))
     plan = make_plan(read_index(source), [load_family("bort")], CONFIG, "keep")

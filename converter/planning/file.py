@@ -10,7 +10,7 @@ from converter.params import read_index
 from converter.params.source import find_params
 from converter.planning.model_yml import ModelConfig, find_model_config
 from converter.planning.options import PLAN, Options, PathLike, Takes
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from converter.planning.vocabulary import TokenizerSource
 from converter.tables.load import family_names, load_family, load_table
 from converter.tables.table import Table
@@ -18,7 +18,7 @@ from converter.tokenizer import Files
 
 
 @Takes(Options, PLAN)
-def plan_file(src: PathLike, options: Options) -> Plan:
+def plan_file(src: PathLike, options: Options) -> TablePlan:
     """What `convert` would do with `src`, without reading a weight or writing anything.
 
     Raises as `convert` does. The options:
@@ -31,7 +31,7 @@ def plan_of(
     options: Options,
     tokenizer: TokenizerSource | None = None,
     recorded: ModelConfig | None = None,
-) -> Plan:
+) -> TablePlan:
     """The plan, with the `model.yml` that is given, was recorded, or is beside `params`.
 
     The tokenizer is made of the files that `options` name, or comes from another source.

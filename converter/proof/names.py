@@ -15,7 +15,7 @@ from typing import Any
 from safetensors import safe_open
 
 from converter.errors import ConvertError
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.proof.target import quiet_transformers
 from converter.writing.shards import stored_in
 
@@ -30,7 +30,7 @@ class Names:
     problems: tuple[str, ...]
 
 
-def check_names(plan: Plan, directory: Path) -> Names:
+def check_names(plan: TablePlan, directory: Path) -> Names:
     """Compare `config.json` and the weights in `directory` with the class they are for."""
     problems: list[str] = []
     tensors = 0
@@ -72,7 +72,7 @@ def _config_differences(planned: Mapping[str, Any], config: Mapping[str, Any]) -
             yield "config.json: {} is {}, planned {}".format(name, *told)
 
 
-def _expected_names(plan: Plan) -> dict[frozenset[str], tuple[int, ...]]:
+def _expected_names(plan: TablePlan) -> dict[frozenset[str], tuple[int, ...]]:
     """Each parameter of the class by the names that share it (tied ones have several)."""
     import torch
 

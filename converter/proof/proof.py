@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from converter.planning.options import Options
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 
 if TYPE_CHECKING:  # a run without proof imports none of these
     from converter.proof.bits import Bits
@@ -68,7 +68,7 @@ class Proof:
         return self.golden, self.tokens, self.unchanged
 
 
-def check_reference(plan: Plan) -> None:
+def check_reference(plan: TablePlan) -> None:
     """Raise `TableError`, before a weight is written, when nothing could be proven in the end."""
     from converter.proof.reference.settings import reference_of
 
@@ -76,7 +76,7 @@ def check_reference(plan: Plan) -> None:
 
 
 def prove(
-    plan: Plan,
+    plan: TablePlan,
     directory: Path,
     atol: float = Options.atol,
     golden: Path | None = None,
@@ -116,7 +116,7 @@ def prove(
 
 
 def _run(
-    plan: Plan, directory: Path, atol: float, golden: Path | None, nonfinite: bool
+    plan: TablePlan, directory: Path, atol: float, golden: Path | None, nonfinite: bool
 ) -> tuple[Parity, GoldenCheck | None]:
     from converter.proof.golden import check_golden
     from converter.proof.parity import check_parity, run_source_side

@@ -10,7 +10,7 @@ from typing import Any
 from converter.files.entries import check_entries, entries
 from converter.files.regular import read_regular
 from converter.files.staging import RECORD_FILE, Foreign
-from converter.planning.plan import UNCONVERTED_FILE
+from converter.planning.base import UNCONVERTED_FILE
 from converter.report.record import MAX_BYTES, TOOL
 from converter.tokenizer.write import FILES, MARKER, NO_TOKENIZER
 from converter.writing.shards import INDEX

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from converter.errors import safe
 from converter.planning.assumptions import assumed_line
-from converter.planning.plan import UNCONVERTED_FILE, Plan
+from converter.planning.base import UNCONVERTED_FILE
+from converter.planning.plan import TablePlan
 from converter.report.record import Report
 from converter.report.terminal import summary, token_line
 from converter.tokenizer import TokenizerSpec
@@ -168,9 +169,9 @@ def with_tokenizer_section(card: str, spec: TokenizerSpec, tokens: Tokens) -> st
     return f"{before}{section}{heading.lstrip()}{after}"
 
 
-def _exported(plan: Plan) -> Iterator[str]:
-    if plan.match.exported:
-        names = ", ".join(f"`{entry.name}`" for entry in plan.match.exported)
+def _exported(plan: TablePlan) -> Iterator[str]:
+    if plan.exported:
+        names = ", ".join(f"`{entry.name}`" for entry in plan.exported)
         why = plan.match.export_reason
         yield f"- {why} Not converted, in `{UNCONVERTED_FILE}` under their own names: {names}."
 
@@ -179,7 +180,7 @@ def _arguments(init: Mapping[str, Any]) -> str:
     return ", ".join(['"path/to/this/directory"', *(f"{k}={v!r}" for k, v in init.items())])
 
 
-def _why_arguments(plan: Plan) -> Iterator[str]:
+def _why_arguments(plan: TablePlan) -> Iterator[str]:
     if plan.target.init.get("add_pooling_layer") is False:
         yield "The source has no pooler. Without `add_pooling_layer=False`, Transformers adds a"
         yield "random one and says so."

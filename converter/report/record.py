@@ -24,7 +24,7 @@ from converter.files.staging import RECORD_FILE
 from converter.params import Index, TensorEntry, origin
 from converter.params.nonfinite import Nonfinite
 from converter.planning.model_yml import recorded_model_config
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.planning.scopes import VERSIONS
 from converter.planning.steps import Step
 from converter.proof.proof import Proof, Unchanged
@@ -54,7 +54,7 @@ class Report:
     files that hold the weights; more than one are shards. `options`: what the user said.
     """
 
-    plan: Plan
+    plan: TablePlan
     proof: Proof | None
     nonfinite: Mapping[str, Nonfinite] = field(default_factory=dict)
     files: tuple[str, ...] = ()
@@ -150,7 +150,7 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
+def plan_json(plan: TablePlan) -> dict[str, Any]:
     """The plan as plain data: what `--dry-run --json` prints and the report repeats."""
     return {
         "family": plan.table.name,
@@ -171,11 +171,9 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "assumed": [dataclasses.asdict(assumed) for assumed in plan.assumed],
         "tokenizer": tokenizer_json(plan.tokenizer) if plan.tokenizer else None,
         "tensors": [_step_json(step) for step in plan.steps],
-        "tied": [
-            {"source": second.name, "equals": first.name} for second, first in plan.match.tied
-        ],
-        "exported": [entry.name for entry in plan.match.exported],
-        "dropped": dict(plan.match.dropped),
+        "tied": [{"source": second.name, "equals": first.name} for second, first in plan.tied],
+        "exported": [entry.name for entry in plan.exported],
+        "dropped": dict(plan.dropped),
     }
 
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from converter.errors import ConvertError, safe
 from converter.params.nonfinite import Nonfinite
 from converter.planning.assumptions import assumed_line
-from converter.planning.plan import UNCONVERTED_FILE, Plan
+from converter.planning.base import UNCONVERTED_FILE
+from converter.planning.plan import TablePlan
 from converter.report.columns import columns, merged
 from converter.report.inspection import some_names
 from converter.report.record import ExportReport, Report
@@ -54,10 +55,10 @@ def summary(report: Report, every: bool = False) -> Iterator[str]:
             yield f"{stated.output} of Transformers itself: {gap}"
 
 
-def export_lines(plan: Plan) -> Iterator[str]:
+def export_lines(plan: TablePlan) -> Iterator[str]:
     """The tensors that the target class has no place for, and where they are."""
-    if plan.match.exported:
-        names = some_names(plan.match.exported)
+    if plan.exported:
+        names = some_names(plan.exported)
         yield f"not converted, in {UNCONVERTED_FILE} under their own names: {names}"
         yield f"  {plan.match.export_reason}"
 
@@ -131,7 +132,7 @@ def _difference_rows(
     return rows
 
 
-def _statements(plan: Plan, proof: Proof) -> Iterator[str]:
+def _statements(plan: TablePlan, proof: Proof) -> Iterator[str]:
     """What was measured and is stated, never judged."""
     parity = proof.parity
     assert parity is not None
@@ -165,7 +166,7 @@ def seconds_lines(seconds: Mapping[str, float]) -> Iterator[str]:
     yield from columns([("stage", "seconds")] + [(s, f"{t:.2f}") for s, t in seconds.items()])
 
 
-def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
+def plan_lines(plan: TablePlan, every: bool = False) -> Iterator[str]:
     """What happens to each tensor; those of all layers on one line, or `every` on its own."""
     rows = [("source", "operation", "target", "dtype", "shape")]
     for step in plan.steps:
@@ -174,21 +175,20 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
         if step.casts and step.source:
             dtype = f"{step.source.dtype.name} → {dtype}"
         rows.append((source, step.operation, step.target, dtype, "×".join(map(str, step.shape))))
-    match = plan.match
-    rows += [(two.name, "tied", f"(equals {one.name})", "", "") for two, one in match.tied]
-    rows += [(e.name, "export", f"({UNCONVERTED_FILE})", "", "") for e in match.exported]
-    rows += [(name, "drop", f"({reason})", "", "") for name, reason in match.dropped.items()]
+    rows += [(two.name, "tied", f"(equals {one.name})", "", "") for two, one in plan.tied]
+    rows += [(e.name, "export", f"({UNCONVERTED_FILE})", "", "") for e in plan.exported]
+    rows += [(name, "drop", f"({reason})", "", "") for name, reason in plan.dropped.items()]
     return columns(rows if every else [row for row, _ in merged(rows, names=(0, 2))])
 
 
-def config_lines(plan: Plan) -> Iterator[str]:
+def config_lines(plan: TablePlan) -> Iterator[str]:
     """What config.json will say."""
     yield f"{plan.transformers_class}, {plan.nbytes:,} bytes of weights; config.json:"
     yield from (f"  {name} = {json.dumps(value)}" for name, value in plan.config.items())
     yield from assumed_lines(plan)
 
 
-def assumed_lines(plan: Plan) -> Iterator[str]:
+def assumed_lines(plan: TablePlan) -> Iterator[str]:
     """What the user said of the model, which both sides of the proof take; what nobody said."""
     told = [f"{name}={json.dumps(value)}" for name, value in plan.overrides.items()]
     told += [f"GluonNLP {plan.gluonnlp}"] if plan.gluonnlp else []
@@ -213,7 +213,7 @@ def tokenizer_line(spec: TokenizerSpec) -> str:
     return f"tokenizer: {spec.kind}, {len(spec.vocabulary.tokens):,} tokens of {names}"
 
 
-def vocabulary_lines(plan: Plan, dst: Path | None) -> Iterator[str]:
+def vocabulary_lines(plan: TablePlan, dst: Path | None) -> Iterator[str]:
     """The files that were taken; or why there are none, and what to do about it."""
     if plan.tokenizer:
         yield from (f"took {path}" for path in plan.tokenizer.files.given().values())
