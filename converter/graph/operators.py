@@ -92,9 +92,10 @@ class Operator:
 
     `inputs` are the names of its inputs; of a `variadic` one there is one name for all. `optional`
     maps an input to the attribute values with which it is there. `outputs` is a count, the name of
-    the attribute that tells it, or conditions with counts, the first that holds. `only` are the
-    supported values of an attribute, as text; of those in `ignored` no value changes what comes
-    out at inference.
+    the attribute that tells it, or conditions with such a count each, the first that holds; of an
+    attribute that is a tuple, its length. `labels` are inputs that only training takes. `only` are
+    the supported values of an attribute, as text; of those in `ignored` no value changes what
+    comes out at inference.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Operator:
     supported: bool = False
     optional: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     outputs: int | str | tuple[Mapping[str, Any], ...] = 1
+    labels: tuple[str, ...] = ()
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     emit: str = ""
@@ -124,7 +126,9 @@ class Operator:
             return int(attributes[self.outputs])
         for condition in self.outputs:
             if all(attributes[k] == v for k, v in condition.items() if k != "count"):
-                return int(condition["count"])
+                count = condition["count"]
+                value = attributes[count] if isinstance(count, str) else count
+                return len(value) if isinstance(value, tuple) else int(value)
         return 1
 
 
@@ -179,7 +183,7 @@ def operators() -> Mapping[str, Operator]:
     found: dict[str, Operator] = {}
     for name, entry in defaults.items():
         said = supported.get(name)
-        inputs = tuple(entry["inputs"])
+        inputs = (*entry["inputs"], *(said.get("auxiliary", ()) if said else ()))
         variadic = inputs[-1:] != () and inputs[-1].endswith("[]")
         outputs = said.get("outputs", 1) if said else 1
         operator = Operator(
@@ -194,6 +198,7 @@ def operators() -> Mapping[str, Operator]:
             optional=said.get("optional", {}) if said else {},
             outputs=tuple(outputs) if isinstance(outputs, list) else outputs,
             only={k: tuple(v) for k, v in said.get("only", {}).items()} if said else {},
+            labels=tuple(said.get("labels", ())) if said else (),
             ignored=tuple(said.get("ignored", ())) if said else (),
             emit=said.get("emit", "") if said else "",
         )
@@ -286,6 +291,8 @@ def _call(
             problems.append(
                 f"{where}: {key}={safe(text)[:80]} is not supported (supported: {', '.join(only)})"
             )
+    if operator.variadic:
+        stated.pop("num_args", None)  # add_n's description leaves it out
     problems += [f"{where}: has no attribute {safe(key)[:80]}" for key in stated]
     if problems:
         yield from problems

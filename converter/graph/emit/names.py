@@ -1,0 +1,68 @@
+"""Names from a graph as identifiers of Python: what else of a file's text could reach source code."""
+
+from __future__ import annotations
+
+import builtins
+import keyword
+import re
+import unicodedata
+
+MAX = 40  # characters: a statement with three of them can still be laid out in 100 columns
+
+# What `model.py` itself calls by name, and what ruff's E741 takes for a digit
+ITS_OWN = frozenset("self x torch nn F Tensor Path math Model load load_file l O I".split())
+RESERVED = ITS_OWN | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)}
+
+# Attributes of `torch.nn.Module` that a submodule's name must not replace (those without a leading
+# underscore; PyTorch 2.2 to 2.13, checked by a test against the one installed)
+MODULE = frozenset(
+    """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda
+    double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter
+    get_submodule half inputs ipu load_state_dict modules mtia named_buffers named_children
+    named_modules named_parameters outputs parameters register_backward_hook register_buffer
+    register_forward_hook register_forward_pre_hook register_full_backward_hook
+    register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory
+    state_dict to to_empty train training type xpu zero_grad""".split()
+)
+
+
+def identifier(text: str, otherwise: str) -> str:
+    """An ASCII identifier that says `text` as nearly as can be; `otherwise` where nothing is left.
+
+    Compatibility characters become the letters they look like (NFKC); everything else that is
+    no letter, digit or underscore becomes one underscore, and none begins the name.
+    """
+    plain = unicodedata.normalize("NFKC", text[:1024])
+    plain = re.sub(r"[^A-Za-z0-9_]+", "_", plain, flags=re.ASCII).strip("_")
+    if not plain:
+        return otherwise
+    if plain[0].isdigit():
+        plain = f"n{plain}"
+    if len(plain) > MAX:  # the end of a name tells more than its beginning
+        plain = plain[-MAX:]
+        plain = plain[plain.find("_", 0, MAX // 2) + 1 :].lstrip("_0123456789") or plain
+        plain = plain if plain[0].isalpha() else otherwise
+    return plain
+
+
+class Names:
+    """Identifiers of one scope: each is given out once."""
+
+    def __init__(self, reserved: frozenset[str]) -> None:
+        self.taken = set(reserved)
+        self.next: dict[str, int] = {}
+
+    def new(self, text: str, otherwise: str) -> str:
+        """An identifier for `text` that nothing else in this scope has."""
+        name = identifier(text, otherwise)
+        if name not in self.taken:
+            self.taken.add(name)
+            return name
+        number = self.next.get(name, 2)
+        while (found := f"{name[: MAX - len(str(number)) - 1]}_{number}") in self.taken:
+            number += 1
+        self.next[name] = number + 1
+        self.taken.add(found)
+        return found
