@@ -1,0 +1,185 @@
+"""Every output's shape: forward through all calls, and back again where a size is left open.
+
+MXNet infers both ways: `_zeros` with shape (0, 64), the first state of an RNN, gets its batch from
+what it is added to. A size that is not known is None here, and a shape of unknown rank is None.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from converter.errors import GraphError, safe
+from converter.graph.operators import Call, Program
+
+# The rules register themselves
+from converter.graph.shapes import elementwise, indexing, layers, tensors, vision  # noqa: F401
+from converter.graph.shapes.rules import MAX_RANK, RULES, At, Shape, Unfit, product, shown
+from converter.graph.shapes.two_way import TWO_WAY, Dims, full, meet
+from converter.graph.shapes.types import Dtype, dtypes
+from converter.graph.symbol import Output
+
+MAX_NUMBERS = 2**31  # of one tensor: more, MXNet itself holds only where it is built for it
+MAX_PROBLEMS = 50
+# Loss heads: what they put out at inference does not depend on this input
+LABELS = {
+    "SoftmaxOutput": "label",
+    "LinearRegressionOutput": "label",
+    "LogisticRegressionOutput": "label",
+    "MAERegressionOutput": "label",
+    "SVMOutput": "label",
+}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a tensor is, without its values."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def infer(program: Program, known: Mapping[str, Spec]) -> dict[Output, Spec]:
+    """The shape and dtype of every output, from those of the variables by name.
+
+    A label that only loss heads take may be left out, and has no entry. Raises `GraphError` with
+    everything that does not fit (node, tensor, both shapes), and with every variable whose shape
+    is neither known nor follows from the others.
+    """
+    variables = program.variables()
+    solution = solve(program, {name: spec.shape for name, spec in known.items()})
+    labels = label_nodes(program)
+    if not solution.problems:
+        for node, name in variables.items():
+            if node not in labels and not full(solution.dims[Output(node, 0)]):
+                found = shown(solution.dims[Output(node, 0)])
+                solution.problems.append(f"the shape of {safe(name)} is not known: {found}")
+    if solution.problems:
+        raise GraphError("the shapes of the graph do not fit:", solution.problems[:MAX_PROBLEMS])
+    types: dict[Output, Dtype] = {}
+    for node, name in variables.items():
+        if full(solution.dims[Output(node, 0)]):
+            dtype = known[name].dtype if name in known else np.dtype(np.float32)
+            types[Output(node, 0)] = dtype
+    for call in program.calls:
+        found_types = dtypes(call, [types.get(source) for source in call.inputs])
+        types |= {Output(call.number, n): dtype for n, dtype in enumerate(found_types)}
+    specs = {}
+    for output, dims in solution.dims.items():
+        if dims is not None and output in types:
+            specs[output] = Spec(tuple(size for size in dims if size is not None), types[output])
+    return specs
+
+
+def label_nodes(program: Program) -> frozenset[int]:
+    """The variables that nothing takes but the label inputs of loss heads."""
+    labels, others = set[int](), {head.node for head in program.graph.heads}
+    for call in program.calls:
+        for name, source in zip(call.names, call.inputs, strict=True):
+            (labels if name == LABELS.get(call.op) else others).add(source.node)
+    return frozenset(n for n in labels - others if program.graph.nodes[n].is_variable)
+
+
+class Solution:
+    """What is known of every output so far, and what does not fit."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.dims: dict[Output, Dims] = defaultdict(lambda: None)
+        self.problems: list[str] = []
+        self.done = set[int]()  # calls of which all inputs were known
+
+    def name(self, output: Output) -> str:
+        """An output as messages name it."""
+        name = safe(self.program.graph.nodes[output.node].name)
+        return f"{name}[{output.number}]" if output.number else name
+
+    def learn(self, output: Output, dims: Dims) -> bool:
+        """Take in what is known of an output; whether that is more than before."""
+        met = meet(self.dims[output], dims)
+        if met == self.dims[output]:
+            return False
+        self.dims[output] = met
+        return True
+
+
+def _visit(solution: Solution, call: Call) -> Iterator[Output]:
+    """Learn what one call tells; the outputs of which something new is known."""
+    label = LABELS.get(call.op)
+    outputs = [Output(call.number, n) for n in range(call.outputs)]
+    ins = [solution.dims[source] for source in call.inputs]
+    known = [full(dims) or name == label for dims, name in zip(ins, call.names, strict=True)]
+    if all(known):
+        if call.number in solution.done:
+            return
+        solution.done.add(call.number)
+        names = [solution.name(source) for source in call.inputs]
+        shapes = [dims if full(dims) else None for dims in ins]
+        at = At(call, shapes, names)
+        made = RULES[call.op](at)
+        solution.problems += [f"{safe(call.name)} ({call.op}): {why}" for why in at.problems]
+        for output, shape in zip(outputs, made, strict=False):
+            if solution.learn(output, _checked(call, shape)):
+                yield output
+        if all(full(solution.dims[output]) for output in outputs) or call.op in UNFINISHED:
+            return
+    if call.op in TWO_WAY:
+        before = [solution.dims[output] for output in outputs]
+        outs = [*before]
+        TWO_WAY[call.op](call, ins, outs)
+        for output, dims in zip((*call.inputs, *outputs), (*ins, *outs), strict=True):
+            if dims is not None and len(dims) > MAX_RANK:
+                raise Unfit(f"it has {len(dims)} dimensions; at most {MAX_RANK} are read")
+            if solution.learn(output, dims):
+                yield output
+
+
+UNFINISHED = ("_zeros", "_ones", "_full")  # whose size 0 is one that other calls tell
+
+
+def _checked(call: Call, shape: Shape) -> Dims:
+    """A shape that was made, as it is known: none too large, none empty."""
+    if len(shape) > MAX_RANK:
+        raise Unfit(f"comes out with {len(shape)} dimensions; at most {MAX_RANK} are read")
+    if min(shape, default=1) < 0 or product(shape) >= MAX_NUMBERS:
+        raise Unfit(f"comes out as {shown(shape)}; below {MAX_NUMBERS:,} numbers are read")
+    if 0 in shape and call.op not in UNFINISHED:
+        raise Unfit(f"comes out empty, as {shown(shape)}, which MXNet reads as not yet known")
+    return tuple(size or None for size in shape)
+
+
+def solve(program: Program, known: Mapping[str, Dims]) -> Solution:
+    """What follows for every output from what is known of the variables, by name."""
+    solution = Solution(program)
+    takers: dict[int, list[int]] = defaultdict(list)
+    for place, call in enumerate(program.calls):
+        for source in {*call.inputs}:
+            takers[source.node].append(place)
+    maker = {call.number: place for place, call in enumerate(program.calls)}
+    for node, name in program.variables().items():
+        solution.dims[Output(node, 0)] = known.get(name)
+    waiting = deque(range(len(program.calls)))
+    queued, failed = {*waiting}, set[int]()
+    while waiting:
+        place = waiting.popleft()
+        queued.discard(place)
+        if place in failed:
+            continue
+        call = program.calls[place]
+        try:
+            changed = [*_visit(solution, call)]
+        except Unfit as why:
+            failed.add(place)
+            solution.problems.append(f"{safe(call.name)} ({call.op}): {why}")
+            continue
+        for node in {output.node for output in changed}:
+            around = [*takers[node], *([maker[node]] if node in maker else [])]
+            for other in around:
+                if other != place and other not in queued:
+                    queued.add(other)
+                    waiting.append(other)
+    return solution
