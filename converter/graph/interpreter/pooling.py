@@ -1,0 +1,127 @@
+"""Pooling over windows: fixed, of the whole image, or as many as are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from converter.graph.interpreter.operator import Array, Unhandled, computes, require
+
+CHANNEL_LAST = ("NWC", "NHWC", "NDHWC")
+Sizes = tuple[int, ...]
+
+
+@computes("Pooling", without_effect=("cudnn_off",))
+def pooling(
+    data: Array,
+    *,
+    kernel: Sizes,
+    pool_type: str,
+    global_pool: bool,
+    pooling_convention: str,
+    stride: Sizes,
+    pad: Sizes,
+    p_value: int | None,
+    count_include_pad: bool | None,
+    layout: str | None,
+) -> Array:
+    """Maximum, average, sum or Lp norm of each window of (batch, channels, *sizes).
+
+    apache/mxnet 1.9.1 src/operator/nn/pooling.cc, pooling-inl.h, pool.h. Windows are computed one
+    dimension after the other, which is the same for all four: a window is a box. `full` rounds the
+    number of windows up, and keeps those that begin in the padding. `same` is for one dimension.
+    """
+    if pool_type == "lp":
+        require(p_value in (1, 2, 3), f"Lp pooling takes p_value 1, 2 or 3, not {p_value}")
+    last = layout in CHANNEL_LAST
+    moved = np.moveaxis(data, -1, 1) if last else data
+    sizes = moved.shape[2:]
+    require(layout is None or len(layout) == data.ndim, f"{layout} is no layout of {data.ndim}-D")
+    if global_pool:
+        kernel, stride, pad, pooling_convention = sizes, (), (), "valid"
+    require(len(kernel) == len(sizes), f"the kernel {kernel} is not of {len(sizes)} dimensions")
+    stride, pad = stride or (1,) * len(sizes), pad or (0,) * len(sizes)
+    require(len(stride) == len(pad) == len(sizes), "stride and pad are of the kernel's dimensions")
+    counts = [
+        _count(*window, pooling_convention, len(sizes))
+        for window in zip(sizes, kernel, stride, pad, strict=True)
+    ]
+    power = p_value if pool_type == "lp" and p_value is not None else 1
+    out = moved if power == 1 else moved**power
+    for axis, (k, s, p, count) in enumerate(zip(kernel, stride, pad, counts, strict=True), 2):
+        out = _along(out, axis, k, s, p, count, np.maximum if pool_type == "max" else np.add)
+    if pool_type == "avg":
+        windows = zip(sizes, kernel, stride, pad, counts, strict=True)
+        for axis, (size, k, s, p, count) in enumerate(windows, 2):
+            divisor = _divisor(size, k, s, p, count, count_include_pad is not False)
+            out = out / divisor.astype(out.dtype).reshape(-1, *(1,) * (out.ndim - axis - 1))
+    if power > 1:
+        out = np.sqrt(out) if power == 2 else np.cbrt(out)
+    return np.ascontiguousarray(np.moveaxis(out, 1, -1) if last else out, data.dtype)
+
+
+def _count(size: int, kernel: int, stride: int, pad: int, convention: str, dimensions: int) -> int:
+    require(kernel <= size + 2 * pad, f"the kernel {kernel} exceeds the padded size of {size}")
+    match convention:
+        case "valid":
+            return (size + 2 * pad - kernel) // stride + 1
+        case "full":
+            return -(-(size + 2 * pad - kernel) // stride) + 1
+        case "same":
+            require(dimensions == 1 and pad == 0, "'same' pooling is for one dimension, unpadded")
+            return -(-size // stride)
+    raise Unhandled("pooling_convention", convention)
+
+
+def _along(
+    data: Array, axis: int, kernel: int, stride: int, pad: int, count: int, join: np.ufunc
+) -> Array:
+    """Join the values of each window of one axis; what lies beyond the data counts for nothing."""
+    nothing = 0 if join is np.add else np.finfo(data.dtype).min
+    need = max(stride * (count - 1) + kernel, pad + data.shape[axis])
+    if pad or need > data.shape[axis]:
+        shape = (*data.shape[:axis], need, *data.shape[axis + 1 :])
+        padded = np.full(shape, nothing, data.dtype)
+        padded[_at(axis, slice(pad, pad + data.shape[axis]))] = data
+        data = padded
+    if count == 1:
+        return join.reduce(data[_at(axis, slice(0, kernel))], axis=axis, keepdims=True)
+    last = stride * (count - 1) + 1
+    out: Array = data[_at(axis, slice(0, last, stride))].copy()
+    for place in range(1, kernel):
+        join(out, data[_at(axis, slice(place, place + last, stride))], out=out)
+    return out
+
+
+def _at(axis: int, part: slice) -> tuple[slice, ...]:
+    return (*(slice(None),) * axis, part)
+
+
+def _divisor(size: int, kernel: int, stride: int, pad: int, count: int, padding: bool) -> Array:
+    """How many values each window of one axis is divided by: never those beyond the padding."""
+    begin = np.arange(count) * stride - pad
+    end = np.minimum(begin + kernel, size + pad)
+    inside = np.minimum(end, size) - np.maximum(begin, 0)
+    return np.maximum(end - begin if padding else inside, 1)
+
+
+@computes("_contrib_AdaptiveAvgPooling2D")
+def adaptive_average_pooling(data: Array, *, output_size: Sizes) -> Array:
+    """Averages of `output_size` windows that cover (batch, channels, height, width), overlapping.
+
+    apache/mxnet 1.9.1 src/operator/contrib/adaptive_avg_pooling.cc; () is (1, 1), and (n,) (n, n).
+    """
+    require(data.ndim == 4, "adaptive pooling takes (batch, channels, height, width)")
+    require(len(output_size) <= 2, f"output_size {output_size} has more than two numbers")
+    height, width = {0: (1, 1), 1: output_size * 2}.get(len(output_size), output_size)
+    rows = np.concatenate(list(_averages(data, 2, height)), axis=2)
+    return np.concatenate(list(_averages(rows, 3, width)), axis=3)
+
+
+def _averages(data: Array, axis: int, count: int) -> Iterator[Array]:
+    size = data.shape[axis]
+    mean: Callable[..., Array] = np.mean
+    for n in range(count):
+        part = slice(n * size // count, -(-(n + 1) * size // count))
+        yield mean(data[_at(axis, part)], axis=axis, keepdims=True)
