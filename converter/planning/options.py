@@ -177,6 +177,15 @@ class Options:
             raise OptionError("family and table exclude each other: give one of them")
         if self.way not in (None, *WAYS):
             raise OptionError(f"there is no way {self.way!r}; there are: {', '.join(WAYS)}")
+        of_graphs = [name for name in ("inputs", "outputs") if getattr(self, name)]
+        of_tables = [name for name in OF_TABLES if getattr(self, name)]
+        if of_tables and (of_graphs or self.way == "graph"):
+            raise OptionError(
+                f"{', '.join(of_tables)}: said of a family's model, and a graph is asked for by "
+                f"{', '.join(of_graphs) or 'way'}: give one of the two"
+            )
+        if of_graphs and self.way == "table":
+            raise OptionError(f"{', '.join(of_graphs)}: said of a graph, and the way is table")
         parse_size(self.max_shard_size)
         for name, value in (self.config or {}).items():
             if not (isinstance(name, str) and _is_json(value)):
@@ -195,6 +204,7 @@ class Options:
 WAYS = ("table", "graph")
 GRAPH = ("symbol", "way", "inputs", "outputs")
 NETWORK = ("head", "backbone", "prefix")  # how a network of one's own is read
+OF_TABLES = ("family", "table", *NETWORK, "part")  # what no graph has
 MODEL = ("family", "table", "config", "gluonnlp_version", "model_config", *NETWORK, "part")
 VOCABULARY = ("vocab", "merges", "sentencepiece", "lower")
 PLAN = (*MODEL, *GRAPH, "force_config", *VOCABULARY, "dtype")

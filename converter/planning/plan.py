@@ -10,7 +10,7 @@ from typing import Any
 
 import ml_dtypes
 
-from converter.errors import PlanError
+from converter.errors import NoFamilyError, PlanError
 from converter.params import Index, TensorEntry
 from converter.planning.assumptions import assumptions
 from converter.planning.base import Plan
@@ -116,7 +116,8 @@ def make_plan(
     it none is planned; `force_config`: `overrides` may contradict `model_config`;
     `head` is what a Dense on top is for, where no name tells; `backbone`: the model alone is meant,
     whose names begin with `prefix`, and the rest of the file is set aside.
-    Raises `PlanError` with every problem at once; the choice is never a guess.
+    Raises `PlanError` with every problem at once, `NoFamilyError` where no table fits; the choice
+    is never a guess.
     """
     gluonnlp = _release(gluonnlp) if gluonnlp else None
     uses = {one.use for table in tables for one in table.heads if one.use}
@@ -145,7 +146,8 @@ def make_plan(
     if part and chosen.part != part:
         problems = [f"--part {part}: the file is one {chosen.table.name} model: leave it out"]
     if problems or chosen.target is None:
-        raise PlanError(f"{index.path} cannot be converted as {chosen.table.name}:", problems)
+        kind = NoFamilyError if chosen.problems else PlanError
+        raise kind(f"{index.path} cannot be converted as {chosen.table.name}:", problems)
     known = chosen.known
     if known and any(config[key] != value for key, value in known.config.items()):
         known = None
@@ -215,7 +217,7 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
             [*(f"{f.table.name}: {f.table.title}" for f in candidates), *asked],
         )
     if known := refused(index):
-        raise PlanError(f"{index.path} cannot be converted:", [known])
+        raise NoFamilyError(f"{index.path} cannot be converted:", [known])
     within = () if choice.backbone else [*_backbones(index, tables, choice)]
     closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
     if closest.undecided:
@@ -225,11 +227,11 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
         )
     count = len(index.tensors)
     if within:
-        raise PlanError(f"{index.path} is a model in a network of one's own:", within)
+        raise NoFamilyError(f"{index.path} is a model in a network of one's own:", within)
     if closest.accounted * 2 < count * (len(tables) > 1) or closest.accounted == 0:
         begin = ", ".join([*index.tensors][:4])
         known = f"{closest.accounted} of its {count} names are {closest.table.name}'s"
-        raise PlanError(
+        raise NoFamilyError(
             f"{index.path} is of no family here ({', '.join(table.name for table in tables)}): "
             f"{known if closest.accounted else 'not one of its names is known'}.",
             [

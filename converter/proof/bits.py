@@ -24,7 +24,7 @@ from converter.proof.copies import check_copies, same_bytes
 from converter.writing.safetensors import CODES
 from converter.writing.shards import INDEX, WEIGHTS, stored_in
 
-NAMED = {"identity": "the identity"}
+NAMED = {"identity": "the identity", "ones": "all ones"}
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,10 @@ def _differences(plan: Plan, directory: Path) -> Iterator[str]:
 
 
 def _is_constant(step: Step, stored: _Stored) -> bool:
-    """Whether a tensor without a source is what its step says: zeros, or the identity."""
+    """Whether a tensor without a source is what its step says: zeros, ones, or the identity."""
+    if step.operation == "ones":
+        one = np.ones(1, step.dtype)
+        return all((np.frombuffer(p, step.dtype) == one).all() for p in stored.pieces())
     if step.operation != "identity":
         return not any(np.frombuffer(piece, np.uint8).any() for piece in stored.pieces())
     values = np.frombuffer(b"".join(stored.pieces()), step.dtype).reshape(step.shape)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -107,7 +108,12 @@ def _pieces(step: Step, weights: Weights, tally: Tally) -> Pieces:
 
 
 def constant(step: Step) -> Pieces:
-    """The bytes of a step without source: zeros, or the identity, row by row."""
+    """The bytes of a step without source: zeros, ones, or the identity, row by row."""
+    if step.operation == "ones":
+        count = math.prod(step.shape)
+        for start in range(0, count, PIECE):
+            yield _bytes_of(np.ones(min(PIECE, count - start), step.dtype))
+        return
     if step.operation != "identity":
         yield from _zeros(step.nbytes)
         return
