@@ -26,6 +26,7 @@ from converter.graph.variables import needed_nodes
 
 MAX_NUMBERS = 2**31  # of one tensor: more, MXNet itself holds only where it is built for it
 MAX_PROBLEMS = 50
+VISITS = 50  # of each call, on the average: known networks need less than four
 
 
 @dataclass(frozen=True)
@@ -156,12 +157,17 @@ def solve(program: Program, known: Mapping[str, Dims]) -> Solution:
         solution.dims[Output(node, 0)] = known.get(name)
     waiting = deque(range(len(program.calls)))
     queued, failed = {*waiting}, set[int]()
+    left = VISITS * sum(len(call.inputs) + call.outputs for call in program.calls)
     while waiting:
         place = waiting.popleft()
         queued.discard(place)
         if place in failed:
             continue
         call = program.calls[place]
+        left -= len(call.inputs) + call.outputs
+        if left < 0:
+            solution.problems.append("the shapes do not settle: each node tells the others more")
+            break
         try:
             changed = [*_visit(solution, call)]
         except Unfit as why:
