@@ -110,7 +110,7 @@ for _name in BINARY:
     _declare(_name)
 
 
-@computes("add_n")
+@computes("add_n", without_effect=("num_args",))
 def add_n(*args: Array) -> Array:
     """The sum of all: apache/mxnet 1.9.1 src/operator/tensor/elemwise_sum.cc."""
     return functools.reduce(functools.partial(_same_shape, "add"), args)

@@ -47,10 +47,14 @@ def ones_like(data: Array) -> Array:
 
 
 def _range(start: float, step: float, count: int, repeat: int, dtype: np.dtype[Any]) -> Array:
-    """From start by step, each number `repeat` times, computed in the dtype that comes out."""
+    """From start by step, each number `repeat` times, computed in the dtype that comes out.
+
+    Whole steps times a float16 are whole to MXNet: 3rdparty/mshadow/mshadow/half.h, 1.9.1.
+    """
     require(repeat > 0 and step != 0, "repeat is above zero, and step is not zero")
     first, by = np.array(start).astype(dtype), np.array(step).astype(dtype)
-    return np.asarray(first + (np.arange(count) // repeat).astype(dtype) * by)
+    moved = (np.arange(count) // repeat).astype(dtype) * by
+    return np.asarray(first + (np.trunc(moved) if dtype == np.float16 else moved))
 
 
 @computes("_arange", without_effect=("ctx",))

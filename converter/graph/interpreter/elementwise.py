@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from converter.graph.interpreter.operator import Array, Unhandled, computes, dtype_named
+from converter.graph.interpreter.operator import Array, Unhandled, computes, dtype_named, require
 
+NARROW = (np.dtype(np.float16), np.dtype(np.float32))
 SELU_ALPHA, SELU_LAMBDA = 1.6732632423543772, 1.0507009873554805
 
 
@@ -216,14 +217,17 @@ def cast(data: Array, *, dtype: str) -> Array:
 
 @computes("amp_cast")
 def amp_cast(data: Array, *, dtype: str) -> Array:
-    """Real numbers alone, to a real dtype alone: src/operator/tensor/amp_cast.h, 1.9.1."""
-    wanted = dtype_named(dtype)
-    return data.astype(wanted) if data.dtype.kind == wanted.kind == "f" else data
+    """Of float16 and float32 alone: apache/mxnet 1.9.1 src/operator/tensor/amp_cast.h."""
+    return data.astype(dtype_named(dtype)) if data.dtype in NARROW else data
 
 
 @computes("amp_multicast", without_effect=("num_outputs",))
 def amp_multicast(*data: Array, cast_narrow: bool) -> tuple[Array, ...]:
-    """All as the widest real dtype among them, or as the narrowest: tensor/amp_cast.h, 1.9.1."""
-    sizes = [array.dtype for array in data if array.dtype.kind == "f"]
-    wanted = (min if cast_narrow else max)(sizes, key=lambda dtype: dtype.itemsize)
-    return tuple(array.astype(wanted) if array.dtype.kind == "f" else array for array in data)
+    """Of float16 and float32, all as the wider among them, or as the narrower.
+
+    apache/mxnet 1.9.1 src/operator/tensor/amp_cast.h, AMPMultiCastType.
+    """
+    found = [dtype for dtype in NARROW if any(array.dtype == dtype for array in data)]
+    require(len(found) > 0, "none of the arrays is of float16 or float32")
+    wanted = found[0 if cast_narrow else -1]
+    return tuple(array.astype(wanted) if array.dtype in NARROW else array for array in data)

@@ -68,7 +68,7 @@ def spatial_transformer(
     transform_type: str,
     sampler_type: str,
 ) -> Array:
-    """The data at a grid that an affine matrix moves: src/operator/spatial_transformer.cc, 1.9.1."""
+    """The data at a grid that an affine matrix moves: spatial_transformer.cc, 1.9.1."""
     if transform_type != "affine":
         raise Unhandled("transform_type", transform_type)
     if sampler_type != "bilinear":
