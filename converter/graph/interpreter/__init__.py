@@ -18,6 +18,7 @@ from converter.graph.interpreter import (  # noqa: F401  each declares its opera
     recurrent,
     reduction,
     resize,
+    sampling,
     shape,
     softmax,
 )

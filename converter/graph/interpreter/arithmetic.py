@@ -47,8 +47,9 @@ BINARY: dict[str, Binary] = {
     "logical_xor": np.logical_xor,
 }
 IN_REALS = ("power", "hypot")  # of integers too, and the fraction is lost
-SAME_SHAPE = ("_{}", "elemwise_{}")
-ALL_NAMES = {"add": ("_grad_add",)}
+SAME_SHAPE: dict[str, tuple[str, ...]] = {name: (f"_{name}",) for name in BINARY}
+SAME_SHAPE |= {name: (f"elemwise_{name}",) for name in ("sub", "mul", "div")}
+SAME_SHAPE["add"] = ("elemwise_add", "_grad_add")
 SCALAR = {"add": "plus", "sub": "minus"}  # the names that differ
 REVERSED = {"minus": "_rminus_scalar", "div": "_rdiv_scalar"}
 REVERSED |= {"mod": "_rmod_scalar", "power": "_rpower_scalar"}
@@ -98,7 +99,7 @@ def _declare(name: str) -> None:
         return _with_scalar(name, True, data, scalar, is_int)
 
     called = SCALAR.get(name, name)
-    computes(*(form.format(name) for form in SAME_SHAPE), *ALL_NAMES.get(name, ()))(same)
+    computes(*SAME_SHAPE[name])(same)
     computes(f"broadcast_{name}")(broadcast)
     computes(f"_{called}_scalar")(scalar)
     if called in REVERSED:
@@ -109,7 +110,7 @@ for _name in BINARY:
     _declare(_name)
 
 
-@computes("add_n")
+@computes("add_n", without_effect=("num_args",))
 def add_n(*args: Array) -> Array:
     """The sum of all: apache/mxnet 1.9.1 src/operator/tensor/elemwise_sum.cc."""
     return functools.reduce(functools.partial(_same_shape, "add"), args)

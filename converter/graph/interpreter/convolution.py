@@ -10,7 +10,7 @@ from numpy.lib.stride_tricks import as_strided
 from converter.graph.interpreter.operator import Array, Unhandled, computes, require
 
 CHANNEL_FIRST = (None, "NCW", "NCHW", "NCDHW")
-BLOCK = 1 << 20  # values of one block of columns
+BLOCK = 1 << 19  # values of one block of columns
 TUNING = ("workspace", "cudnn_tune", "cudnn_off")
 
 Sizes = tuple[int, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -45,18 +46,22 @@ def ones_like(data: Array) -> Array:
     return np.ones_like(data)
 
 
-def _range(start: float, step: float, count: int, repeat: int, dtype: np.dtype) -> Array:  # type: ignore[type-arg]
-    """start + n × step, each `repeat` times, computed in the dtype that comes out."""
+def _range(start: float, step: float, count: int, repeat: int, dtype: np.dtype[Any]) -> Array:
+    """From start by step, each number `repeat` times, computed in the dtype that comes out.
+
+    Whole steps times a float16 are whole to MXNet: 3rdparty/mshadow/mshadow/half.h, 1.9.1.
+    """
     require(repeat > 0 and step != 0, "repeat is above zero, and step is not zero")
     first, by = np.array(start).astype(dtype), np.array(step).astype(dtype)
-    return np.asarray(first + (np.arange(count) // repeat).astype(dtype) * by)
+    moved = (np.arange(count) // repeat).astype(dtype) * by
+    return np.asarray(first + (np.trunc(moved) if dtype == np.float16 else moved))
 
 
 @computes("_arange", without_effect=("ctx",))
 def arange(
     *, start: float, stop: float | None, step: float, repeat: int, infer_range: bool, dtype: str
 ) -> Array:
-    """Up to but without `stop`; without it, from 0 to `start`: src/operator/tensor/init_op.h, 1.9.1."""
+    """Up to but without `stop`; without it, from 0 to `start`: tensor/init_op.h, 1.9.1."""
     if stop is None:
         if infer_range:
             raise Unhandled("infer_range", infer_range)
@@ -72,7 +77,7 @@ def arange(
 def arange_like(data: Array, *, start: float, step: float, repeat: int, axis: int | None) -> Array:
     """Numbers in the data's shape, or as many as an axis is long.
 
-    apache/mxnet 1.9.1 src/operator/contrib/../tensor/init_op.h, RangeLikeShape.
+    apache/mxnet 1.9.1 src/operator/tensor/init_op.h, RangeLikeShape.
     """
     shape = data.shape if axis is None else (data.shape[axis],)
     return _range(start, step, math.prod(shape), repeat, data.dtype).reshape(shape)

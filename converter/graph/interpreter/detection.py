@@ -99,7 +99,7 @@ def _common(box: Array, others: Array) -> Array:
 def _survivors(
     boxes: Array, areas: Array, classes: Array | None, threshold: float, inclusive: bool
 ) -> Array:
-    """Which boxes, best first, no better box of the same class overlaps by more than the threshold."""
+    """Which boxes, best first, no better one of the same class overlaps beyond the threshold."""
     alive = np.ones(len(boxes), bool)
     limit = boxes.dtype.type(threshold)
     for place, box in enumerate(boxes):

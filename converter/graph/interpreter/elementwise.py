@@ -7,8 +7,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from converter.graph.interpreter.operator import Array, Unhandled, computes, dtype_named
+from converter.graph.interpreter.operator import Array, Unhandled, computes, dtype_named, require
 
+NARROW = (np.dtype(np.float16), np.dtype(np.float32))
 SELU_ALPHA, SELU_LAMBDA = 1.6732632423543772, 1.0507009873554805
 
 
@@ -16,7 +17,8 @@ def _relu(x: Array) -> Array:
     return np.maximum(x, 0)
 
 
-def _sigmoid(x: Array) -> Array:
+def sigmoid(x: Array) -> Array:
+    """1 / (1 + exp(-x)), in the dtype of x."""
     return np.asarray(1 / (1 + np.exp(-x)))
 
 
@@ -50,14 +52,10 @@ def _special(name: str) -> Callable[[Array], Array]:
     return function
 
 
-def _log_absolute_gamma(x: Array) -> Array:
-    return _special("gammaln")(x)
-
-
 # apache/mxnet 1.9.1 src/operator/mshadow_op.h; of integers, the whole part of the result
 UNARY: dict[str, Callable[[Array], Array]] = {
     "relu": _relu,
-    "sigmoid": _sigmoid,
+    "sigmoid": sigmoid,
     "softsign": _softsign,
     "tanh": np.tanh,
     "exp": np.exp,
@@ -97,7 +95,7 @@ UNARY: dict[str, Callable[[Array], Array]] = {
     "erf": _special("erf"),
     "erfinv": _special("erfinv"),
     "gamma": _special("gamma"),
-    "gammaln": _log_absolute_gamma,
+    "gammaln": _special("gammaln"),
     "logical_not": np.logical_not,
 }
 
@@ -119,9 +117,9 @@ for _name, _function in UNARY.items():
 @computes("Activation")
 def activation(data: Array, *, act_type: str) -> Array:
     """apache/mxnet 1.9.1 src/operator/nn/activation-inl.h."""
-    functions = {
+    functions: dict[str, Callable[[Array], Array]] = {
         "relu": _relu,
-        "sigmoid": _sigmoid,
+        "sigmoid": sigmoid,
         "tanh": np.tanh,
         "softrelu": _softrelu,
         "softsign": _softsign,
@@ -160,8 +158,8 @@ def leaky_relu(
             scaled = real(SELU_ALPHA) * np.expm1(np.minimum(data, 0))
             return np.asarray(real(SELU_LAMBDA) * np.where(data > 0, data, scaled))
         case "gelu":
-            inner = _special("erf")(data / real(math.sqrt(2)))
-            return np.asarray(real(0.5) * data * (1 + inner))
+            inner = _special("erf")(data / np.float32(math.sqrt(2)))
+            return np.asarray(np.float32(0.5) * data * (1 + inner)).astype(data.dtype)
         case _:
             raise Unhandled("act_type", act_type)
     return np.where(data > 0, data, below)
@@ -182,12 +180,12 @@ def _along_channels(gamma: Array, data: Array) -> Array:
 def hard_sigmoid(data: Array, *, alpha: float, beta: float) -> Array:
     """apache/mxnet 1.9.1 src/operator/tensor/elemwise_unary_op.h."""
     real = data.dtype.type
-    return np.clip(real(alpha) * data + real(beta), real(0), real(1))
+    return np.asarray(np.clip(real(alpha) * data + real(beta), real(0), real(1)))
 
 
 @computes("clip")
 def clip(data: Array, *, a_min: float, a_max: float) -> Array:
-    """apache/mxnet 1.9.1 src/operator/tensor/matrix_op-inl.h: above a_max first, then below a_min."""
+    """Above a_max first, then below a_min: src/operator/tensor/matrix_op-inl.h, 1.9.1."""
     low, high = (np.array(bound).astype(data.dtype) for bound in (a_min, a_max))
     return np.where(data > a_max, high, np.where(data < a_min, low, data))
 
@@ -197,29 +195,39 @@ def smooth_l1(data: Array, *, scalar: float) -> Array:
     """apache/mxnet 1.9.1 src/operator/mshadow_op.h, smooth_l1_loss."""
     real = data.dtype.type
     square, bound, size = real(scalar**2), real(1 / scalar**2), np.abs(data)
-    return np.where(size > bound, size - real(0.5) * bound, real(0.5) * data * data * square)
+    inner = real(0.5) * data * data * square
+    return np.asarray(np.where(size > bound, size - real(0.5) * bound, inner))
 
 
 @computes("_contrib_quadratic")
 def quadratic(data: Array, *, a: float, b: float, c: float) -> Array:
-    """a x² + b x + c: apache/mxnet 1.9.1 src/operator/contrib/quadratic_op-inl.h."""
+    """The polynomial a x² + b x + c: apache/mxnet 1.9.1 src/operator/contrib/quadratic_op-inl.h."""
     real = data.dtype.type
     return np.asarray(real(a) * data * data + real(b) * data + real(c))
 
 
-@computes("Cast", "amp_cast")
+@computes("Cast")
 def cast(data: Array, *, dtype: str) -> Array:
     """Real numbers lose their fraction where they become integers.
 
-    apache/mxnet 1.9.1 src/operator/tensor/elemwise_unary_op.h, CastCompute. amp_cast casts real
-    numbers alone: src/operator/tensor/amp_cast.h.
+    apache/mxnet 1.9.1 src/operator/tensor/elemwise_unary_op.h, CastCompute.
     """
     return data.astype(dtype_named(dtype))
 
 
+@computes("amp_cast")
+def amp_cast(data: Array, *, dtype: str) -> Array:
+    """Of float16 and float32 alone: apache/mxnet 1.9.1 src/operator/tensor/amp_cast.h."""
+    return data.astype(dtype_named(dtype)) if data.dtype in NARROW else data
+
+
 @computes("amp_multicast", without_effect=("num_outputs",))
 def amp_multicast(*data: Array, cast_narrow: bool) -> tuple[Array, ...]:
-    """All as the widest real dtype among them, or as the narrowest: tensor/amp_cast.h, 1.9.1."""
-    sizes = [array.dtype for array in data if array.dtype.kind == "f"]
-    wanted = (min if cast_narrow else max)(sizes, key=lambda dtype: dtype.itemsize)
-    return tuple(array.astype(wanted) if array.dtype.kind == "f" else array for array in data)
+    """Of float16 and float32, all as the wider among them, or as the narrower.
+
+    apache/mxnet 1.9.1 src/operator/tensor/amp_cast.h, AMPMultiCastType.
+    """
+    found = [dtype for dtype in NARROW if any(array.dtype == dtype for array in data)]
+    require(len(found) > 0, "none of the arrays is of float16 or float32")
+    wanted = found[0 if cast_narrow else -1]
+    return tuple(array.astype(wanted) if array.dtype in NARROW else array for array in data)

@@ -12,9 +12,9 @@ def _places(indices: Array, size: int, mode: str) -> Array:
     places = indices.astype(np.int64)
     match mode:
         case "clip":
-            return np.clip(places, 0, size - 1)
+            return np.asarray(np.clip(places, 0, size - 1))
         case "wrap":
-            return np.mod(places, size)
+            return np.asarray(np.mod(places, size))
         case "raise":
             require(bool(((places >= 0) & (places < size)).all()), "an index is out of bounds")
             return places
@@ -77,7 +77,7 @@ def scatter_nd(data: Array, indices: Array, *, shape: tuple[int, ...]) -> Array:
 
 @computes("one_hot")
 def one_hot(indices: Array, *, depth: int, on_value: float, off_value: float, dtype: str) -> Array:
-    """A last axis of `depth`; an index beyond it is nowhere: tensor/indexing_op.h, struct one_hot."""
+    """A last axis of `depth`; an index beyond it is nowhere: tensor/indexing_op.h, one_hot."""
     found = indices.astype(np.int64)[..., None] == np.arange(depth)
     on, off = (np.array(value).astype(dtype_named(dtype)) for value in (on_value, off_value))
     return np.where(found, on, off)
@@ -85,7 +85,7 @@ def one_hot(indices: Array, *, depth: int, on_value: float, off_value: float, dt
 
 @computes("where")
 def where(condition: Array, x: Array, y: Array) -> Array:
-    """x where the condition is not 0; a condition of one dimension chooses whole rows.
+    """Of x where the condition is not 0; a condition of one dimension chooses whole rows.
 
     apache/mxnet 1.9.1 src/operator/tensor/control_flow_op.h.
     """
@@ -100,8 +100,9 @@ def where(condition: Array, x: Array, y: Array) -> Array:
 def ravel_multi_index(data: Array, *, shape: tuple[int, ...]) -> Array:
     """Places in the flat array: apache/mxnet 1.9.1 src/operator/tensor/ravel.h."""
     steps = np.cumprod((1, *shape[:0:-1]))[::-1]
-    places: Array = (data.astype(np.int64) * steps.reshape(-1, *(1,) * (data.ndim - 1))).sum(0)
-    return places.astype(data.dtype).reshape(data.shape[1:] or (1,))
+    beside = steps.reshape(-1, *(1,) * (data.ndim - 1))
+    places = np.sum(data.astype(np.int64) * beside, axis=0)
+    return np.asarray(places).astype(data.dtype).reshape(data.shape[1:] or (1,))
 
 
 @computes("_unravel_index")
@@ -150,7 +151,7 @@ def sequence_mask(
 def sequence_reverse(
     data: Array, sequence_length: Array | None = None, *, use_sequence_length: bool, axis: int
 ) -> Array:
-    """Each sequence backwards, what is behind its end in place: src/operator/sequence_reverse-inl.h."""
+    """Each sequence backwards, what is behind its end in place: sequence_reverse-inl.h, 1.9.1."""
     require(use_sequence_length == (sequence_length is not None), "the lengths are not there")
     if axis != 0:
         raise Unhandled("axis", axis)
@@ -168,13 +169,8 @@ def sequence_last(
     """The last step of each sequence: apache/mxnet 1.9.1 src/operator/sequence_last-inl.h."""
     require(use_sequence_length == (sequence_length is not None), "the lengths are not there")
     if sequence_length is None:
-        return np.take(data, -1, axis)
+        return np.asarray(np.take(data, -1, axis))
     _, length = _steps(data, sequence_length, axis)
     require(bool((length > 0).all() and (length <= data.shape[axis]).all()), "a length is 0")
-    return np.take_along_axis(data, np.broadcast_to(length - 1, _one(data, axis)), axis).squeeze(
-        axis
-    )
-
-
-def _one(data: Array, axis: int) -> tuple[int, ...]:
-    return (*data.shape[:axis], 1, *data.shape[axis + 1 :])
+    last = np.broadcast_to(length - 1, (*data.shape[:axis], 1, *data.shape[axis + 1 :]))
+    return np.take_along_axis(data, last, axis).squeeze(axis)

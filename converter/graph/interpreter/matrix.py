@@ -74,7 +74,7 @@ def linalg_gemm2(
     alpha: float,
     axis: int,
 ) -> Array:
-    """alpha × A B, where rows stand along `axis`: apache/mxnet 1.9.1 src/operator/tensor/la_op.h."""
+    """The product alpha × A B, whose rows stand along `axis`: tensor/la_op.h, 1.9.1."""
     require(A.ndim == B.ndim, "A and B have not the same number of dimensions")
     left, right = np.moveaxis(A, axis, -2), np.moveaxis(B, axis, -2)
     require(left.shape[:-2] == right.shape[:-2], "A and B have not the same leading axes")
@@ -96,7 +96,7 @@ def linalg_gemm(
     beta: float,
     axis: int,
 ) -> Array:
-    """alpha × A B + beta × C: apache/mxnet 1.9.1 src/operator/tensor/la_op.h."""
+    """The sum alpha × A B + beta × C: apache/mxnet 1.9.1 src/operator/tensor/la_op.h."""
     product = linalg_gemm2(
         A, B, transpose_a=transpose_a, transpose_b=transpose_b, alpha=alpha, axis=axis
     )
@@ -126,7 +126,7 @@ def _joined(values: Array, heads: int) -> Array:
 
 @computes("_contrib_interleaved_matmul_selfatt_qk")
 def selfatt_qk(queries_keys_values: Array, *, heads: int) -> Array:
-    """Scores of self-attention, (batch × heads, length, length): src/operator/contrib/transformer.cc."""
+    """Scores of self-attention, (batch × heads, length, length): contrib/transformer.cc, 1.9.1."""
     queries, keys, _ = _heads(queries_keys_values, heads, 3)
     return _scores(queries, keys)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from converter.graph.interpreter.operator import Array, Unhandled, computes, require
+from converter.graph.interpreter.operator import Array, Unhandled, computes, real_axis, require
 
 TRAINING = ("momentum", "use_global_stats")
 QUANTISED = ("cudnn_off", "min_calib_range", "max_calib_range")
@@ -15,9 +15,27 @@ def _beside(values: Array, axis: int, dimensions: int) -> Array:
     return values.reshape(tuple(-1 if n == axis else 1 for n in range(dimensions)))
 
 
-def _axis(axis: int, data: Array) -> int:
-    require(-data.ndim <= axis < data.ndim, f"axis {axis} is none of {data.ndim} dimensions")
-    return axis % data.ndim
+def _by_statistics(
+    data: Array,
+    gamma: Array,
+    beta: Array,
+    mean: Array,
+    variance: Array,
+    *,
+    eps: float,
+    fix_gamma: bool,
+    axis: int = 1,
+) -> tuple[Array, Array]:
+    """Normalised along one axis, and 1 / sqrt(variance + eps); `fix_gamma` takes gamma for 1."""
+    axis = real_axis(axis, data)
+    shape = (data.shape[axis],)
+    for given in (gamma, beta, mean, variance):
+        require(given.shape == shape, f"a parameter has shape {given.shape}, not {shape}")
+    inverse = 1 / np.sqrt(variance + variance.dtype.type(eps))
+    out: Array = data - _beside(mean, axis, data.ndim)
+    out *= _beside(inverse if fix_gamma else inverse * gamma, axis, data.ndim)
+    out += _beside(beta, axis, data.ndim)
+    return out.astype(data.dtype, copy=False), inverse  # float16 data has float32 statistics
 
 
 @computes("BatchNorm", without_effect=(*TRAINING, *QUANTISED))
@@ -33,20 +51,58 @@ def batch_norm(
     output_mean_var: bool,
     axis: int,
 ) -> Array | tuple[Array, ...]:
-    """Normalised by the stored mean and variance; with `fix_gamma` the scale is 1, whatever gamma is.
+    """By the stored mean and variance; with `output_mean_var`, 1 / sqrt(variance + eps) comes out.
 
-    With `output_mean_var`, the mean and 1 / sqrt(variance + eps) come out too.
     apache/mxnet 1.9.1 src/operator/nn/batch_norm.cc, BatchNormForwardImpl; the same in 1.5.0.
     """
-    axis = _axis(axis, data)
-    shape = (data.shape[axis],)
-    for name, given in (("gamma", gamma), ("moving_mean", moving_mean), ("beta", beta)):
-        require(given.shape == shape, f"{name} has shape {given.shape}, not {shape}")
-    inverse = 1 / np.sqrt(moving_var + moving_var.dtype.type(eps))
-    out: Array = data - _beside(moving_mean, axis, data.ndim)
-    out *= _beside(inverse if fix_gamma else inverse * gamma, axis, data.ndim)
-    out += _beside(beta, axis, data.ndim)
+    statistics = (moving_mean, moving_var)
+    out, inverse = _by_statistics(
+        data, gamma, beta, *statistics, eps=eps, fix_gamma=fix_gamma, axis=axis
+    )
     return (out, moving_mean, inverse) if output_mean_var else out
+
+
+@computes("_contrib_BatchNormWithReLU", without_effect=(*TRAINING, *QUANTISED))
+def batch_norm_with_relu(
+    data: Array,
+    gamma: Array,
+    beta: Array,
+    moving_mean: Array,
+    moving_var: Array,
+    *,
+    eps: float,
+    fix_gamma: bool,
+    output_mean_var: bool,
+    axis: int,
+) -> Array | tuple[Array, ...]:
+    """BatchNorm, then nothing below zero: src/operator/contrib/batch_norm_relu.cc, 1.9.1."""
+    statistics = (moving_mean, moving_var)
+    out, inverse = _by_statistics(
+        data, gamma, beta, *statistics, eps=eps, fix_gamma=fix_gamma, axis=axis
+    )
+    out = np.maximum(out, 0)
+    return (out, moving_mean, inverse) if output_mean_var else out
+
+
+@computes("BatchNorm_v1", without_effect=TRAINING)
+def batch_norm_v1(
+    data: Array,
+    gamma: Array,
+    beta: Array,
+    moving_mean: Array,
+    moving_var: Array,
+    *,
+    eps: float,
+    fix_gamma: bool,
+    output_mean_var: bool,
+) -> Array | tuple[Array, ...]:
+    """BatchNorm along axis 1; what comes out beside it is the variance as it is stored.
+
+    apache/mxnet 1.9.1 src/operator/batch_norm_v1-inl.h.
+    """
+    statistics = (moving_mean, moving_var)
+    out, _ = _by_statistics(data, gamma, beta, *statistics, eps=eps, fix_gamma=fix_gamma)
+    return (out, *statistics) if output_mean_var else out
 
 
 @computes("_contrib_SyncBatchNorm", without_effect=(*TRAINING, "ndev", "key"))
@@ -60,21 +116,15 @@ def sync_batch_norm(
     eps: float,
     fix_gamma: bool,
     output_mean_var: bool,
-) -> Array | tuple[Array, ...]:
-    """BatchNorm along axis 1: apache/mxnet 1.9.1 src/operator/contrib/sync_batch_norm-inl.h."""
+) -> Array:
+    """BatchNorm along axis 1; at inference MXNet leaves mean and variance unset, so these are none.
+
+    apache/mxnet 1.9.1 src/operator/contrib/sync_batch_norm-inl.h.
+    """
     if output_mean_var:
-        raise Unhandled("output_mean_var", True)
-    return batch_norm(
-        data,
-        gamma,
-        beta,
-        moving_mean,
-        moving_var,
-        eps=eps,
-        fix_gamma=fix_gamma,
-        output_mean_var=False,
-        axis=1,
-    )
+        raise Unhandled("output_mean_var", output_mean_var)
+    statistics = (moving_mean, moving_var)
+    return _by_statistics(data, gamma, beta, *statistics, eps=eps, fix_gamma=fix_gamma)[0]
 
 
 @computes("LayerNorm")
@@ -85,7 +135,7 @@ def layer_norm(
 
     apache/mxnet 1.9.1 src/operator/nn/layer_norm.cc, layer_norm_cpu.h.
     """
-    axis = _axis(axis, data)
+    axis = real_axis(axis, data)
     shape = (data.shape[axis],)
     require(gamma.shape == beta.shape == shape, f"gamma and beta are not of shape {shape}")
     mean = data.mean(axis=axis, keepdims=True)
@@ -122,7 +172,7 @@ def group_norm(
 
 @computes("InstanceNorm")
 def instance_norm(data: Array, gamma: Array, beta: Array, *, eps: float) -> Array:
-    """Normalised over the sizes of each channel: apache/mxnet 1.9.1 src/operator/instance_norm-inl.h."""
+    """Normalised over the sizes of each channel: src/operator/instance_norm-inl.h, 1.9.1."""
     require(data.ndim > 2, "InstanceNorm takes (batch, channels, *sizes)")
     shape = (data.shape[1],)
     require(gamma.shape == beta.shape == shape, f"gamma and beta are not of shape {shape}")

@@ -48,7 +48,7 @@ REFERENCES: dict[str, Reference] = {}
 def computes(
     *operators: str, without_effect: tuple[str, ...] = (), unread: tuple[str, ...] = ()
 ) -> Callable[[F], F]:
-    """Declare that a function computes these operators; its keyword-only parameters are attributes."""
+    """Declare what a function computes; its keyword-only parameters are the attributes."""
 
     def declare(function: F) -> F:
         attributes = frozenset(
@@ -69,6 +69,17 @@ def require(condition: bool, what: str) -> None:
     """Raise `ValueError` where MXNet's own check of shapes would."""
     if not condition:
         raise ValueError(what)
+
+
+def real_axis(axis: int, data: Array) -> int:
+    """An axis, from the end where it is below zero. Raises `ValueError` for none of the data's."""
+    require(-data.ndim <= axis < data.ndim, f"axis {axis} is none of {data.ndim} dimensions")
+    return axis % data.ndim
+
+
+def at(axis: int, part: slice) -> tuple[slice, ...]:
+    """The index of a part of one axis."""
+    return (*(slice(None),) * axis, part)
 
 
 def dtype_named(name: str, attribute: str = "dtype") -> np.dtype[Any]:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from converter.graph.interpreter.operator import Array, Unhandled, computes, require
+from converter.graph.interpreter.operator import (
+    Array,
+    Unhandled,
+    at,
+    computes,
+    real_axis,
+    require,
+)
 
 Sizes = tuple[int, ...]
 
@@ -30,12 +37,12 @@ def slices(
 @computes("slice_axis")
 def slice_axis(data: Array, *, axis: int, begin: int, end: int | None) -> Array:
     """apache/mxnet 1.9.1 src/operator/tensor/matrix_op-inl.h, GetSliceAxisParams."""
-    axis = _axis(axis, data)
+    axis = real_axis(axis, data)
     size = data.shape[axis]
     start = begin + size * (begin < 0)
     stop = size if end is None else end + size * (end < 0)
     require(0 <= start < stop <= size, f"{begin} to {end} is no part of the axis' {size}")
-    return data[_at(axis, slice(start, stop))]
+    return data[at(axis, slice(start, stop))]
 
 
 @computes("slice_like")
@@ -46,10 +53,10 @@ def slice_like(data: Array, shape_like: Array, *, axes: Sizes) -> Array:
     """
     require(bool(axes) or data.ndim == shape_like.ndim, "the arrays have not as many dimensions")
     for axis in axes or range(data.ndim):
-        place = _axis(axis, data)
+        place = real_axis(axis, data)
         size = shape_like.shape[place]
         require(size <= data.shape[place], f"axis {axis} of {data.shape} is shorter than {size}")
-        data = data[_at(place, slice(0, size))]
+        data = data[at(place, slice(0, size))]
     return data
 
 
@@ -119,7 +126,7 @@ def slice_channel(
     data: Array, *, num_outputs: int, axis: int, squeeze_axis: bool
 ) -> tuple[Array, ...]:
     """Equal parts of one axis: apache/mxnet 1.9.1 src/operator/slice_channel-inl.h."""
-    axis = _axis(axis, data)
+    axis = real_axis(axis, data)
     require(data.shape[axis] % num_outputs == 0, f"{num_outputs} do not divide {data.shape[axis]}")
     parts = np.split(data, num_outputs, axis)
     return tuple(part.squeeze(axis) for part in parts) if squeeze_axis else tuple(parts)
@@ -133,13 +140,13 @@ def split_v2(
 
     apache/mxnet 1.9.1 src/operator/tensor/matrix_op-inl.h, SplitOpShapeImpl.
     """
-    axis = _axis(axis, data)
+    axis = real_axis(axis, data)
     if sections > 0:
         parts = np.array_split(data, sections, axis)
     else:
         ends = (*indices[1:], data.shape[axis])
         require(indices[0] == 0 and list(ends) == sorted(ends), f"{indices} are not in order")
-        parts = [data[_at(axis, slice(*part))] for part in zip(indices, ends, strict=True)]
+        parts = [data[at(axis, slice(*part))] for part in zip(indices, ends, strict=True)]
     return tuple(part.squeeze(axis) for part in parts) if squeeze_axis else tuple(parts)
 
 
@@ -163,12 +170,3 @@ def diag(data: Array, *, k: int, axis1: int, axis2: int) -> Array:
     apache/mxnet 1.9.1 src/operator/tensor/diag_op-inl.h.
     """
     return np.diag(data, k) if data.ndim == 1 else np.diagonal(data, k, axis1, axis2)
-
-
-def _axis(axis: int, data: Array) -> int:
-    require(-data.ndim <= axis < data.ndim, f"axis {axis} is none of {data.ndim} dimensions")
-    return axis % data.ndim
-
-
-def _at(axis: int, part: slice) -> tuple[slice, ...]:
-    return (*(slice(None),) * axis, part)

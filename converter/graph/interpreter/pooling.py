@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from converter.graph.interpreter.operator import Array, Unhandled, computes, require
+from converter.graph.interpreter.operator import Array, Unhandled, at, computes, require
 
 CHANNEL_LAST = ("NWC", "NHWC", "NDHWC")
 Sizes = tuple[int, ...]
@@ -40,11 +40,14 @@ def pooling(
     require(layout is None or len(layout) == data.ndim, f"{layout} is no layout of {data.ndim}-D")
     if global_pool:
         kernel, stride, pad, pooling_convention = sizes, (), (), "valid"
+    if pooling_convention == "same":
+        require(len(sizes) == 1 and not any(pad), "'same' pools one dimension, unpadded")
+        pad = (0,)  # MXNet asks for three of them
     require(len(kernel) == len(sizes), f"the kernel {kernel} is not of {len(sizes)} dimensions")
     stride, pad = stride or (1,) * len(sizes), pad or (0,) * len(sizes)
     require(len(stride) == len(pad) == len(sizes), "stride and pad are of the kernel's dimensions")
     counts = [
-        _count(*window, pooling_convention, len(sizes))
+        _count(*window, pooling_convention)
         for window in zip(sizes, kernel, stride, pad, strict=True)
     ]
     power = p_value if pool_type == "lp" and p_value is not None else 1
@@ -55,13 +58,15 @@ def pooling(
         windows = zip(sizes, kernel, stride, pad, counts, strict=True)
         for axis, (size, k, s, p, count) in enumerate(windows, 2):
             divisor = _divisor(size, k, s, p, count, count_include_pad is not False)
+            if len(sizes) < 3:  # of three, windows beyond all data give NaN: pool.h
+                divisor = np.maximum(divisor, 1)
             out = out / divisor.astype(out.dtype).reshape(-1, *(1,) * (out.ndim - axis - 1))
     if power > 1:
         out = np.sqrt(out) if power == 2 else np.cbrt(out)
     return np.ascontiguousarray(np.moveaxis(out, 1, -1) if last else out, data.dtype)
 
 
-def _count(size: int, kernel: int, stride: int, pad: int, convention: str, dimensions: int) -> int:
+def _count(size: int, kernel: int, stride: int, pad: int, convention: str) -> int:
     require(kernel <= size + 2 * pad, f"the kernel {kernel} exceeds the padded size of {size}")
     match convention:
         case "valid":
@@ -69,7 +74,6 @@ def _count(size: int, kernel: int, stride: int, pad: int, convention: str, dimen
         case "full":
             return -(-(size + 2 * pad - kernel) // stride) + 1
         case "same":
-            require(dimensions == 1 and pad == 0, "'same' pooling is for one dimension, unpadded")
             return -(-size // stride)
     raise Unhandled("pooling_convention", convention)
 
@@ -83,27 +87,51 @@ def _along(
     if pad or need > data.shape[axis]:
         shape = (*data.shape[:axis], need, *data.shape[axis + 1 :])
         padded = np.full(shape, nothing, data.dtype)
-        padded[_at(axis, slice(pad, pad + data.shape[axis]))] = data
+        padded[at(axis, slice(pad, pad + data.shape[axis]))] = data
         data = padded
     if count == 1:
-        return join.reduce(data[_at(axis, slice(0, kernel))], axis=axis, keepdims=True)
+        return np.asarray(join.reduce(data[at(axis, slice(0, kernel))], axis=axis, keepdims=True))
     last = stride * (count - 1) + 1
-    out: Array = data[_at(axis, slice(0, last, stride))].copy()
+    out: Array = data[at(axis, slice(0, last, stride))].copy()
     for place in range(1, kernel):
-        join(out, data[_at(axis, slice(place, place + last, stride))], out=out)
+        join(out, data[at(axis, slice(place, place + last, stride))], out=out)
     return out
-
-
-def _at(axis: int, part: slice) -> tuple[slice, ...]:
-    return (*(slice(None),) * axis, part)
 
 
 def _divisor(size: int, kernel: int, stride: int, pad: int, count: int, padding: bool) -> Array:
     """How many values each window of one axis is divided by: never those beyond the padding."""
     begin = np.arange(count) * stride - pad
     end = np.minimum(begin + kernel, size + pad)
-    inside = np.minimum(end, size) - np.maximum(begin, 0)
-    return np.maximum(end - begin if padding else inside, 1)
+    return np.asarray(end - begin if padding else np.minimum(end, size) - np.maximum(begin, 0))
+
+
+@computes("Pooling_v1")
+def pooling_v1(
+    data: Array,
+    *,
+    kernel: Sizes,
+    pool_type: str,
+    global_pool: bool,
+    pooling_convention: str,
+    stride: Sizes,
+    pad: Sizes,
+) -> Array:
+    """Pooling of images whose padding is zeros: they can be the maximum, and always count.
+
+    apache/mxnet 1.9.1 src/operator/pooling_v1-inl.h.
+    """
+    require(data.ndim == 4, "Pooling_v1 takes (batch, channels, height, width)")
+    if pool_type not in ("max", "avg", "sum"):
+        raise Unhandled("pool_type", pool_type)
+    if global_pool:
+        kernel, stride, pad, pooling_convention = data.shape[2:], (), (), "valid"
+    stride, pad = stride or (1, 1), pad or (0, 0)
+    require(len(kernel) == len(stride) == len(pad) == 2, "kernel, stride and pad are two numbers")
+    out = np.pad(data, ((0, 0), (0, 0), *((p, p) for p in pad)))
+    for axis, (k, s) in enumerate(zip(kernel, stride, strict=True), 2):
+        count = _count(out.shape[axis], k, s, 0, pooling_convention)
+        out = _along(out, axis, k, s, 0, count, np.maximum if pool_type == "max" else np.add)
+    return np.asarray(out / data.dtype.type(kernel[0] * kernel[1])) if pool_type == "avg" else out
 
 
 @computes("_contrib_AdaptiveAvgPooling2D")
@@ -124,4 +152,4 @@ def _averages(data: Array, axis: int, count: int) -> Iterator[Array]:
     mean: Callable[..., Array] = np.mean
     for n in range(count):
         part = slice(n * size // count, -(-(n + 1) * size // count))
-        yield mean(data[_at(axis, part)], axis=axis, keepdims=True)
+        yield mean(data[at(axis, part)], axis=axis, keepdims=True)

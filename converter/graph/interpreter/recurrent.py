@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from converter.graph.interpreter.elementwise import sigmoid
 from converter.graph.interpreter.operator import Array, Unhandled, computes, require
 
 GATES = {"rnn_relu": 1, "rnn_tanh": 1, "lstm": 4, "gru": 3}
 
 
 class Layer(NamedTuple):
-    """What one layer has in one direction: weights (gates × state, size), biases (gates × state)."""
+    """What one layer has in one direction: weights (gates × state, size), and biases."""
 
     input_weight: Array
     state_weight: Array
@@ -93,7 +94,9 @@ def rnn(
     layers = _unpacked(
         parameters, data.shape[2], state_size, num_layers, directions, GATES[mode], project
     )
-    hidden, cells, out = [], [], data
+    hidden: list[Array] = []
+    cells: list[Array] = []
+    out = data
     for _ in range(num_layers):
         found = []
         for direction in range(directions):
@@ -124,20 +127,17 @@ def _layer(
         match mode:
             case "lstm":
                 gates = np.split(given + recurrent, 4, axis=1)
-                cell = _sigmoid(gates[1]) * cell + _sigmoid(gates[0]) * np.tanh(gates[2])
-                hidden = _sigmoid(gates[3]) * np.tanh(cell)
+                cell = sigmoid(gates[1]) * cell + sigmoid(gates[0]) * np.tanh(gates[2])
+                hidden = sigmoid(gates[3]) * np.tanh(cell)
                 if layer.projection is not None:
                     hidden = hidden @ layer.projection.T
             case "gru":
                 (r, z, n), (hr, hz, hn) = np.split(given, 3, axis=1), np.split(recurrent, 3, axis=1)
-                update = _sigmoid(z + hz)
-                hidden = (1 - update) * np.tanh(n + _sigmoid(r + hr) * hn) + update * hidden
+                update = sigmoid(z + hz)
+                hidden = (1 - update) * np.tanh(n + sigmoid(r + hr) * hn) + update * hidden
             case "rnn_tanh":
                 hidden = np.tanh(given + recurrent)
             case "rnn_relu":
                 hidden = np.maximum(given + recurrent, 0)
         out[step] = hidden
     return out, hidden, cell
-
-
-_sigmoid: Callable[[Array], Array] = lambda x: np.asarray(1 / (1 + np.exp(-x)))  # noqa: E731

@@ -17,7 +17,7 @@ def _mean(data: Array, **how: Any) -> Array:
     if data.dtype.kind == "f":
         return np.asarray(data.mean(**how))
     total = data.sum(**how)
-    return np.trunc(total / (data.size // max(np.size(total), 1)))
+    return np.asarray(np.trunc(total / (data.size // max(np.size(total), 1))))
 
 
 REDUCE: dict[str, Callable[..., Any]] = {
@@ -69,20 +69,18 @@ for _name in REDUCE:
 def norm(
     data: Array,
     *,
-    ord: int,
+    ord: int,  # noqa: A002  MXNet's name
     axis: Axes | None,
     out_dtype: str | None,
-    keepdims: bool,  # noqa: A002
+    keepdims: bool,
 ) -> Array:
-    """Sum of absolute values, or root of the sum of squares; of two axes, the norm of matrices.
+    """Sum of absolute values, or root of the sum of squares.
 
     apache/mxnet 1.9.1 src/operator/tensor/broadcast_reduce_norm_value.cc.
     """
     if out_dtype is not None:
         data = data.astype(dtype_named(out_dtype, "out_dtype"))
     match ord:
-        case 1 if axis is not None and len(axis) == 2:
-            raise Unhandled("ord", "1 of two axes")
         case 1:
             return _reduce("sum", np.abs(data), axis, keepdims)
         case 2:
@@ -96,18 +94,18 @@ def argmax(data: Array, *, axis: int | None, keepdims: bool) -> Array:
 
     apache/mxnet 1.9.1 src/operator/tensor/broadcast_reduce_op_index.cc.
     """
-    return _place(data.argmax(axis=axis, keepdims=keepdims), data)
+    return _place(np.argmax(data, axis=axis, keepdims=keepdims), data)
 
 
 @computes("argmin")
 def argmin(data: Array, *, axis: int | None, keepdims: bool) -> Array:
     """The first place of the smallest value, in the dtype of the data: as `argmax`."""
-    return _place(data.argmin(axis=axis, keepdims=keepdims), data)
+    return _place(np.argmin(data, axis=axis, keepdims=keepdims), data)
 
 
 @computes("argmax_channel")
 def argmax_channel(data: Array) -> Array:
-    """`argmax` along axis 1: apache/mxnet 1.9.1 src/operator/tensor/broadcast_reduce_op_index.cc."""
+    """`argmax` along axis 1: src/operator/tensor/broadcast_reduce_op_index.cc, 1.9.1."""
     return _place(data.argmax(axis=1), data)
 
 
@@ -121,7 +119,7 @@ def _order(data: Array, ascending: bool) -> Array:
     if ascending:
         return np.argsort(data, axis=-1, kind="stable")
     turned = np.argsort(data[..., ::-1], axis=-1, kind="stable")[..., ::-1]
-    return data.shape[-1] - 1 - turned
+    return np.asarray(data.shape[-1] - 1 - turned)
 
 
 @computes("topk")

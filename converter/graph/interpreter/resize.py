@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -169,7 +170,7 @@ def _sampled(begin: Array, length: Array, size: int, count: int, ratio: int) -> 
     part = np.broadcast_to(np.arange(count)[:, None], low.shape)
     np.add.at(weights, (part, low), np.where(inside, 1 - share, 0))
     np.add.at(weights, (part, np.minimum(low + 1, size - 1)), share)
-    return weights / real(samples)
+    return np.asarray(weights / real(samples))
 
 
 @computes("ROIPooling")
@@ -197,7 +198,7 @@ def roi_pooling(
     return out
 
 
-def _parts(begin: int, end: int, count: int, size: int, dtype: np.dtype) -> list[slice]:  # type: ignore[type-arg]
+def _parts(begin: int, end: int, count: int, size: int, dtype: np.dtype[Any]) -> list[slice]:
     step = dtype.type(max(end - begin + 1, 1)) / dtype.type(count)
     found = []
     for n in range(count):

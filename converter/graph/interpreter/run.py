@@ -11,7 +11,10 @@ import numpy as np
 from converter.errors import GraphError, safe
 from converter.graph.interpreter.operator import REFERENCES, Array, Reference, Unhandled
 from converter.graph.operators import Call, Program
+from converter.graph.shapes import Spec, infer
 from converter.graph.symbol import Output
+
+CONSTANTS = ("_zeros", "_ones", "_full")
 
 
 def run(program: Program, values: Mapping[str, Array]) -> Iterator[tuple[Call, tuple[Array, ...]]]:
@@ -30,6 +33,7 @@ def run(program: Program, values: Mapping[str, Array]) -> Iterator[tuple[Call, t
             "the graph cannot be computed: these variables have no value:", [*map(safe, missing)]
         )
     calls = [call for call in program.calls if call.number in needed]
+    sizes = _open_sizes(program, calls, values)
     uses = Counter(source for call in calls for _, source in _read(call))
     held: dict[Output, Array] = {}
     for call in calls:
@@ -37,7 +41,7 @@ def run(program: Program, values: Mapping[str, Array]) -> Iterator[tuple[Call, t
             name: values[variables[source.node]] if source.node in variables else held[source]
             for name, source in _read(call)
         }
-        outputs = _compute(call, inputs)
+        outputs = _compute(call, inputs, sizes)
         del inputs
         held.update(
             (output, array)
@@ -54,7 +58,7 @@ def run(program: Program, values: Mapping[str, Array]) -> Iterator[tuple[Call, t
 
 def _reference(call: Call) -> Reference:
     if call.op not in REFERENCES:
-        raise GraphError(f"{_where(call)}: the operator is not known to the interpreter")
+        raise GraphError(f"{_where(call)}: the interpreter does not know the operator")
     return REFERENCES[call.op]
 
 
@@ -77,7 +81,27 @@ def _needed(program: Program) -> set[int]:
     return needed
 
 
-def _compute(call: Call, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
+def _open_sizes(
+    program: Program, calls: list[Call], values: Mapping[str, Array]
+) -> dict[int, tuple[int, ...]]:
+    """The shapes of constants that leave a size open, as 0, by node: what takes them tells it."""
+    numbers = [
+        call.number for call in calls if call.op in CONSTANTS and 0 in call.attributes["shape"]
+    ]
+    if not numbers:
+        return {}
+    known = {
+        name: Spec((array := values[name]).shape, array.dtype)
+        for name in program.variables().values()
+        if name in values
+    }
+    specs = infer(program, known)
+    return {number: specs[Output(number, 0)].shape for number in numbers}
+
+
+def _compute(
+    call: Call, inputs: Mapping[str, Array], sizes: Mapping[int, tuple[int, ...]]
+) -> tuple[Array, ...]:
     reference = _reference(call)
     attributes: dict[str, Any] = {}
     for name, value in call.attributes.items():
@@ -87,6 +111,8 @@ def _compute(call: Call, inputs: Mapping[str, Array]) -> tuple[Array, ...]:
             raise GraphError(
                 f"{_where(call)}: its attribute {name} is not known to the interpreter"
             )
+    if call.number in sizes:
+        attributes["shape"] = sizes[call.number]
     try:
         with np.errstate(all="ignore"):  # MXNet does not warn either
             if call.operator.variadic:

@@ -78,8 +78,8 @@ def _reshaped(sizes: list[int], wanted: list[int], total: int) -> list[int]:
 
 
 def _split(size: int, first: int | None, second: int | None) -> list[int]:
-    require(first is not None and second is not None, "two numbers belong behind -4")
-    assert first is not None and second is not None
+    if first is None or second is None:
+        raise ValueError("two numbers belong behind -4")
     require(first != 0 != second, "-4 splits into 0")
     if first == -1:
         first = size // second
@@ -191,7 +191,7 @@ def broadcast_axis(data: Array, *, axis: Sizes, size: Sizes) -> Array:
 def broadcast_like(
     lhs: Array, rhs: Array, *, lhs_axes: Sizes | None, rhs_axes: Sizes | None
 ) -> Array:
-    """The left in the right's sizes, of all axes or of those named: tensor/broadcast_reduce_op.h."""
+    """The left in the right's sizes, of all axes or those named: tensor/broadcast_reduce_op.h."""
     if lhs_axes is None or rhs_axes is None:
         require(lhs.ndim == rhs.ndim, f"{lhs.shape} and {rhs.shape} have not as many dimensions")
         return np.broadcast_to(lhs, rhs.shape)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from converter.graph.interpreter.elementwise import sigmoid
 from converter.graph.interpreter.operator import Array, Unhandled, computes, dtype_named, require
 
 GRADIENT = (
@@ -110,12 +111,15 @@ def softmax_output(
 ) -> Array:
     """At inference a softmax: over channels, over the last axis, or over all that is not batch.
 
-    apache/mxnet 1.9.1 src/operator/softmax_output-inl.h, SoftmaxOutputOp::Forward.
+    apache/mxnet 1.9.1 src/operator/softmax_output-inl.h, SoftmaxOutputOp::Forward. Without either
+    attribute its MKL-DNN takes the last axis of four instead of all, so such data is refused.
     """
     if multi_output:
         return _softmax(data, 1)
     if preserve_shape:
         return _softmax(data, -1)
+    if data.ndim == 4 and data.size != data.shape[0] * data.shape[-1]:
+        raise Unhandled("preserve_shape", f"{preserve_shape} of data {data.shape}")
     return _softmax(data.reshape(data.shape[0], -1), 1).reshape(data.shape)
 
 
@@ -130,7 +134,11 @@ def softmax_output(
 @computes("MakeLoss", without_effect=("grad_scale", "valid_thresh", "normalization"))
 @computes("make_loss", "BlockGrad", "_copy")
 @computes("_contrib_gradientmultiplier", without_effect=("scalar", "is_int"))
-@computes("IdentityAttachKLSparseReg", without_effect=("sparseness_target", "penalty", "momentum"))
+@computes(
+    "IdentityAttachKLSparseReg",
+    without_effect=("sparseness_target", "penalty", "momentum"),
+    unread=("moving_avg",),
+)
 def identity(data: Array, label: Array | None = None) -> Array:
     """What changes gradients alone: apache/mxnet 1.9.1 src/operator/regression_output.cc,
     svm_output-inl.h, make_loss-inl.h, tensor/elemwise_unary_op_basic.cc.
@@ -141,7 +149,7 @@ def identity(data: Array, label: Array | None = None) -> Array:
 @computes("LogisticRegressionOutput", without_effect=GRADIENT, unread=("label",))
 def logistic_regression_output(data: Array, label: Array | None = None) -> Array:
     """At inference a sigmoid: apache/mxnet 1.9.1 src/operator/regression_output.cc."""
-    return np.asarray(1 / (1 + np.exp(-data)))
+    return sigmoid(data)
 
 
 @computes("Dropout", without_effect=("p", "axes", "cudnn_off"))
