@@ -28,7 +28,8 @@ def source(name: str) -> Path:
 def plan_of(name: str, **choice: Any) -> TablePlan:
     stated = MANIFEST[name]
     config = stated.get("config", {}) | choice.pop("config", {})
-    return plan_file(source(name), family=stated["family"], config=config, **choice)
+    made: TablePlan = plan_file(source(name), family=stated["family"], config=config, **choice)
+    return made
 
 
 def recorded(name: str) -> Recording:

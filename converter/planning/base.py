@@ -13,6 +13,7 @@ from converter.planning.steps import Step
 
 # What the target has no place for, under its own names
 UNCONVERTED_FILE = "not_converted.safetensors"
+MODULE_FILE = "model.py"  # the module of a graph
 
 
 @dataclass(frozen=True, kw_only=True)

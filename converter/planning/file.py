@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from converter.errors import GraphError, NoFamilyError, PlanError
 from converter.params import Index, read_index
@@ -19,10 +20,10 @@ from converter.tokenizer import Files
 
 
 @Takes(Options, PLAN)
-def plan_file(src: PathLike, options: Options) -> Plan:
+def plan_file(src: PathLike, options: Options) -> Any:
     """What `convert` would do with `src`, without reading a weight or writing anything.
 
-    Raises as `convert` does. The options:
+    A `TablePlan` or a `GraphPlan`, as the file goes. Raises as `convert` does. The options:
     """
     return plan_of(find_source(src, options.symbol), options)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,17 +14,17 @@ import numpy as np
 from converter.errors import GraphError, PlanError, safe
 from converter.graph.emit import Emitted, emit
 from converter.graph.operators import Call, Program, understand
+from converter.graph.outputs import cut_at
 from converter.graph.shapes import Spec, infer
 from converter.graph.sizes import Input, inputs_with_sizes, parse_input
-from converter.graph.symbol import Graph, Output, parse_symbol
+from converter.graph.symbol import Output, parse_symbol
 from converter.graph.variables import Variables, inputs_of
 from converter.params import Index, TensorEntry
 from converter.params.source import SymbolText
 from converter.planning.assumptions import Assumed
-from converter.planning.base import Plan
+from converter.planning.base import MODULE_FILE, Plan
 from converter.planning.steps import DTYPES, Step
 
-MODULE_FILE = "model.py"
 HALF = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 FLOAT32 = np.dtype(np.float32)
 LISTED = 20
@@ -36,8 +35,10 @@ class GraphPlan(Plan):
     """A plan that a graph makes: its program, and the module that is written for it.
 
     `symbol` is the name of the graph's file and `sha256` its hash, hexadecimal. `inputs` are what
-    `forward` takes, in order, with the shapes of the proof. `cut`: the nodes that the user wants
-    the outputs of; none are the graph's own. `why` says why no family's table was taken.
+    `forward` takes, in order, with the shapes of the proof; `specs` are those of all outputs.
+    `entries` are the variables that have a value in the file, with `parameters`, their shapes and
+    the dtypes that they are computed in. `cut`: the nodes that the user wants the outputs of; none
+    are the graph's own. `why` says why no family's table was taken.
     """
 
     symbol: str
@@ -45,6 +46,8 @@ class GraphPlan(Plan):
     program: Program
     emitted: Emitted
     inputs: tuple[Input, ...]
+    entries: Mapping[str, TensorEntry] = field(repr=False)
+    parameters: Mapping[str, Spec] = field(repr=False)
     specs: Mapping[Output, Spec] = field(repr=False)
     cut: tuple[str, ...] = ()
     why: str = ""
@@ -101,6 +104,8 @@ def make_graph_plan(
         program=program,
         emitted=emitted,
         inputs=tuple(one for one in sized if one.name in emitted.inputs),
+        entries=entries,
+        parameters=known,
         specs=specs,
         cut=tuple(outputs),
         why=why,
@@ -119,48 +124,10 @@ def output_name(program: Program, output: Output) -> str:
 def _program(symbol: SymbolText, outputs: Sequence[str]) -> Program:
     """The typed nodes of the graph, cut at `outputs` where there are any."""
     try:
-        graph = parse_symbol(symbol.content.decode("utf-8"))
-        places = [_place(graph, name) for name in outputs]
-        if places:
-            graph = graph.cut(tuple(Output(node, 0) for node, _ in places))
-        program = understand(graph)
-    except (GraphError, UnicodeDecodeError) as error:
-        headline = getattr(error, "headline", f"is no text: {error}")
-        raise GraphError(f"{symbol.name}: {headline}", getattr(error, "problems", ())) from None
-    if not places:
-        return program
-    heads: list[Output] = []
-    for head, (_, number) in zip(program.graph.heads, places, strict=True):
-        count = next((call.outputs for call in program.calls if call.number == head.node), 1)
-        if number is not None and number >= count:
-            raise GraphError(f"--output: {output_name(program, head)} has {count} outputs")
-        heads += [Output(head.node, n) for n in (range(count) if number is None else [number])]
-    graph = replace(program.graph, heads=tuple(dict.fromkeys(heads)))
-    return Program(graph, program.calls)
-
-
-def _place(graph: Graph, name: str) -> tuple[int, int | None]:
-    """The node that `--output` means, and the number of its output; None is all of them.
-
-    A node's own name, or that of one of its outputs as MXNet gives it: `fc1_output`.
-    """
-    nodes: dict[str, list[int]] = {}
-    for number, node in enumerate(graph.nodes):
-        if not node.is_variable:
-            nodes.setdefault(node.name, []).append(number)
-    own, _, count = name.rpartition("_output")
-    which = int(count) if count.isdecimal() else None
-    for wanted, number in ((name, None), (own if count.isdecimal() or not count else "", which)):
-        found = nodes.get(wanted, [])
-        if len(found) == 1:
-            return found[0], number
-        if len(found) > 1:
-            raise GraphError(f"--output: {len(found)} nodes are called {safe(wanted)}")
-    near = difflib.get_close_matches(name, [*nodes], 5)
-    raise GraphError(
-        f"--output: no node is called {safe(name)}",
-        [f"near it are: {', '.join(map(safe, near))}"] if near else [],
-    )
+        graph = parse_symbol(symbol.content)
+        return understand(cut_at(graph, outputs) if outputs else graph)
+    except GraphError as error:
+        raise GraphError(f"{symbol.name}: {error.headline}", error.problems) from None
 
 
 def _widened(program: Program) -> tuple[Program, bool]:
@@ -253,7 +220,7 @@ def _assumed(inputs: Sequence[Input], half: bool) -> Iterator[Assumed]:
         yield Assumed("float16", "computed in float32", "MXNet computed it in float16")
 
 
-def scalar_steps(plan: GraphPlan, name: str) -> tuple[Call, ...]:
+def first_steps(plan: GraphPlan, name: str) -> tuple[Call, ...]:
     """What the graph itself does with an input first: the constants it adds or multiplies."""
     nodes = [n for n, own in plan.program.variables().items() if own == name]
     found: list[Call] = []

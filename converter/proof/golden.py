@@ -51,7 +51,7 @@ def check_golden(plan: TablePlan, model: Any, path: Path, atol: float) -> Golden
     An output with a known difference (GluonNLP's setting, which Transformers lacks) is judged on
     GluonNLP's arithmetic with the recorded setting; its distance to Transformers is stated.
     """
-    arrays, recorded = _read(path)
+    arrays, recorded = read_recording(path)
     inputs = _inputs(plan, path, arrays)
     target = run_target(plan, model, inputs)
     golden = _outputs(path, arrays, target)
@@ -77,7 +77,8 @@ def check_golden(plan: TablePlan, model: Any, path: Path, atol: float) -> Golden
     return GoldenCheck(not problems, atol, recorded, differences, stated, tuple(problems))
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_recording(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays of a recording, and what it says of itself. Raises `ConvertError`."""
     try:
         check_regular(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:

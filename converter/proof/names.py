@@ -40,7 +40,7 @@ def check_names(plan: TablePlan, directory: Path) -> Names:
     edited: tuple[str, ...] = ()
     tensors = 0
     try:
-        written = _written_shapes(directory)
+        written = written_shapes(directory)
         config = json.loads((directory / "config.json").read_text("utf-8"))
         with quiet_transformers(plan.transformers_class) as cls:
             fields = compare_config(plan.config, config, cls.config_class)
@@ -63,7 +63,8 @@ def check_names(plan: TablePlan, directory: Path) -> Names:
     return Names(not problems, plan.transformers_class, tensors, tuple(problems), edited)
 
 
-def _written_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
+def written_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
+    """Every stored tensor's name with its shape. Raises as `stored_in` does."""
     shapes: dict[str, tuple[int, ...]] = {}
     for path in {*stored_in(directory).values()}:
         with safe_open(path, framework="numpy") as file:

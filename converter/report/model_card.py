@@ -9,7 +9,7 @@ from converter.errors import safe
 from converter.planning.assumptions import assumed_line
 from converter.planning.base import UNCONVERTED_FILE
 from converter.planning.plan import TablePlan
-from converter.report.record import Report
+from converter.report.record import GraphReport, Report, TableReport
 from converter.report.terminal import summary, token_line
 from converter.tokenizer import TokenizerSpec
 from converter.version import VERSION
@@ -25,6 +25,15 @@ def model_card(report: Report, title: str | None = None) -> str:
 
     title: the model's name, where it is not that of the parameters file or of its sizes
     """
+    if isinstance(report, TableReport):
+        return _table_card(report, title)
+    from converter.report.graph_card import graph_card
+
+    assert isinstance(report, GraphReport)
+    return graph_card(report, title)
+
+
+def _table_card(report: TableReport, title: str | None) -> str:
     plan, proof = report.plan, report.proof
     lines = [
         "---",
@@ -74,7 +83,7 @@ def model_card(report: Report, title: str | None = None) -> str:
     return "\n".join(map(safe, lines)) + "\n"
 
 
-def _tokenizer(report: Report) -> Iterator[str]:
+def _tokenizer(report: TableReport) -> Iterator[str]:
     plan, proof = report.plan, report.proof
     if plan.tokenizer:
         yield from tokenizer_section(plan.tokenizer, proof.tokens if proof else None)
@@ -187,7 +196,7 @@ def _why_arguments(plan: TablePlan) -> Iterator[str]:
         yield ""
 
 
-def _proof_lines(report: Report) -> Iterator[str]:
+def _proof_lines(report: TableReport) -> Iterator[str]:
     yield "```"
     yield from summary(report, every=True)
     yield "```"
@@ -199,7 +208,7 @@ def _proof_lines(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _concerns(report: Report, output: str) -> bool:
+def _concerns(report: TableReport, output: str) -> bool:
     return output in report.plan.target.outputs.values()
 
 

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 from converter.errors import ConvertError
 from converter.planning.plan import TablePlan
 from converter.proof.difference import difference
-from converter.proof.proof import Proof, prove
+from converter.proof.proof import TableProof, prove
 from converter.proof.reference import settings as reference_settings
 from converter.proof.reference.settings import REFERENCES, Setting
 from tests import borts
@@ -266,7 +266,7 @@ def test_no_golden_no_answer(right: tuple[TablePlan, Path]) -> None:
 def test_against_the_recorded_golden(name: str, tmp_path: Path) -> None:
     plan = borts.plan_of(name)
     directory = borts.written(plan, tmp_path / "out")
-    proof: Proof = prove(plan, directory, atol=1e-5, golden=borts.golden(name))
+    proof: TableProof = prove(plan, directory, atol=1e-5, golden=borts.golden(name))
     assert proof.passed, proof.golden
     assert proof.golden is not None
     assert proof.golden.recorded["gluonnlp"] == borts.MANIFEST[name]["gluonnlp"]

@@ -46,7 +46,8 @@ OVER_A_PIECE = 3 * PIECE // 32 + 1  # rows of 8 float32 that fill more than thre
 
 def planned(path: Path, **options: Any) -> TablePlan:
     family = None if "table" in options else "bort"
-    return plan_file(path, family=family, config=CONFIG, **options)
+    made: TablePlan = plan_file(path, family=family, config=CONFIG, **options)
+    return made
 
 
 def planned_from(tmp_path: Path, arrays: Arrays, **options: Any) -> TablePlan:
