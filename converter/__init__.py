@@ -37,3 +37,6 @@ from converter.planning.base import Plan as Plan
 from converter.planning.plan import TablePlan as TablePlan
 from converter.report.record import ExportReport as ExportReport
 from converter.report.record import Report as Report
+from converter.version import VERSION
+
+__version__ = VERSION

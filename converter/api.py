@@ -30,7 +30,7 @@ from converter.planning.options import (
 )
 from converter.planning.plan import TablePlan
 from converter.planning.vocabulary import RecordedTokenizer
-from converter.proof.proof import check_reference, prove
+from converter.proof.proof import check_installed, check_reference, prove
 from converter.report.foreign import REWRITTEN, foreign_files, foreign_to_tokenizer
 from converter.report.model_card import model_card, with_tokenizer_section
 from converter.report.record import (
@@ -110,7 +110,8 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
     read = Path(os.path.realpath(found_source.params))
     before = state_of(read)
     made = plan_of(found_source, options)
-    if options.verify and isinstance(made, TablePlan):
+    if options.verify:
+        check_installed(made)
         check_reference(made)
     with staging(destination, force=options.force, foreign=foreign_files) as stage:
         found = write_model(made, stage.path, progress, size)
@@ -148,6 +149,7 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
         told = _told_table(record, options, dst)
         tokenizer = RecordedTokenizer(record=record["tokenizer"], directory=Path(dst))
         made = plan_of(find_source(src), told, tokenizer, record["model_config"])
+    check_installed(made)
     found = _nonfinite(made)
     recorded = None if options.golden is None else Path(options.golden)
     proof = prove(made, Path(dst), options.atol, recorded, options.progress, bool(found))
@@ -279,6 +281,7 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     Raises `VocabularyError`, `PlanError`, `WriteError`, and `ParityError` when the tokenizer does
     not give GluonNLP's ids. After any of them `dst` is as before. The options:
     """
+    check_installed()
     from converter.proof.tokens import check_tokens  # as in `prove`: slow to import
 
     destination = Path(os.path.realpath(dst))

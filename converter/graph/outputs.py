@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
@@ -66,9 +67,10 @@ class _Names:
                     if more:
                         return self._several(name[:end])
                     return Output(number, ends.index(name[end + 1 :]))
-        near = difflib.get_close_matches(name, [*self.nodes][-COMPARED:], n=5)
+        bare = re.sub(r"_output[0-9]*$", "", name)
+        near = difflib.get_close_matches(bare, [*self.nodes][-COMPARED:], n=5)
         told = f": near are {', '.join(map(safe, near))}" if near else ""
-        return f"no node and no output is called {safe(name)[:200]!r}{told}"
+        return f"no node and no output is called {name[:200]!r}{told}"
 
     def _of_node(self, name: str) -> Output | str:
         number, *more = self.nodes[name]

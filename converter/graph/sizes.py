@@ -50,7 +50,7 @@ def parse_input(text: str) -> tuple[str, tuple[int, ...], Dtype | None]:
     sizes = SIZES.fullmatch(typed[1]) if typed else None
     if not name or not equals or not typed or not sizes:
         raise OptionError(
-            f"{safe(text)!r}: an input is given as NAME=SHAPE, such as data=1,3,224,224, or "
+            f"{text!r}: an input is given as NAME=SHAPE, such as data=1,3,224,224, or "
             "ids=1,128:int32 with its dtype"
         )
     shape = tuple(int(size) for size in sizes[1].split(","))
@@ -133,7 +133,19 @@ def _stated_dtype(user: Mapping[str, str]) -> Dtype | None:
 # Calls whose inputs are all of one dtype, and that of the output; but for those in FREE
 UNIFORM = {
     *(*UNARY, *SCALAR, *BINARY, *BROADCAST, "Convolution", "Deconvolution", "FullyConnected"),
-    *("LeakyReLU", "Concat", "stack", "dot", "batch_dot", "RNN", "Pooling", "Flatten", "Reshape"),
+    *(
+        "softmax",
+        "log_softmax",
+        "LeakyReLU",
+        "Concat",
+        "stack",
+        "dot",
+        "batch_dot",
+        "RNN",
+        "Pooling",
+        "Flatten",
+        "Reshape",
+    ),
     *("transpose", "SwapAxis", "expand_dims", "squeeze", "SliceChannel", "slice_axis", "Pad"),
     *("Embedding", "take", "where", "pick", "SequenceMask", "SequenceReverse", "SequenceLast"),
 } - {"Cast", "amp_cast"}

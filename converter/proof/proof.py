@@ -10,6 +10,7 @@ tokens  where there is a tokenizer: does it give the ids that GluonNLP gives?
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +18,14 @@ from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
 
+from converter.errors import ConvertError
 from converter.files.progress import Progress, silent
 from converter.planning.base import Plan
 from converter.planning.options import Options
 from converter.planning.plan import TablePlan
+
+# What `pip install bort-convert[proof]` adds, of which a graph needs the first
+LIBRARIES = ("torch", "transformers", "scipy", "regex")
 
 if TYPE_CHECKING:  # a run without proof imports none of these
     from converter.planning.graph import GraphPlan
@@ -110,11 +115,34 @@ class GraphProof(Proof):
     golden: GraphGolden | None = None
 
 
-def check_reference(plan: TablePlan) -> None:
+def check_installed(plan: Plan | None = None) -> None:
+    """Raise `ConvertError`, before a weight is read, when the proof cannot be imported."""
+    needed = LIBRARIES if plan is None or isinstance(plan, TablePlan) else LIBRARIES[:1]
+    missing = [name for name in needed if not _is_there(name)]
+    if missing:
+        raise ConvertError(
+            f"the proof needs what is not installed here: {', '.join(missing)}",
+            [
+                "to install it: pip install 'bort-convert[proof]' (for a processor without GPU "
+                "add --extra-index-url https://download.pytorch.org/whl/cpu)",
+                "to convert without a proof: --no-verify",
+            ],
+        )
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
+
+
+def check_reference(plan: Plan) -> None:
     """Raise `TableError`, before a weight is written, when nothing could be proven in the end."""
     from converter.proof.reference.settings import reference_of
 
-    reference_of(plan)
+    if isinstance(plan, TablePlan):
+        reference_of(plan)
 
 
 @overload
@@ -201,10 +229,7 @@ def _prove_graph(
     golden: Path | None,
     progress: Progress,
 ) -> GraphProof:
-    from converter.proof.graph.module import import_torch
-
     progress("importing torch", 1, STAGES)
-    import_torch()
     from converter.proof.graph.golden import check_graph_golden
     from converter.proof.graph.names import check_module_names
     from converter.proof.graph.parity import check_graph_parity

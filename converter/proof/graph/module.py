@@ -60,18 +60,6 @@ def load_module(plan: GraphPlan, directory: Path, observer: Observer | None = No
     return module
 
 
-def import_torch() -> None:
-    """Raise `ConvertError` when there is no torch to prove anything with."""
-    try:
-        import safetensors.torch
-        import torch  # noqa: F401
-    except ImportError as error:
-        raise ConvertError(
-            "the proof needs torch (pip install torch); --no-verify converts without proof"
-        ) from error
-    assert safetensors.torch
-
-
 def _forward(tree: ast.Module) -> ast.FunctionDef:
     """The definition of `Model.forward`."""
     (cls,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Model")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from converter.graph.emit.literals import literal
 from converter.graph.emit.site import Site, rule
 
@@ -41,7 +40,8 @@ def leaky_relu(site: Site) -> str:
         raise site.refuse(f"a slope with {len(site.shape('gamma'))} axes")
     if gamma := site.piece("gamma"):
         size = gamma.shape[0]
-        return f"{site.module('nn.PReLU', [str(size)] if size > 1 else [], weight=gamma)}({data})"
+        module = site.module("nn.PReLU", [str(size)] if size > 1 else [], {"weight": gamma})
+        return f"{module}({data})"
     return f"F.prelu({data}, {site['gamma']})"
 
 
@@ -70,16 +70,15 @@ def softmax_output(site: Site) -> str:
     if a["multi_output"]:
         return f"torch.softmax({site['data']}, 1)"
     if a["preserve_shape"]:
-        return f"torch.softmax({site['data']}, -1)"
+        return f"torch.softmax({site['data']}, {site.rank() - 1})"
     return _softmax_of_rows(site)
 
 
 @rule("SoftmaxActivation")
 def softmax_activation(site: Site) -> str:
-    """Softmax: of axis 1 (mode channel), or of all but the first."""
-    if site.attributes["mode"] == "channel":
-        return f"torch.softmax({site['data']}, 1)"
-    return _softmax_of_rows(site)
+    """Softmax: of axis 1 (mode channel), or of the last."""
+    axis = 1 if site.attributes["mode"] == "channel" else site.rank() - 1
+    return f"torch.softmax({site['data']}, {axis})"
 
 
 def _softmax_of_rows(site: Site) -> str:
@@ -101,13 +100,15 @@ def gradient_multiplier(site: Site) -> str:
 def elementwise(site: Site) -> str:
     """Functions that PyTorch lacks, or has with other halves."""
     x = site["data"]
+    if site.spec().dtype.kind != "f" and site.call.op in ("rint", "round"):
+        return x
     if site.spec().dtype.kind != "f":
         raise site.refuse("integers are not supported")
     return {
         "rint": f"torch.ceil({x} - 0.5)",
         "round": f"round_away({x})",
         "cbrt": f"cbrt({x})",
-        "rcbrt": f"1.0 / cbrt({x})",
+        "rcbrt": f"torch.reciprocal(cbrt({x}))",
         "gamma": f"gamma({x})",
     }[site.call.op]
 

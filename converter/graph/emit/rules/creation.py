@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from converter.graph.emit.literals import literal
-from converter.graph.emit.rules.arithmetic import whole
+from converter.graph.emit.rules.arithmetic import cast, whole
 from converter.graph.emit.site import Site, rule, value
-from converter.graph.symbol import Output
 
 
 def more(site: Site, dtype: np.dtype[np.generic]) -> str:
     """The arguments for a new tensor's dtype and device: that of the module's first input."""
     text = "" if dtype == np.float32 else f", dtype={literal(dtype)}"
-    first = site.scope.first_input()
-    return text + (f", device={value(first)}.device" if first is not None else "")
+    given = site.scope.given[:1]
+    return text + "".join(f", device={value(first)}.device" for first in given)
 
 
 def shape(site: Site, stated: tuple[int | None, ...]) -> str:
@@ -37,16 +36,17 @@ def shape(site: Site, stated: tuple[int | None, ...]) -> str:
 
 
 def _taken(site: Site, size: int) -> str:
-    program, specs = site.scope.program, site.scope.specs
-    found: list[tuple[int, int, Output]] = []
-    for number, node in enumerate(program.graph.nodes):
-        output = Output(number, 0)
-        if node.is_variable and node.name in site.scope.inputs and output in specs:
-            places = enumerate(specs[output].shape)
-            found += [(axis, number, output) for axis, other in places if other == size]
+    specs = site.scope.specs
+    found = [
+        (axis, output)
+        for output in site.scope.given
+        if output in specs
+        for axis, other in enumerate(specs[output].shape)
+        if other == size
+    ]
     if not found:
         return str(size)
-    axis, _, output = min(found)
+    axis, output = min(found)
     return f"{value(output)}.shape[{axis}]"
 
 
@@ -78,7 +78,11 @@ def arange(site: Site) -> str:
     """`torch.arange`, each number `repeat` times."""
     a, dtype = site.attributes, np.dtype(a_dtype(site))
     start, stop = (0.0, a["start"]) if a["stop"] is None else (a["start"], a["stop"])
-    numbers = [literal(_number(site, value, dtype)) for value in (start, stop, a["step"])]
+    if dtype == np.float16 and any(number != int(number) for number in (start, a["step"])):
+        raise site.refuse("fractions in float16")
+    if a["infer_range"]:
+        return _inferred(site, dtype)
+    numbers = [literal(_number(site, number)) for number in (start, stop, a["step"])]
     extra = more(site, dtype)
     if all("." not in number for number in numbers) and dtype == np.float32:
         extra = f", dtype=torch.float32{extra}"
@@ -86,12 +90,25 @@ def arange(site: Site) -> str:
     return f"{text}.repeat_interleave({a['repeat']})" if a["repeat"] != 1 else text
 
 
+def _inferred(site: Site, dtype: np.dtype[np.generic]) -> str:
+    """As many numbers as its use needs."""
+    a = site.attributes
+    count = _taken(site, site.out().shape[0])
+    text = f"torch.arange({count}{more(site, np.dtype(np.int64))})"
+    text = f'torch.div({text}, {a["repeat"]}, rounding_mode="floor")' if a["repeat"] > 1 else text
+    if a["step"] != 1.0:
+        text = f"{text} * {literal(_number(site, a['step']))}"
+    if a["start"] != 0.0:
+        text = f"{text} + {literal(_number(site, a['start']))}"
+    return cast(text if text.endswith(")") else f"({text})", dtype)
+
+
 def a_dtype(site: Site) -> str:
     """The dtype that the call states."""
     return str(site.attributes["dtype"])
 
 
-def _number(site: Site, number: float, dtype: np.dtype[np.generic]) -> int | float:
+def _number(site: Site, number: float) -> int | float:
     if number != number or number in (np.inf, -np.inf):
         raise site.refuse(f"{number} in a range")
     return int(number) if number == int(number) else number

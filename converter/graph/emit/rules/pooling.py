@@ -32,7 +32,13 @@ def _pool(site: Site, x: str) -> str:
     kernel = tuple(a["kernel"])
     if len(kernel) != rank - 2 or min(kernel) < 1:
         raise site.refuse(f"kernel={kernel} on a value with {rank} axes")
-    stride, pad = spatial(site, "stride", 1), spatial(site, "pad", 0)
+    if a["pooling_convention"] == "same":
+        if len(kernel) > 1 or any(a["pad"]):
+            raise site.refuse("pooling_convention=same is supported without pad, on one axis")
+        pad: tuple[int, ...] = (0,)
+    else:
+        pad = spatial(site, "pad", 0)
+    stride = spatial(site, "stride", 1)
     return _windows(site, x, kernel, stride, pad, a["pool_type"], a["pooling_convention"])
 
 
@@ -47,7 +53,7 @@ def _global(x: str, axes: int, kind: str, p: int | None) -> str:
             return f"{x}.sum({dims}, keepdim=True)"
         case "lp", 2:
             return f"{x}.square().sum({dims}, keepdim=True).sqrt()"
-    return f"cbrt(({x} ** 3).sum({dims}, keepdim=True))"
+    return f"cbrt({x}.pow(3).sum({dims}, keepdim=True))"
 
 
 def _windows(
@@ -67,8 +73,8 @@ def _windows(
     if full:
         alike &= all(s + p <= k for k, s, p in zip(kernel, stride, pad, strict=True))
     if convention == "same" or kind in ("sum", "lp") or not alike:
-        if convention == "same" and (axes > 1 or any(pad)):
-            raise site.refuse("pooling_convention=same is supported without pad, on one axis")
+        if kind == "avg" and axes == 3 and full and not include and not alike:
+            raise site.refuse("count_include_pad=False where a window may have no value")
         arguments = [x, f'"{kind}"', literal(kernel), literal(stride), literal(pad)]
         more = {
             "convention": (f'"{convention}"', '"valid"'),
@@ -102,12 +108,16 @@ def pooling_v1(site: Site) -> str:
     if any(pad):
         x = f"F.pad({x}, ({pad[1]}, {pad[1]}, {pad[0]}, {pad[0]}))"
     full = a["pooling_convention"] == "full"
+    by = math.prod(kernel)
     if full and any(s > k for k, s in zip(kernel, stride, strict=True)):
-        raise site.refuse("pooling_convention=full with a stride beyond the kernel")
+        kind = '"max"' if a["pool_type"] == "max" else '"sum"'
+        arguments = [x, kind, literal(kernel), literal(stride), "(0, 0)", 'convention="full"']
+        text = f"pool({', '.join(arguments)})"
+        return f"torch.div({text}, {by})" if a["pool_type"] == "avg" else text
     more = {"stride": (sizes(stride), sizes(kernel)), "ceil_mode": (literal(full), "False")}
     if a["pool_type"] == "max":
         return f"F.max_pool2d({', '.join([x, sizes(kernel), *keywords(more)])})"
-    by = math.prod(kernel) if a["pool_type"] == "avg" else 1
+    by = by if a["pool_type"] == "avg" else 1
     more["divisor_override"] = (str(by), "" if full or a["pool_type"] == "sum" else str(by))
     return f"F.avg_pool2d({', '.join([x, sizes(kernel), *keywords(more)])})"
 
@@ -125,7 +135,6 @@ def adaptive_pooling(site: Site) -> str:
 def bilinear_resize(site: Site) -> str:
     """`F.interpolate` to a size that the mode tells."""
     a, x = site.attributes, site["data"]
-    corners = literal(a["align_corners"])
     height, width = f"{x}.shape[2]", f"{x}.shape[3]"
     scales = (a["scale_height"], a["scale_width"])
     match a["mode"]:
@@ -149,7 +158,15 @@ def bilinear_resize(site: Site) -> str:
             size = f"(({height} - 1) // 2 * 2 + 1, ({width} - 1) // 2 * 2 + 1)"
         case _:
             size = f"({height} // 2 * 2 + 1, {width} // 2 * 2 + 1)"
-    return f'F.interpolate({x}, {size}, mode="bilinear", align_corners={corners})'
+    if not a["align_corners"] and not _several(size):
+        return f"resize({x}, {size})"
+    more = f'mode="bilinear", align_corners={literal(a["align_corners"])}'
+    return f"F.interpolate({x}, {size}, {more})"
+
+
+def _several(size: str) -> bool:
+    """Whether a size is known to be of several rows and columns."""
+    return all(side.isdigit() and int(side) > 1 for side in size.strip("()").split(", "))
 
 
 def _scaled(site: Site, side: str, scale: float | None) -> str:

@@ -72,9 +72,8 @@ def argmax(site: Site) -> str:
     """The place of the largest value, as a number of the output's dtype."""
     a, x = site.attributes, site["data"]
     if a["axis"] is None:
-        if a["keepdims"]:
-            raise site.refuse("keepdims=True without an axis")
-        return cast(f"{x}.{site.call.op}()", site.out().dtype) + ".reshape(1)"
+        ones = ", ".join(["1"] * (site.rank() if a["keepdims"] else 1))
+        return cast(f"{x}.{site.call.op}()", site.out().dtype) + f".reshape({ones})"
     keep = ", keepdim=True" if a["keepdims"] else ""
     text = cast(f"{x}.{site.call.op}({site.axis(a['axis'])}{keep})", site.out().dtype)
     return f"{text}.reshape(1)" if site.rank() == 1 and not keep else text

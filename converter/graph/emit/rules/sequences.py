@@ -41,27 +41,36 @@ def rnn(site: Site) -> tuple[str, str]:
     directions = 2 if a["bidirectional"] else 1
     if site.rank() != 3 or min(hidden, layers) < 1:
         raise site.refuse(f"state_size={hidden}, num_layers={layers}, {site.rank()} axes")
-    shapes = []
+    projected = a["projection_size"] or 0
+    if projected and a["mode"] != "lstm":
+        raise site.refuse("projection_size without mode=lstm")
+    shapes, state = [], projected or hidden
     for layer in range(layers):
-        size = inside if layer == 0 else hidden * directions
-        shapes += [(gates * hidden, size), (gates * hidden, hidden)] * directions
+        size = inside if layer == 0 else state * directions
+        weights = [(gates * hidden, size), (gates * hidden, state)]
+        shapes += (weights + [(projected, hidden)] * bool(projected)) * directions
     shapes += [(gates * hidden,)] * (2 * layers * directions)
     pieces = _unpacked(site, shapes)
-    half = len(pieces) // 2
+    each = 3 if projected else 2
+    biases = pieces[each * layers * directions :]
     named = {}
     for layer in range(layers):
         for direction in range(directions):
-            at = 2 * (layer * directions + direction)
+            at = layer * directions + direction
             end = f"l{layer}{'_reverse' if direction else ''}"
-            named[f"weight_ih_{end}"], named[f"weight_hh_{end}"] = pieces[at : at + 2]
-            named[f"bias_ih_{end}"], named[f"bias_hh_{end}"] = pieces[half + at : half + at + 2]
+            tensors = pieces[each * at : each * (at + 1)]
+            named[f"weight_ih_{end}"], named[f"weight_hh_{end}"] = tensors[:2]
+            named[f"bias_ih_{end}"], named[f"bias_hh_{end}"] = biases[2 * at : 2 * at + 2]
+            if projected:
+                named[f"weight_hr_{end}"] = tensors[2]
     options = {
         "num_layers": (str(layers), "1"),
         "dropout": (literal(a["p"] if layers > 1 else 0.0), "0.0"),
         "bidirectional": (literal(directions == 2), "False"),
+        "proj_size": (str(projected), "0"),
     }
     arguments = [str(inside), str(hidden), *keywords(options), *([more] if more else [])]
-    module = site.module(kind, arguments, **named)
+    module = site.module(kind, arguments, named)
     states = [name for name in ("state", "state_cell") if site.has(name)]
     given = ""
     if not all(_zeros(site, name) for name in states):
