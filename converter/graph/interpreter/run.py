@@ -38,7 +38,9 @@ def run(program: Program, values: Mapping[str, Array]) -> Iterator[tuple[Call, t
     held: dict[Output, Array] = {}
     for call in calls:
         inputs = {
-            name: values[variables[source.node]] if source.node in variables else held[source]
+            name: _aligned(values[variables[source.node]])
+            if source.node in variables
+            else held[source]
             for name, source in _read(call)
         }
         outputs = _compute(call, inputs, sizes)
@@ -54,6 +56,11 @@ def run(program: Program, values: Mapping[str, Array]) -> Iterator[tuple[Call, t
                 held.pop(source, None)
         yield call, outputs
         del outputs
+
+
+def _aligned(array: Array) -> Array:
+    """As BLAS takes it: a file's arrays may begin anywhere."""
+    return np.require(array, requirements="A")
 
 
 def _reference(call: Call) -> Reference:
