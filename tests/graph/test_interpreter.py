@@ -246,6 +246,7 @@ def test_everything_without_a_value_is_named_at_once() -> None:
 def test_what_does_not_fit_names_the_node(
     op: str, attributes: dict[str, str], shapes: list[tuple[int, ...]]
 ) -> None:
+    variables: list[tuple[str, str, list[Any], dict[str, str]]]
     variables = [("null", f"v{n}", [], {}) for n in range(len(shapes))]
     program = graph(
         *variables,

@@ -231,6 +231,7 @@ def test_attributes_without_effect_have_none(
 
 
 # Operators whose inputs can change places, and cases of others
+COMMUTES: tuple[str, ...]
 COMMUTES = ("add", "add_n", "grad_add", "mul", "maximum", "minimum", "hypot", "equal", "not_equal")
 COMMUTES += ("logical_and", "logical_or", "logical_xor")
 THESE_TOO = {
