@@ -183,7 +183,7 @@ def operators() -> Mapping[str, Operator]:
     found: dict[str, Operator] = {}
     for name, entry in defaults.items():
         said = supported.get(name)
-        inputs = (*entry["inputs"], *(said.get("auxiliary", ()) if said else ()))
+        inputs = tuple(entry["inputs"])
         variadic = inputs[-1:] != () and inputs[-1].endswith("[]")
         outputs = said.get("outputs", 1) if said else 1
         operator = Operator(

@@ -10,7 +10,9 @@ import unicodedata
 MAX = 40  # characters: a statement with three of them can still be laid out in 100 columns
 
 # What `model.py` itself calls by name, and what ruff's E741 takes for a digit
-ITS_OWN = frozenset("self x torch nn F Tensor Path math Model load load_file l O I".split())
+ITS_OWN = frozenset(
+    "self x torch nn F Tensor Sequence Path math Model load load_file l O I".split()
+)
 RESERVED = ITS_OWN | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)}
 
 # Attributes of `torch.nn.Module` that a submodule's name must not replace (those without a leading

@@ -75,6 +75,13 @@ class Scope:
     numbers: dict[Module, int] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)  # variable → why no tensor holds it
 
+    def first_input(self) -> Output | None:
+        """The first variable that the caller gives."""
+        for number, node in enumerate(self.program.graph.nodes):
+            if node.is_variable and node.name in self.inputs:
+                return Output(number, 0)
+        return None
+
     def variable(self, output: Output) -> str | None:
         """The name of the parameter that an output is; None for everything else."""
         node = self.program.graph.nodes[output.node]

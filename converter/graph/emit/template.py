@@ -7,7 +7,7 @@ import re
 from converter.graph.emit.literals import dtype, literal
 from converter.graph.emit.site import Site
 
-FIELD = re.compile("{([a-z_0-9A-Z]+)}")
+FIELD = re.compile("{([a-z_0-9A-Z]+)(:float)?}")
 
 
 def fill(template: str, site: Site) -> str:
@@ -15,6 +15,8 @@ def fill(template: str, site: Site) -> str:
 
     def text(match: re.Match[str]) -> str:
         name = match[1]
+        if match[2] and site.spec(name).dtype.kind != "f":
+            raise site.refuse("integers are not supported")
         if name in site.call.names:
             return site[name]
         attribute = site.call.operator.attributes[name]

@@ -37,6 +37,7 @@ def write(naming: Naming) -> Emitted:
     for name in needed(mentioned):
         mentioned |= names(helpers()[name])
     imports = ["import math"] if "math" in mentioned else []
+    imports += ["from collections.abc import Sequence"] if "Sequence" in mentioned else []
     imports += ["from pathlib import Path", "", "import torch"]
     if "F" in mentioned:
         imports.append("import torch.nn.functional as F")
