@@ -20,19 +20,13 @@ from converter.graph.operators import Call, Program
 from converter.graph.shapes import elementwise, indexing, layers, tensors, vision  # noqa: F401
 from converter.graph.shapes.rules import MAX_RANK, RULES, At, Shape, Unfit, product, shown
 from converter.graph.shapes.two_way import TWO_WAY, Dims, full, meet
-from converter.graph.shapes.types import Dtype, dtypes
+from converter.graph.shapes.types import FLOAT32, Dtype, dtypes
 from converter.graph.symbol import Output
+from converter.graph.variables import needed_nodes
 
 MAX_NUMBERS = 2**31  # of one tensor: more, MXNet itself holds only where it is built for it
 MAX_PROBLEMS = 50
-# Loss heads: what they put out at inference does not depend on this input
-LABELS = {
-    "SoftmaxOutput": "label",
-    "LinearRegressionOutput": "label",
-    "LogisticRegressionOutput": "label",
-    "MAERegressionOutput": "label",
-    "SVMOutput": "label",
-}
+VISITS = 50  # of each call, on the average: known networks need less than four
 
 
 @dataclass(frozen=True)
@@ -46,25 +40,20 @@ class Spec:
 def infer(program: Program, known: Mapping[str, Spec]) -> dict[Output, Spec]:
     """The shape and dtype of every output, from those of the variables by name.
 
-    A label that only loss heads take may be left out, and has no entry. Raises `GraphError` with
+    What only the labels of loss heads need is left out (`needed_nodes`). Raises `GraphError` with
     everything that does not fit (node, tensor, both shapes), and with every variable whose shape
     is neither known nor follows from the others.
     """
-    variables = program.variables()
+    needed = needed_nodes(program)
+    program = Program(program.graph, tuple(c for c in program.calls if c.number in needed))
     solution = solve(program, {name: spec.shape for name, spec in known.items()})
-    labels = label_nodes(program)
-    if not solution.problems:
-        for node, name in variables.items():
-            if node not in labels and not full(solution.dims[Output(node, 0)]):
-                found = shown(solution.dims[Output(node, 0)])
-                solution.problems.append(f"the shape of {safe(name)} is not known: {found}")
-    if solution.problems:
-        raise GraphError("the shapes of the graph do not fit:", solution.problems[:MAX_PROBLEMS])
+    variables = {n: name for n, name in program.variables().items() if n in needed}
+    problems = solution.problems or [*_unknown(solution, {*variables})]
+    if problems:
+        raise GraphError("the shapes of the graph do not fit:", problems[:MAX_PROBLEMS])
     types: dict[Output, Dtype] = {}
     for node, name in variables.items():
-        if full(solution.dims[Output(node, 0)]):
-            dtype = known[name].dtype if name in known else np.dtype(np.float32)
-            types[Output(node, 0)] = dtype
+        types[Output(node, 0)] = known[name].dtype if name in known else FLOAT32
     for call in program.calls:
         found_types = dtypes(call, [types.get(source) for source in call.inputs])
         types |= {Output(call.number, n): dtype for n, dtype in enumerate(found_types)}
@@ -75,13 +64,17 @@ def infer(program: Program, known: Mapping[str, Spec]) -> dict[Output, Spec]:
     return specs
 
 
-def label_nodes(program: Program) -> frozenset[int]:
-    """The variables that nothing takes but the label inputs of loss heads."""
-    labels, others = set[int](), {head.node for head in program.graph.heads}
-    for call in program.calls:
-        for name, source in zip(call.names, call.inputs, strict=True):
-            (labels if name == LABELS.get(call.op) else others).add(source.node)
-    return frozenset(n for n in labels - others if program.graph.nodes[n].is_variable)
+def _unknown(solution: Solution, variables: set[int]) -> Iterator[str]:
+    """The variables whose shape is not known; where there is none, the outputs."""
+    wanted = [Output(node, 0) for node in sorted(variables)]
+    missing = [output for output in wanted if not full(solution.dims[output])]
+    if not missing:
+        calls = solution.program.calls
+        outputs = (Output(call.number, n) for call in calls for n in range(call.outputs))
+        missing = [output for output in outputs if not full(solution.dims[output])]
+    for output in missing:
+        known = shown(solution.dims[output])
+        yield f"the shape of {solution.name(output)} is not known: {known}"
 
 
 class Solution:
@@ -92,6 +85,7 @@ class Solution:
         self.dims: dict[Output, Dims] = defaultdict(lambda: None)
         self.problems: list[str] = []
         self.done = set[int]()  # calls of which all inputs were known
+        self.makers = {call.number: n for n, call in enumerate(program.calls)}
 
     def name(self, output: Output) -> str:
         """An output as messages name it."""
@@ -109,10 +103,10 @@ class Solution:
 
 def _visit(solution: Solution, call: Call) -> Iterator[Output]:
     """Learn what one call tells; the outputs of which something new is known."""
-    label = LABELS.get(call.op)
     outputs = [Output(call.number, n) for n in range(call.outputs)]
     ins = [solution.dims[source] for source in call.inputs]
-    known = [full(dims) or name == label for dims, name in zip(ins, call.names, strict=True)]
+    labels = call.operator.labels
+    known = [full(dims) or name in labels for dims, name in zip(ins, call.names, strict=True)]
     if all(known):
         if call.number in solution.done:
             return
@@ -159,17 +153,21 @@ def solve(program: Program, known: Mapping[str, Dims]) -> Solution:
     for place, call in enumerate(program.calls):
         for source in {*call.inputs}:
             takers[source.node].append(place)
-    maker = {call.number: place for place, call in enumerate(program.calls)}
     for node, name in program.variables().items():
         solution.dims[Output(node, 0)] = known.get(name)
     waiting = deque(range(len(program.calls)))
     queued, failed = {*waiting}, set[int]()
+    left = VISITS * sum(len(call.inputs) + call.outputs for call in program.calls)
     while waiting:
         place = waiting.popleft()
         queued.discard(place)
         if place in failed:
             continue
         call = program.calls[place]
+        left -= len(call.inputs) + call.outputs
+        if left < 0:
+            solution.problems.append("the shapes do not settle: each node tells the others more")
+            break
         try:
             changed = [*_visit(solution, call)]
         except Unfit as why:
@@ -177,9 +175,10 @@ def solve(program: Program, known: Mapping[str, Dims]) -> Solution:
             solution.problems.append(f"{safe(call.name)} ({call.op}): {why}")
             continue
         for node in {output.node for output in changed}:
-            around = [*takers[node], *([maker[node]] if node in maker else [])]
+            around = [*takers[node], *([solution.makers[node]] if node in solution.makers else [])]
             for other in around:
-                if other != place and other not in queued:
+                itself = other == place and call.number in solution.done
+                if not itself and other not in queued:
                     queued.add(other)
                     waiting.append(other)
     return solution

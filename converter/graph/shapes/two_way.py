@@ -121,6 +121,8 @@ def dense(call: Call, ins: Changing, outs: Changing) -> None:
     outs[0] = meet(outs[0], (_size(ins[0], 0), hidden))
     if ins[0] is not None and ins[0]:
         ins[0] = meet(ins[0], (_size(outs[0], 0), *(None for _ in ins[0][1:])))
+        if len(ins[0] or ()) == 1:
+            meet((1,), (size,))
         if len(ins[0] or ()) == 2:
             ins[0] = meet(ins[0], (None, size))
 
