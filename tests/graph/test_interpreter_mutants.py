@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from converter.errors import GraphError
+from converter.graph.attributes import Attribute
 from converter.graph.interpreter.operator import REFERENCES
-from converter.graph.operators import Attribute, Call, Program, understand
+from converter.graph.operators import Call, Program, understand
 from converter.graph.symbol import parse_symbol
 from tests.graph import recordings
 from tests.graph.recordings import Case
@@ -140,12 +141,12 @@ def changed(attribute: Attribute, value: Any, others: Mapping[str, Any]) -> Iter
             yield from (other for other in attribute.values if other != value)
         case "int" | "float":
             yield "1" if value is None else repr(value + 1)
-        case "shape" | "floats" if value:
+        case "shape" | "bounds" | "floats" if value:
             for place, one in enumerate(value):
                 other = [*value]
                 other[place] = 1 if one is None else one + 1
                 yield str(other)
-        case "shape" | "floats":
+        case "shape" | "bounds" | "floats":
             yield str([2] * len(others.get("kernel") or (0, 0)))
 
 

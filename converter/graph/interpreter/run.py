@@ -91,10 +91,8 @@ def _needed(program: Program) -> set[int]:
 def _open_sizes(
     program: Program, calls: list[Call], values: Mapping[str, Array]
 ) -> dict[int, tuple[int, ...]]:
-    """The shapes of constants that leave a size open, as 0, by node: what takes them tells it."""
-    numbers = [
-        call.number for call in calls if call.op in CONSTANTS and 0 in call.attributes["shape"]
-    ]
+    """The shapes of constants that leave a size open, by node: what takes them tells it."""
+    numbers = [call.number for call in calls if _is_open(call)]
     if not numbers:
         return {}
     known = {
@@ -104,6 +102,12 @@ def _open_sizes(
     }
     specs = infer(program, known)
     return {number: specs[Output(number, 0)].shape for number in numbers}
+
+
+def _is_open(call: Call) -> bool:
+    if call.op == "_arange":
+        return call.attributes["stop"] is None and call.attributes["infer_range"]
+    return call.op in CONSTANTS and 0 in (call.attributes["shape"] or ())
 
 
 def _compute(
