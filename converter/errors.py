@@ -76,4 +76,6 @@ class ParityError(ConvertError):
 
 def safe(name: str) -> str:
     """A name from a file as it may be printed on a terminal: what cannot be printed is escaped."""
+    if name.isprintable():
+        return name
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

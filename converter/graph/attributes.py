@@ -75,8 +75,10 @@ def _items(text: str) -> list[str]:
     """What stands in `(1, 2)`, `[1, 2]`, `(1L,)` or a bare `1`."""
     inner = text.strip()
     if inner[:1] + inner[-1:] in ("()", "[]"):
-        inner = inner[1:-1].strip().removesuffix(",")
+        inner = inner[1:-1].strip()
         items = [item.strip() for item in inner.split(",")] if inner else []
+        if len(items) > 1 and not items[-1]:  # (1,)
+            items.pop()
     else:
         items = [inner]
     if len(items) > MAX_ITEMS:

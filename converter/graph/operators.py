@@ -177,7 +177,7 @@ def typed(graph: Graph) -> tuple[Program, list[str]]:
             elif call:
                 calls.append(replace(call, number=len(nodes), inputs=inputs))
         place.append(len(nodes))
-        nodes.append(replace(node, inputs=inputs))
+        nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
     heads = tuple(Output(place[head.node], head.number) for head in graph.heads)
     for head in heads:
         if head.number >= outputs.get(head.node, 1):
@@ -221,17 +221,16 @@ def _call(
     problems: _Problems,
 ) -> Call | None:
     """The typed call of a node; or nothing, and what stands against it."""
-    where = _where(node)
     operator = operators().get(node.op)
     if operator is None or not operator.supported or node.subgraphs:
-        problems.add(f"{where}: the operator is not supported")
+        problems.add(f"{_where(node)}: the operator is not supported")
         return None
     version = version or (0, 8, 0)
     attributes, wrong = _attributes(operator, node, version)
     if not wrong:
         wrong = _wrong_inputs(operator, node, attributes, version)
     if wrong:
-        problems.add(*(f"{where}: {problem}" for problem in wrong))
+        problems.add(*(f"{_where(node)}: {problem}" for problem in wrong))
         return None
     if operator.variadic:
         names = tuple(f"{operator.inputs[-1]}{n}" for n in range(len(inputs)))
@@ -239,7 +238,7 @@ def _call(
         names = operator.inputs_with(attributes)
     count = operator.outputs_with(attributes)
     if not 1 <= count <= MAX_OUTPUTS_OF_ONE:
-        problems.add(f"{where}: has {count:,} outputs; 1 to {MAX_OUTPUTS_OF_ONE:,} are read")
+        problems.add(f"{_where(node)}: has {count:,} outputs; 1 to {MAX_OUTPUTS_OF_ONE:,} are read")
         return None
     stated = frozenset(node.attributes)
     return Call(0, operator, node.name, names, inputs, attributes, count, stated)

@@ -133,7 +133,19 @@ def _stated_dtype(user: Mapping[str, str]) -> Dtype | None:
 # Calls whose inputs are all of one dtype, and that of the output; but for those in FREE
 UNIFORM = {
     *(*UNARY, *SCALAR, *BINARY, *BROADCAST, "Convolution", "Deconvolution", "FullyConnected"),
-    *("LeakyReLU", "Concat", "stack", "dot", "batch_dot", "RNN", "Pooling", "Flatten", "Reshape"),
+    *(
+        "softmax",
+        "log_softmax",
+        "LeakyReLU",
+        "Concat",
+        "stack",
+        "dot",
+        "batch_dot",
+        "RNN",
+        "Pooling",
+        "Flatten",
+        "Reshape",
+    ),
     *("transpose", "SwapAxis", "expand_dims", "squeeze", "SliceChannel", "slice_axis", "Pad"),
     *("Embedding", "take", "where", "pick", "SequenceMask", "SequenceReverse", "SequenceLast"),
 } - {"Cast", "amp_cast"}

@@ -14,7 +14,7 @@ UNARY = (
     *("smooth_l1", "softsign", "sqrt", "square", "tan", "tanh", "trunc", "clip", "_copy"),
     *("BlockGrad", "make_loss", "MakeLoss", "Cast", "amp_cast", "ones_like", "zeros_like"),
     *("_contrib_div_sqrt_dim", "_contrib_gradientmultiplier", "_contrib_quadratic"),
-    *("softmax", "log_softmax", "softmin", "SoftmaxActivation", "IdentityAttachKLSparseReg"),
+    *("SoftmaxActivation", "IdentityAttachKLSparseReg"),
     *("Activation", "Dropout", "LRN", "L2Normalization", "reverse"),
 )
 SCALAR = (
@@ -42,6 +42,13 @@ BROADCAST = (
 @rule(*UNARY, *SCALAR)
 def unary(at: At) -> Sequence[Shape]:
     """As the input: src/operator/elemwise_op_common.h, ElemwiseShape."""
+    return [at.data]
+
+
+@rule("softmax", "log_softmax", "softmin")
+def softmax(at: At) -> Sequence[Shape]:
+    """src/operator/nn/softmax-inl.h, SoftmaxOpShape: a length for each row along the axis."""
+    at.must("length", reduced(at, (at.axis("axis"),), keepdims=False))
     return [at.data]
 
 

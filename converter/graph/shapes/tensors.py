@@ -376,20 +376,16 @@ def eye(at: At) -> Sequence[Shape]:
 
 @rule("_arange")
 def arange(at: At) -> Sequence[Shape]:
-    """src/operator/tensor/init_op.h, RangeShape."""
+    """src/operator/tensor/init_op.h, RangeShape: a size of 0 is not known yet."""
     start, stop, step, times = at["start"], at["stop"], at["step"], at["repeat"]
-    if stop is None and not at["infer_range"]:
+    if stop is None and at["infer_range"]:
+        return [(0,)]  # as long as what it is taken with
+    if stop is None:
         start, stop = 0.0, start
-    size = (stop - start) / step if step and stop is not None else 0.0
+    size = (stop - start) / step if step else 0.0
     if not math.isfinite(size) or size <= 0 or times < 1:
         raise Unfit(f"start={start}, stop={stop}, step={step}, repeat={times} make no numbers")
     return [(math.ceil(size) * times,)]
-
-
-@rule("_linspace")
-def linspace(at: At) -> Sequence[Shape]:
-    """src/operator/tensor/init_op.h, LinspaceShape."""
-    return [(at["num"],)]
 
 
 @rule("_contrib_arange_like")

@@ -273,13 +273,14 @@ def broadcast(call: Call, ins: Changing, outs: Changing) -> None:
 
 
 TWO_WAY: Mapping[str, Callable[[Call, Changing, Changing], None]] = {
-    **dict.fromkeys((*elementwise.UNARY, *elementwise.SCALAR, *elementwise.BINARY), same),
+    **dict.fromkeys(elementwise.BINARY, same),
+    **dict.fromkeys((*elementwise.UNARY, *elementwise.SCALAR), data_same),
     **dict.fromkeys(elementwise.BROADCAST, broadcast),
     **dict.fromkeys(
         (
             *("LeakyReLU", "LayerNorm", "InstanceNorm", "SoftmaxOutput", "LinearRegressionOutput"),
             *("LogisticRegressionOutput", "MAERegressionOutput", "SVMOutput", "SequenceMask"),
-            *("SequenceReverse", "GroupNorm"),
+            *("SequenceReverse", "GroupNorm", "softmax", "log_softmax", "softmin"),
         ),
         data_same,
     ),

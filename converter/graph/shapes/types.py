@@ -18,7 +18,7 @@ FLOAT32, INT64 = np.dtype(np.float32), np.dtype(np.int64)
 
 # Operators whose attribute `dtype` says it: of the output, or of the indices that are put out
 BY_ATTRIBUTE = (
-    *("Cast", "amp_cast", "_zeros", "_ones", "_full", "_eye", "_arange", "_linspace", "one_hot"),
+    *("Cast", "amp_cast", "_zeros", "_ones", "_full", "_eye", "_arange", "one_hot"),
     *("argsort", "softmax", "log_softmax", "softmin", "sum", "mean", "prod", "nansum", "nanprod"),
 )
 # The dtype of these is another input's than the first
