@@ -28,6 +28,12 @@ def _spatial(kernel: Sizes, stride: Sizes, dilate: Sizes, pad: Sizes) -> tuple[S
     return stride, dilate, pad
 
 
+def _channels_first(layout: str | None, data: Array) -> None:
+    if layout not in CHANNEL_FIRST:
+        raise Unhandled("layout", layout)
+    require(layout is None or len(layout) == data.ndim, f"{layout} is no layout of {data.ndim}-D")
+
+
 @computes("Convolution", "Convolution_v1", without_effect=TUNING)
 def convolution(
     data: Array,
@@ -47,8 +53,7 @@ def convolution(
 
     apache/mxnet 1.9.1 src/operator/nn/convolution.cc, convolution-inl.h; the same in 1.5.0.
     """
-    if layout not in CHANNEL_FIRST:
-        raise Unhandled("layout", layout)
+    _channels_first(layout, data)
     require(no_bias == (bias is None), "no_bias does not agree with the inputs")
     stride, dilate, pad = _spatial(kernel, stride, dilate, pad)
     batch, channels = data.shape[:2]
@@ -151,8 +156,7 @@ def deconvolution(
     A target shape that is not all zeros replaces `pad` and `adj`: apache/mxnet 1.9.1
     src/operator/nn/deconvolution-inl.h, InferPad; the same in 1.5.0.
     """
-    if layout not in CHANNEL_FIRST:
-        raise Unhandled("layout", layout)
+    _channels_first(layout, data)
     require(no_bias == (bias is None), "no_bias does not agree with the inputs")
     stride, dilate, pad = _spatial(kernel, stride, dilate, pad)
     adj = adj or (0,) * len(kernel)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.graph.interpreter.operator import Array, Unhandled, computes, dtype_named, require
+from converter.graph.interpreter.operator import Array, computes, dtype_named, require
 
 Sizes = tuple[int, ...]
 
@@ -59,12 +59,23 @@ def _range(start: float, step: float, count: int, repeat: int, dtype: np.dtype[A
 
 @computes("_arange", without_effect=("ctx",))
 def arange(
-    *, start: float, stop: float | None, step: float, repeat: int, infer_range: bool, dtype: str
+    shape: Sizes | None = None,
+    *,
+    start: float,
+    stop: float | None,
+    step: float,
+    repeat: int,
+    infer_range: bool,
+    dtype: str,
 ) -> Array:
-    """Up to but without `stop`; without it, from 0 to `start`: tensor/init_op.h, 1.9.1."""
+    """Up to but without `stop`; without it, from 0 to `start`, or as many as take its `shape`.
+
+    apache/mxnet 1.9.1 src/operator/tensor/init_op.h, RangeShape.
+    """
+    if stop is None and infer_range:
+        require(shape is not None and len(shape) == 1, "nothing tells how many numbers there are")
+        return _range(start, step, math.prod(shape or ()), repeat, dtype_named(dtype))
     if stop is None:
-        if infer_range:
-            raise Unhandled("infer_range", infer_range)
         start, stop = 0.0, start
     require(
         repeat > 0 and (stop - start) * step > 0, f"no numbers from {start} to {stop} by {step}"

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from converter.graph.interpreter.operator import Array, Unhandled, computes, require
+from converter.graph.interpreter.operator import Array, computes, require
 
 
 @computes("FullyConnected")
@@ -160,14 +160,12 @@ def div_sqrt_dim(data: Array) -> Array:
     return np.asarray(data / data.dtype.type(math.sqrt(data.shape[-1])))
 
 
-@computes("Embedding", without_effect=("sparse_grad",))
-def embedding(data: Array, weight: Array, *, input_dim: int, output_dim: int, dtype: str) -> Array:
-    """Rows of the weight; an index beyond them takes the nearest row.
+@computes("Embedding", without_effect=("sparse_grad", "dtype"))
+def embedding(data: Array, weight: Array, *, input_dim: int, output_dim: int) -> Array:
+    """Rows of the weight, in its dtype; an index beyond them takes the nearest row.
 
     apache/mxnet 1.9.1 src/operator/tensor/indexing_op.cc, EmbeddingOpForwardDnsImpl.
     """
     expected = (input_dim, output_dim)
     require(weight.shape == expected, f"the weight has shape {weight.shape}, not {expected}")
-    if weight.dtype.name != dtype:
-        raise Unhandled("dtype", dtype)
     return np.asarray(weight[np.clip(data.astype(np.int64), 0, input_dim - 1)])

@@ -38,7 +38,9 @@ def run(program: Program, values: Mapping[str, Array]) -> Iterator[tuple[Call, t
     held: dict[Output, Array] = {}
     for call in calls:
         inputs = {
-            name: values[variables[source.node]] if source.node in variables else held[source]
+            name: _aligned(values[variables[source.node]])
+            if source.node in variables
+            else held[source]
             for name, source in _read(call)
         }
         outputs = _compute(call, inputs, sizes)
@@ -54,6 +56,11 @@ def run(program: Program, values: Mapping[str, Array]) -> Iterator[tuple[Call, t
                 held.pop(source, None)
         yield call, outputs
         del outputs
+
+
+def _aligned(array: Array) -> Array:
+    """As BLAS takes it: a file's arrays may begin anywhere."""
+    return np.require(array, requirements="A")
 
 
 def _reference(call: Call) -> Reference:
@@ -84,10 +91,8 @@ def _needed(program: Program) -> set[int]:
 def _open_sizes(
     program: Program, calls: list[Call], values: Mapping[str, Array]
 ) -> dict[int, tuple[int, ...]]:
-    """The shapes of constants that leave a size open, as 0, by node: what takes them tells it."""
-    numbers = [
-        call.number for call in calls if call.op in CONSTANTS and 0 in call.attributes["shape"]
-    ]
+    """The shapes of constants that leave a size open, by node: what takes them tells it."""
+    numbers = [call.number for call in calls if _is_open(call)]
     if not numbers:
         return {}
     known = {
@@ -97,6 +102,12 @@ def _open_sizes(
     }
     specs = infer(program, known)
     return {number: specs[Output(number, 0)].shape for number in numbers}
+
+
+def _is_open(call: Call) -> bool:
+    if call.op == "_arange":
+        return call.attributes["stop"] is None and call.attributes["infer_range"]
+    return call.op in CONSTANTS and 0 in (call.attributes["shape"] or ())
 
 
 def _compute(
