@@ -18,7 +18,7 @@ from converter.graph.outputs import cut_at
 from converter.graph.shapes import Spec, infer
 from converter.graph.sizes import Input, inputs_with_sizes, parse_input
 from converter.graph.symbol import Output, parse_symbol
-from converter.graph.variables import Variables, inputs_of
+from converter.graph.variables import Variables, inputs_of, needed_nodes
 from converter.params import Index, TensorEntry
 from converter.params.source import SymbolText
 from converter.planning.assumptions import Assumed
@@ -122,12 +122,17 @@ def output_name(program: Program, output: Output) -> str:
 
 
 def _program(symbol: SymbolText, outputs: Sequence[str]) -> Program:
-    """The typed nodes of the graph, cut at `outputs` where there are any."""
+    """The typed nodes of the graph, cut at `outputs` where there are any.
+
+    Without those that only the labels of loss heads come from: at inference nothing takes them.
+    """
     try:
         graph = parse_symbol(symbol.content)
-        return understand(cut_at(graph, outputs) if outputs else graph)
+        program = understand(cut_at(graph, outputs) if outputs else graph)
     except GraphError as error:
         raise GraphError(f"{symbol.name}: {error.headline}", error.problems) from None
+    needed = needed_nodes(program)
+    return Program(program.graph, tuple(c for c in program.calls if c.number in needed))
 
 
 def _widened(program: Program) -> tuple[Program, bool]:

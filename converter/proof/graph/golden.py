@@ -1,7 +1,7 @@
 """Outputs that MXNet gave in someone's old environment, against the written module.
 
-The file is what `examples/record_golden.py` writes of a graph: an `.npz` with `in_NAME` for each
-input and `out_0`, `out_1`, … for the outputs in their order, each in the dtype that MXNet gave.
+The file is what `examples/record_golden.py` writes of a graph: an `.npz` with `input:NAME` for each
+input and `output:0`, `output:1`, … for the outputs in their order, each in the dtype that MXNet gave.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from converter.proof.graph.difference import NodeDifference
 from converter.proof.graph.module import load_module
 from converter.proof.graph.parity import compare_outputs, run_module
 
-INPUT, OUTPUT = "in_", "out_"
+INPUT, OUTPUT = "input:", "output:"
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,12 @@ def _inputs(plan: GraphPlan, path: Path, arrays: Mapping[str, np.ndarray]) -> di
     """The recorded inputs. Raises `ConvertError` for what the graph cannot be given."""
     wanted = {one.name: one.spec for one in plan.inputs}
     given = {name[len(INPUT) :]: a for name, a in arrays.items() if name.startswith(INPUT)}
-    if given.keys() != wanted.keys():
+    if missing := [name for name in wanted if name not in given]:  # labels may be there too
         there = ", ".join(map(safe, given)) or "none"
         raise ConvertError(
-            f"{path}: inputs recorded: {there}; the graph's: {', '.join(map(safe, wanted))}"
+            f"{path}: the input {', '.join(map(safe, missing))} is not recorded; there are: {there}"
         )
-    values = {name: array.astype(wanted[name].dtype) for name, array in given.items()}
+    values = {name: given[name].astype(spec.dtype) for name, spec in wanted.items()}
     specs = {name: Spec(value.shape, value.dtype) for name, value in values.items()}
     try:
         infer(plan.program, {**plan.parameters, **specs})
