@@ -7,11 +7,10 @@ Each does what the operator of MXNet 1.9.1 of that name does (apache/mxnet `src/
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 
 def mod(a: Tensor | float, b: Tensor | float) -> Tensor:
@@ -51,23 +50,38 @@ def masked_softmax(x: Tensor, length: Tensor, axis: int) -> Tensor:
     return torch.softmax(x.masked_fill(~valid, -torch.inf), axis).masked_fill(~valid, 0)
 
 
+def div_sqrt_dim(x: Tensor) -> Tensor:
+    """The values divided by the root of the last axis' size."""
+    return x / x.shape[-1] ** 0.5
+
+
+def quadratic(x: Tensor, a: float, b: float, c: float) -> Tensor:
+    """a x² + b x + c."""
+    return a * x.square() + b * x + c
+
+
+def gemm(a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Tensor:
+    """alpha A B + beta C."""
+    return alpha * (a @ b) + beta * c
+
+
 def scale_gradient(x: Tensor, scale: float) -> Tensor:
     """The value itself, whose gradient is multiplied."""
     return x + (scale - 1) * (x - x.detach())
 
 
-def shared_dropout(x: Tensor, p: float, axes: Sequence[int], training: bool) -> Tensor:
+def shared_dropout(x: Tensor, p: float, axes: tuple[int, ...], training: bool) -> Tensor:
     """Dropout with one mask for all positions along `axes`."""
     shape = [1 if axis in axes else size for axis, size in enumerate(x.shape)]
     return x * F.dropout(torch.ones(shape, dtype=x.dtype, device=x.device), p, training)
 
 
-def l2_normalize(x: Tensor, dim: int | Sequence[int], eps: float) -> Tensor:
+def l2_normalize(x: Tensor, dim: int | tuple[int, ...], eps: float) -> Tensor:
     """The values divided by the root of their sum of squares and eps."""
     return x / (x.square().sum(dim, keepdim=True) + eps).sqrt()
 
 
-def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:
+def crop_to(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """The middle of the last axes, one further right where that is none."""
     for axis, wanted in enumerate(size, x.dim() - len(size)):
         x = x.narrow(axis, (x.shape[axis] - wanted + 1) // 2, wanted)
@@ -77,9 +91,9 @@ def crop_to(x: Tensor, size: Sequence[int]) -> Tensor:
 def pool(
     x: Tensor,
     kind: str,
-    kernel: Sequence[int],
-    stride: Sequence[int],
-    pad: Sequence[int],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    pad: tuple[int, ...],
     convention: str = "valid",
     count_include_pad: bool = True,
     p: int = 1,
@@ -108,14 +122,15 @@ def pool(
             counted = F.pad(F.pad(ones, [e for e in reversed(pad) for _ in "lr"], value=1), inside)
         else:
             counted = F.pad(ones, around)
-        count = avg_pool(counted, kernel, stride) * math.prod(kernel)
-        return total / count.clamp(min=1)
-    if p == 1:
-        return total
-    return total.sqrt() if p == 2 else torch.sign(total) * total.abs() ** (1 / 3)
+        total = total / (avg_pool(counted, kernel, stride) * math.prod(kernel)).clamp(min=1)
+    elif p == 2:
+        total = total.sqrt()
+    elif p == 3:
+        total = torch.sign(total) * total.abs() ** (1 / 3)
+    return total
 
 
-def resize(x: Tensor, size: Sequence[int]) -> Tensor:
+def resize(x: Tensor, size: tuple[int, ...]) -> Tensor:
     """Bilinear interpolation; one row or column is the first, as it is in MXNet."""
     for axis, wanted in ((2, size[0]), (3, size[1])):
         x = x.narrow(axis, 0, 1) if wanted == 1 else x
@@ -127,7 +142,7 @@ def odd_scale(size: int, scale: float) -> int:
     return int(size * scale) if size % 2 == 0 else int((size - 1) * scale) + 1
 
 
-def crop(x: Tensor, size: Sequence[int], offset: Sequence[int] | None = None) -> Tensor:
+def crop(x: Tensor, size: tuple[int, ...], offset: tuple[int, ...] | None = None) -> Tensor:
     """A rectangle of the last two axes: at an offset, or in the middle."""
     for axis, wanted in ((2, size[0]), (3, size[1])):
         start = (x.shape[axis] - wanted) // 2 if offset is None else offset[axis - 2]
@@ -166,10 +181,11 @@ def take(x: Tensor, index: Tensor, axis: int, mode: str = "clip") -> Tensor:
     """The values at places along an axis; a place outside is the nearest, or wraps around."""
     size = x.shape[axis]
     index = index.long() % size if mode == "wrap" else index.long().clamp(0, size - 1)
-    return x.index_select(axis, index.flatten()).unflatten(axis, index.shape)
+    found = x.index_select(axis, index.flatten())
+    return found.reshape(x.shape[:axis] + index.shape + x.shape[axis + 1 :])
 
 
-def scatter_nd(x: Tensor, index: Tensor, shape: Sequence[int]) -> Tensor:
+def scatter_nd(x: Tensor, index: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Zeros with values at places: the first axis of `index` counts the axes."""
     return x.new_zeros(shape).index_put(tuple(index.long()), x)
 
@@ -186,7 +202,7 @@ def one_hot(
     return torch.where(hit, on, off).to(dtype)
 
 
-def ravel(index: Tensor, shape: Sequence[int]) -> Tensor:
+def ravel(index: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Places along several axes, in the first axis, as places in all values."""
     place = torch.zeros_like(index[0])
     for along, size in zip(index, shape, strict=True):
@@ -194,7 +210,7 @@ def ravel(index: Tensor, shape: Sequence[int]) -> Tensor:
     return place
 
 
-def unravel(place: Tensor, shape: Sequence[int]) -> Tensor:
+def unravel(place: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Places in all values as places along several axes, in a new first axis."""
     found = []
     for size in reversed(shape):
@@ -203,7 +219,7 @@ def unravel(place: Tensor, shape: Sequence[int]) -> Tensor:
     return torch.stack(found[::-1])
 
 
-def index_array(x: Tensor, axes: Sequence[int]) -> Tensor:
+def index_array(x: Tensor, axes: tuple[int, ...]) -> Tensor:
     """The place of each value along axes, in a new last axis."""
     places = [torch.arange(size, device=x.device) for size in x.shape]
     grids = torch.meshgrid(places, indexing="ij")
@@ -254,8 +270,8 @@ def encdec_valatt(key_value: Tensor, attention: Tensor, heads: int) -> Tensor:
 def behind(x: Tensor, length: Tensor, axis: int) -> Tensor:
     """Which places of (time, batch) or, with axis 1, (batch, time) are behind a sequence's end."""
     place = torch.arange(x.shape[axis], device=x.device)
-    mask = place.unsqueeze(1 - axis) >= length.unsqueeze(axis)
-    return mask.reshape(mask.shape + (1,) * (x.dim() - 2))
+    mask: Tensor = place.unsqueeze(1 - axis) >= length.unsqueeze(axis)
+    return mask.reshape([*mask.shape] + [1] * (x.dim() - 2))
 
 
 def sequence_mask(x: Tensor, length: Tensor, value: float, axis: int = 0) -> Tensor:
@@ -279,11 +295,11 @@ def sequence_reverse(x: Tensor, length: Tensor) -> Tensor:
 
 def multibox_prior(
     x: Tensor,
-    sizes: Sequence[float],
-    ratios: Sequence[float],
+    sizes: tuple[float, ...],
+    ratios: tuple[float, ...],
     clip: bool = False,
-    steps: Sequence[float] = (-1.0, -1.0),
-    offsets: Sequence[float] = (0.5, 0.5),
+    steps: tuple[float, ...] = (-1.0, -1.0),
+    offsets: tuple[float, ...] = (0.5, 0.5),
 ) -> Tensor:
     """Anchor boxes of each position: the sizes with the first ratio, then the other ratios."""
     height, width = x.shape[2:]
@@ -295,7 +311,7 @@ def multibox_prior(
     w = x.new_tensor([size * height / width * ratio**0.5 / 2 for size, ratio in pairs])
     h = x.new_tensor([size / ratio**0.5 / 2 for size, ratio in pairs])
     y, x = y[:, None, None], x[None, :, None]
-    sides = torch.broadcast_tensors(x - w, y - h, x + w, y + h)
+    sides = [side.expand(height, width, -1) for side in (x - w, y - h, x + w, y + h)]
     boxes = torch.stack(sides, -1).reshape(1, -1, 4)
     return boxes.clamp(0.0, 1.0) if clip else boxes
 
@@ -318,7 +334,7 @@ def multibox_detection(
     threshold: float = 0.01,
     nms_threshold: float = 0.5,
     force_suppress: bool = False,
-    variances: Sequence[float] = (0.1, 0.1, 0.2, 0.2),
+    variances: tuple[float, ...] = (0.1, 0.1, 0.2, 0.2),
     nms_topk: int = -1,
 ) -> Tensor:
     """Class, score and box of each anchor; the class is -1 where nothing is found."""
@@ -370,12 +386,12 @@ def box_shared(box: Tensor, others: Tensor, form: str) -> Tensor:
     return (high - low).clamp(min=0).prod(-1)
 
 
-def box_iou(lhs: Tensor, rhs: Tensor, format: str = "corner") -> Tensor:
+def box_iou(lhs: Tensor, rhs: Tensor, form: str = "corner") -> Tensor:
     """Intersection over union of each pair of boxes; 0 of those that share nothing."""
     shape = lhs.shape[:-1] + rhs.shape[:-1]
     lhs, rhs = lhs.reshape(-1, 1, 4), rhs.reshape(1, -1, 4)
-    both = box_shared(lhs, rhs, format)
-    union = box_area(lhs, format) + box_area(rhs, format) - both
+    both = box_shared(lhs, rhs, form)
+    union = box_area(lhs, form) + box_area(rhs, form) - both
     return torch.where(both > 0, both / union, 0).reshape(shape)
 
 
@@ -428,11 +444,11 @@ def box_nms(
 
 
 def box_decode(
-    x: Tensor, anchors: Tensor, stds: Sequence[float], clip: float = -1.0, format: str = "center"
+    x: Tensor, anchors: Tensor, stds: tuple[float, ...], clip: float = -1.0, form: str = "center"
 ) -> Tensor:
     """Boxes (left, top, right, bottom) from anchors and predicted offsets."""
     middle, size = anchors[..., :2], anchors[..., 2:]
-    if format == "corner":
+    if form == "corner":
         size = size - middle
         middle = middle + size * 0.5
     x = x * x.new_tensor(stds)
@@ -458,7 +474,7 @@ def interpolation(start: Tensor, size: Tensor, bins: int, count: int, length: in
 def roi_align(
     x: Tensor,
     rois: Tensor,
-    pooled_size: Sequence[int],
+    pooled_size: tuple[int, ...],
     spatial_scale: float,
     sample_ratio: int = -1,
     position_sensitive: bool = False,
@@ -490,7 +506,7 @@ def roi_align(
     return torch.stack(found)
 
 
-def roi_pool(x: Tensor, rois: Tensor, pooled_size: Sequence[int], spatial_scale: float) -> Tensor:
+def roi_pool(x: Tensor, rois: Tensor, pooled_size: tuple[int, ...], spatial_scale: float) -> Tensor:
     """Maxima of a feature map in a grid over each region; 0 where a part of the grid is empty."""
     lowest, found = torch.finfo(x.dtype).min, []
     for roi in rois:
@@ -541,7 +557,7 @@ def correlation(
     return torch.cat(found, 1)
 
 
-def affine_grid(theta: Tensor, size: Sequence[int]) -> Tensor:
+def affine_grid(theta: Tensor, size: tuple[int, ...]) -> Tensor:
     """Where each pixel of an image of this size comes from: (batch, x and y, height, width)."""
     theta = theta.reshape(-1, 2, 3)
     grid = F.affine_grid(theta, [len(theta), 1, *size], align_corners=True)

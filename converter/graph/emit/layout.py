@@ -1,10 +1,17 @@
-"""Statements as `ruff format` writes them, for the few kinds of statement that a module needs."""
+"""Statements as `ruff format` writes them, for the few kinds of statement that a module needs.
+
+What is too long for a line is split at its brackets, the leftmost first; a chain of three calls
+and more gets a line a call; a sum gets a line a term. String literals hold no bracket or comma.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 WIDTH = 100
+OPERATOR = re.compile(r" ([-+*/@]|//|[=!<>]=|[<>]) ")
+ATTRIBUTE_OF_CALL = re.compile(r"[)\]](?=\.)")
 
 
 def layout(statement: str, indent: int, comment: str = "") -> Iterator[str]:
@@ -18,42 +25,114 @@ def layout(statement: str, indent: int, comment: str = "") -> Iterator[str]:
         return
     if comment and len(line := f"{pad}# {comment}") <= WIDTH:
         yield line
-    yield from _split(statement, indent)
+    if len(pad + statement) <= WIDTH:
+        yield pad + statement
+        return
+    if statement.startswith("def "):
+        start, stop = _brackets(statement)[0]
+        yield pad + statement[: start + 1]
+        yield from _arguments(statement[start + 1 : stop], indent + 4)
+        yield pad + statement[stop:]
+        return
+    head, found, value = statement.partition(" = ")
+    if statement.startswith(("return ", "for ")):
+        head, found, value = statement.partition("return " if statement[0] == "r" else " in ")
+        several = len([*_elements(value)]) > 1
+        head, value = head + found, f"({value})" if several else value
+    elif not found:
+        head, value = "", statement
+    elif len(targets := [*_elements(head)]) > 1:
+        yield f"{pad}("
+        yield from (f"{pad}    {target}," for target in targets)
+        head = ") = "
+    else:
+        head += found
+    yield from _value(head, value, indent)
 
 
-def _split(statement: str, indent: int, end: str = "") -> Iterator[str]:
-    """The lines of a statement or expression, `end` behind it: split at its last brackets."""
+def _value(head: str, value: str, indent: int) -> Iterator[str]:
+    """The lines of `head` and a value behind it, in parentheses where that has to be."""
     pad = " " * indent
-    if len(pad + statement + end) <= WIDTH:
-        yield pad + statement + end
-        return
-    spans = _brackets(statement)
-    is_def = statement.startswith("def ")
-    if spans:
-        start, stop = spans[0] if is_def else spans[-1]
-        body = statement[start + 1 : stop]
-        last = is_def or stop == len(statement) - 1 or statement.endswith("):")
-        if last and body and len(pad) + start + 1 <= WIDTH:
-            yield pad + statement[: start + 1]
-            yield from _body(body, indent + 4)
-            yield pad + statement[stop:] + end
-            return
-    target, equal, value = statement.partition(" = ")
-    if equal:
-        yield f"{pad}{target} = ("
-        yield from _split(value, indent + 4)
+    if len(pad + head + value) <= WIDTH:
+        yield pad + head + value
+    elif _terms(value) or _fluent(value) or len(pad + head) + _first(value) > WIDTH:
+        yield f"{pad}{head}("
+        yield from _expression("", value, indent + 4, "")
         yield f"{pad})"
+    else:
+        yield from _expression(head, value, indent, "")
+
+
+def _expression(head: str, text: str, indent: int, end: str) -> Iterator[str]:
+    """The lines of an expression between `head` and `end`, in brackets or with some of its own."""
+    pad = " " * indent
+    if len(pad + head + text + end) <= WIDTH:
+        yield pad + head + text + end
         return
-    yield pad + statement + end  # one word too long for a line
+    if parts := _terms(text) or _fluent(text):
+        for part in parts[:-1]:
+            yield from _expression("", part, indent, "")
+        yield from _expression("", parts[-1], indent, end)
+        return
+    spans = _brackets(text)
+    if not spans:
+        yield pad + head + text + end  # one word too long for a line
+        return
+    # the first pair behind which the line is too long, up to the next pair's opening bracket
+    ahead = [*(start + 1 for start, _ in spans[1:]), WIDTH + len(text)]
+    used = len(pad + head)
+    start, stop = next(s for s, a in zip(spans, ahead, strict=True) if used + a > WIDTH)
+    yield pad + head + text[: start + 1]
+    inside = text[start + 1 : stop]
+    if text[:start] in ("", "*") and (text[start] == "{" or len([*_elements(inside)]) > 1):
+        yield from _lines(inside, indent + 4)
+    elif text[:start] == "":  # parentheses around an expression
+        yield from _expression("", inside, indent + 4, "")
+    else:
+        yield from _arguments(inside, indent + 4)
+    yield from _expression("", text[stop:], indent, end)
 
 
-def _body(body: str, indent: int) -> Iterator[str]:
-    """What stands in brackets: in one line if it fits, else an element a line."""
+def _first(text: str) -> int:
+    """How much of an expression its first line has at least."""
+    return next((start + 1 for start, _ in _brackets(text)), len(text))
+
+
+def _arguments(body: str, indent: int) -> Iterator[str]:
+    """Arguments: in one line if they fit, else a line each."""
     if len(body) + indent <= WIDTH:
         yield " " * indent + body
-        return
+    else:
+        yield from _lines(body, indent)
+
+
+def _lines(body: str, indent: int) -> Iterator[str]:
     for element in _elements(body):
-        yield from _split(element, indent, ",")
+        yield from _expression("", element, indent, ",")
+
+
+def _terms(text: str) -> list[str]:
+    """The terms of a sum and the like, each with the operator before it; empty for no sum."""
+    places = [m.start() for m in OPERATOR.finditer(text) if _depth(text, m.start()) == 0]
+    if not places:
+        return []
+    ends = [*places[1:], len(text)]
+    rest = [text[start + 1 : end] for start, end in zip(places, ends, strict=True)]
+    return [text[: places[0]], *rest]
+
+
+def _fluent(text: str) -> list[str]:
+    """A chain with two attributes of calls, each with its call; empty for others."""
+    places = [m.end() for m in ATTRIBUTE_OF_CALL.finditer(text) if _depth(text, m.start() + 1) == 0]
+    if len(places) < 2:
+        return []
+    ends = [*places[1:], len(text)]
+    return [text[: places[0]], *(text[a:b] for a, b in zip(places, ends, strict=True))]
+
+
+def _depth(text: str, place: int) -> int:
+    before = text[:place]
+    return sum(map(before.count, "([{")) - sum(map(before.count, ")]}"))
 
 
 def _elements(body: str) -> Iterator[str]:
@@ -71,7 +150,7 @@ def _elements(body: str) -> Iterator[str]:
 
 
 def _brackets(text: str) -> list[tuple[int, int]]:
-    """Where each outermost pair of brackets begins and ends. No string literal holds a bracket."""
+    """Where each outermost pair of brackets with something in it begins and ends."""
     found, depth, start = [], 0, 0
     for place, character in enumerate(text):
         if character in "([{":
@@ -80,6 +159,7 @@ def _brackets(text: str) -> list[tuple[int, int]]:
             depth += 1
         elif character in ")]}":
             depth -= 1
-            if depth == 0:
+            if depth == 0 and place > start + 1:
                 found.append((start, place))
+            depth = max(depth, 0)
     return found

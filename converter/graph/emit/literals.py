@@ -36,8 +36,8 @@ def _real(value: float) -> str:
     with np.errstate(over="ignore"):
         short = np.float32(value)
     if np.isfinite(short) and value in (float(short), float(f"{short:.9g}")):
-        return repr(float(str(short)))
-    return repr(value)
+        value = float(str(short))
+    return repr(value).replace("e+", "e")
 
 
 def dtype(name: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from converter.errors import GraphError, safe
+from converter.graph.emit import rules as _rules  # noqa: F401 (each registers itself)
 from converter.graph.emit.emitted import Emitted
 from converter.graph.emit.naming import Naming
-from converter.graph.emit import rules as _rules  # noqa: F401 (each registers itself)
 from converter.graph.emit.site import RULES, VALUE, Scope, Site, Spec, Statement
 from converter.graph.emit.template import fill
 from converter.graph.emit.text import write

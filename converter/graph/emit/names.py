@@ -1,4 +1,4 @@
-"""Names from a graph as identifiers of Python: what else of a file's text could reach source code."""
+"""Names from a graph as identifiers: nothing else of a file's text reaches source code."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ import unicodedata
 MAX = 40  # characters: a statement with three of them can still be laid out in 100 columns
 
 # What `model.py` itself calls by name, and what ruff's E741 takes for a digit
-ITS_OWN = frozenset(
-    "self x torch nn F Tensor Sequence Path math Model load load_file l O I".split()
-)
-RESERVED = ITS_OWN | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)}
+ITS_OWN = {"self", "x", "torch", "nn", "F", "Tensor", "Path", "math", "Model", "load", "load_file"}
+ITS_OWN |= {"l", "O", "I"}
+RESERVED = frozenset(ITS_OWN | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
 
 # Attributes of `torch.nn.Module` that a submodule's name must not replace (those without a leading
 # underscore; PyTorch 2.2 to 2.13, checked by a test against the one installed)
 MODULE = frozenset(
-    """T_destination add_module apply bfloat16 buffers call_super_init children compile cpu cuda
-    double dump_patches eval extra_repr float forward get_buffer get_extra_state get_parameter
-    get_submodule half inputs ipu load_state_dict modules mtia named_buffers named_children
-    named_modules named_parameters outputs parameters register_backward_hook register_buffer
-    register_forward_hook register_forward_pre_hook register_full_backward_hook
-    register_full_backward_pre_hook register_load_state_dict_post_hook
-    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
-    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory
-    state_dict to to_empty train training type xpu zero_grad""".split()
+    re.findall(
+        r"\w+",
+        """
+        T_destination add_module apply bfloat16 buffers call_super_init children compile cpu
+        cuda double dump_patches eval extra_repr float forward get_buffer get_extra_state
+        get_parameter get_submodule half inputs ipu load_state_dict modules mtia named_buffers
+        named_children named_modules named_parameters outputs parameters register_backward_hook
+        register_buffer register_forward_hook register_forward_pre_hook
+        register_full_backward_hook register_full_backward_pre_hook
+        register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
+        register_parameter register_state_dict_post_hook register_state_dict_pre_hook
+        requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty train
+        training type xpu zero_grad
+        """,
+    )
 )
 
 

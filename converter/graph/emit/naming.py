@@ -87,13 +87,7 @@ class Naming:
                 self.raw.append((name, piece))
 
     def _whole(self, piece: Piece) -> bool:
-        return piece.start == 0 and piece.stop == math.prod(piece.shape) == self._size(piece)
-
-    def _size(self, piece: Piece) -> int:
-        for number, node in enumerate(self.nodes):
-            if node.is_variable and node.name == piece.variable:
-                return math.prod(self.scope.specs[Output(number, 0)].shape)
-        return -1
+        return piece.shape == self.scope.shapes.get(piece.variable or "")
 
     def _taken(self) -> Iterator[Output]:
         """Every value that a statement or the module's caller takes."""
@@ -118,11 +112,9 @@ class Naming:
             last[head] = end
         targets = []
         for place, statement in enumerate(self.statements):
-            used = [output for output in statement.outputs() if output in last]
-            chained = [o for o in used if first[o] == last[o] == place + 1][:1]
-            base = self.nodes[statement.call.number].name.removesuffix("_fwd")
-            fallback = statement.call.op.strip("_").lower()
-            if statement.call.outputs > UNPACKED and not statement.pattern:
+            count, fallback = statement.call.outputs, statement.call.op.strip("_").lower()
+            base = statement.call.name.removesuffix("_fwd")
+            if count > UNPACKED and not statement.pattern:
                 name = local.new(base, fallback)
                 self.values |= {o: f"{name}[{o.number}]" for o in statement.outputs()}
                 targets.append(name)
@@ -132,11 +124,14 @@ class Naming:
                 if output not in last:
                     found.append("_")
                     continue
-                alone = statement.call.outputs == 1
-                name = base if alone else f"{base}_{output.number}"
-                self.values[output] = "x" if output in chained else local.new(name, fallback)
+                chained = first[output] == last[output] == place + 1 and output.number == 0
+                chained &= count == 1 or bool(statement.pattern)
+                chained &= place + 1 < end or len(self.heads) == 1
+                name = base if count == 1 else f"{base}_{output.number}"
+                self.values[output] = "x" if chained else local.new(name, fallback)
                 found.append(self.values[output])
-            targets.append((statement.pattern or ", ".join("{}" for _ in found)).format(*found))
+            pattern = statement.pattern or ", ".join("{}" for _ in found)
+            targets.append(pattern.format(*found).replace("(_, _)", "_"))
         return targets
 
     def lines(self) -> tuple[tuple[Output, ...], ...]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,9 +26,9 @@ class Spec(Protocol):
     """Shape and dtype of an output."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...  # noqa: D105
+    def shape(self) -> tuple[int, ...]: ...
     @property
-    def dtype(self) -> np.dtype[Any]: ...  # noqa: D105
+    def dtype(self) -> np.dtype[Any]: ...
 
 
 def value(output: Output) -> str:
@@ -75,12 +77,17 @@ class Scope:
     numbers: dict[Module, int] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)  # variable → why no tensor holds it
 
-    def first_input(self) -> Output | None:
-        """The first variable that the caller gives."""
-        for number, node in enumerate(self.program.graph.nodes):
-            if node.is_variable and node.name in self.inputs:
-                return Output(number, 0)
-        return None
+    @functools.cached_property
+    def given(self) -> tuple[Output, ...]:
+        """The variables that the caller gives, in order."""
+        names = self.program.variables().items()
+        return tuple(Output(number, 0) for number, name in names if name in self.inputs)
+
+    @functools.cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """The shapes of the variables that are known."""
+        found = ((name, Output(number, 0)) for number, name in self.program.variables().items())
+        return {name: tuple(self.specs[o].shape) for name, o in found if o in self.specs}
 
     def variable(self, output: Output) -> str | None:
         """The name of the parameter that an output is; None for everything else."""
@@ -159,7 +166,12 @@ class Site:
         return Piece(tuple(spec.shape), spec.dtype, variable, 0, size, trained=trained)
 
     def module(
-        self, kind: str, arguments: list[str], *, frozen: bool = False, **pieces: Piece
+        self,
+        kind: str,
+        arguments: list[str],
+        pieces: Mapping[str, Piece] = MappingProxyType({}),
+        *,
+        frozen: bool = False,
     ) -> str:
         """The text that names a submodule `kind(arguments)` with these tensors in its state dict.
 

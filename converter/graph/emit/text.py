@@ -15,7 +15,7 @@ from converter.graph.emit.runtime import helpers, names, needed
 from converter.graph.emit.site import Statement
 from converter.graph.symbol import Output
 
-HEAD = '"""A network of MXNet\'s as a PyTorch module: `load()` gives it with its weights."""'
+HEAD = '"""A network of MXNet\'s as a PyTorch module: `load()` returns it with its weights."""'
 LOAD = '''\
 def load(directory: str | Path | None = None) -> Model:
     """The model in eval mode, with the weights of `model.safetensors` beside this file."""
@@ -37,7 +37,6 @@ def write(naming: Naming) -> Emitted:
     for name in needed(mentioned):
         mentioned |= names(helpers()[name])
     imports = ["import math"] if "math" in mentioned else []
-    imports += ["from collections.abc import Sequence"] if "Sequence" in mentioned else []
     imports += ["from pathlib import Path", "", "import torch"]
     if "F" in mentioned:
         imports.append("import torch.nn.functional as F")
@@ -50,6 +49,8 @@ def _model(naming: Naming) -> Iterator[str]:
     """The lines of the class."""
     specs, nodes = naming.scope.specs, naming.nodes
     yield "class Model(nn.Module):"
+    yield '    """Comments give the shapes that come of those in `inputs`."""'
+    yield ""
     known = {
         node.name: specs[Output(n, 0)] for n, node in enumerate(nodes) if node.name in naming.inputs
     }
@@ -81,10 +82,12 @@ def _model(naming: Naming) -> Iterator[str]:
     if len(heads) > 4:
         result = "tuple[Tensor, ...]"
     yield from layout(f"def forward({arguments}) -> {result}:", 4)
+    before = ""
     for statement, targets in zip(naming.statements, naming.targets, strict=True):
-        yield from layout(
-            f"{targets} = {naming.text(statement.text)}", 8, _comment(naming, statement)
-        )
+        comment = _comment(naming, statement)
+        text = f"{targets} = {naming.text(statement.text)}"
+        yield from layout(text, 8, comment if comment != before else "")
+        before = comment
     yield from layout(f"return {', '.join(heads)}", 8)
 
 
@@ -92,7 +95,8 @@ def _construct(naming: Naming) -> Iterator[str]:
     for name, piece in sorted(naming.raw, key=lambda raw: not raw[1].trained):
         dtype = np.dtype(piece.dtype)
         more = "" if dtype == np.float32 else f", dtype={literal(dtype)}"
-        zeros = f"torch.zeros({literal(piece.shape)}{more})"
+        sizes = ", ".join(map(str, piece.shape)) or "()"
+        zeros = f"torch.zeros({sizes}{more})"
         if piece.trained:
             yield from layout(f"self.{name} = nn.Parameter({zeros})", 8)
         else:
@@ -159,7 +163,7 @@ def _unused(naming: Naming, parameters: tuple[Parameter, ...]) -> dict[str, str]
     """The variables that no tensor of the module holds, and why."""
     held = {parameter.source for parameter in parameters} | naming.inputs.keys()
     return {
-        node.name: naming.scope.reasons.get(node.name, "no output needs it")
+        node.name: naming.scope.reasons.get(node.name, "no output needs it at inference")
         for node in naming.nodes
         if node.is_variable and node.name not in held
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from converter.graph.emit.literals import literal
 from converter.graph.emit.site import Site, rule
 
@@ -41,7 +40,8 @@ def leaky_relu(site: Site) -> str:
         raise site.refuse(f"a slope with {len(site.shape('gamma'))} axes")
     if gamma := site.piece("gamma"):
         size = gamma.shape[0]
-        return f"{site.module('nn.PReLU', [str(size)] if size > 1 else [], weight=gamma)}({data})"
+        module = site.module("nn.PReLU", [str(size)] if size > 1 else [], {"weight": gamma})
+        return f"{module}({data})"
     return f"F.prelu({data}, {site['gamma']})"
 
 
@@ -108,7 +108,7 @@ def elementwise(site: Site) -> str:
         "rint": f"torch.ceil({x} - 0.5)",
         "round": f"round_away({x})",
         "cbrt": f"cbrt({x})",
-        "rcbrt": f"1.0 / cbrt({x})",
+        "rcbrt": f"torch.reciprocal(cbrt({x}))",
         "gamma": f"gamma({x})",
     }[site.call.op]
 

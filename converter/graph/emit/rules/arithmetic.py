@@ -16,7 +16,7 @@ ARITHMETIC = {
     "mul": "{a} * {b}",
     "div": "{a} / {b}",
     "mod": "mod({a}, {b})",
-    "power": "{a} ** {b}",
+    "power": "torch.pow({a}, {b})",
     "maximum": "torch.maximum({a}, {b})",
     "minimum": "torch.minimum({a}, {b})",
     "hypot": "torch.hypot({a}, {b})",
@@ -40,8 +40,8 @@ SCALARS = {
     "mul": "{a} * {b}",
     "div": "{a} / {b}",
     "rdiv": "{b} / {a}",
-    "power": "{a} ** {b}",
-    "rpower": "{b} ** {a}",
+    "power": "torch.pow({a}, {b})",
+    "rpower": "torch.pow({b}, {a})",
     "maximum": "{a}.clamp(min={b})",
     "minimum": "{a}.clamp(max={b})",
 }
@@ -76,7 +76,7 @@ def _binary(site: Site, name: str) -> str:
     if whole(dtype) and name == "div":  # C++ divides integers towards zero
         return f'torch.div({a}, {b}, rounding_mode="trunc")'
     if whole(dtype) and name == "power":
-        return cast(f"({a}.double() ** {b}.double())", dtype)
+        return cast(f"torch.pow({a}.double(), {b}.double())", dtype)
     if whole(dtype) and name == "hypot":
         raise site.refuse("integers are not supported")
     return ARITHMETIC[name].format(a=a, b=b)
@@ -120,9 +120,7 @@ def _scalar(site: Site, name: str) -> str:
         if number == 0.5:
             return f"{a}.sqrt()"
     if name == "power" and whole(taken) and number < 0:
-        return cast(f"({a}.double() ** {b})", taken)
-    if name == "rpower" and scalar < 0:
-        b = f"({b})"
+        return cast(f"torch.pow({a}.double(), {b})", taken)
     return SCALARS[name].format(a=a, b=b)
 
 
@@ -152,7 +150,13 @@ def grad_add(site: Site) -> str:
 @rule("add_n")
 def add_n(site: Site) -> str:
     """The sum of all inputs."""
-    return " + ".join(site.all())
+    return total(site.all())
+
+
+def total(texts: list[str]) -> str:
+    """The sum of several values."""
+    few = len(texts) < 3 and not any("(" in text for text in texts)
+    return " + ".join(texts) if few else f"sum(({', '.join(texts)}))"
 
 
 @rule("Cast", "amp_cast")
@@ -207,15 +211,14 @@ def where(site: Site) -> str:
 @rule("_contrib_div_sqrt_dim")
 def div_sqrt_dim(site: Site) -> str:
     """Divided by the root of the last axis' size."""
-    return f"{site['data']} / {site['data']}.shape[-1] ** 0.5"
+    return f"div_sqrt_dim({site['data']})"
 
 
 @rule("_contrib_quadratic")
 def quadratic(site: Site) -> str:
-    """a x² + b x + c."""
+    """A x² + b x + c."""
     a, b, c = (literal(site.attributes[name]) for name in "abc")
-    x = site["data"]
-    return f"{a} * {x}.square() + {b} * {x} + {c}"
+    return f"quadratic({site['data']}, {a}, {b}, {c})"
 
 
 @rule("smooth_l1")
@@ -226,6 +229,7 @@ def smooth_l1(site: Site) -> str:
 
 @rule("hard_sigmoid")
 def hard_sigmoid(site: Site) -> str:
-    """alpha x + beta, between 0 and 1."""
+    """Alpha x + beta, between 0 and 1."""
     a = site.attributes
-    return f"({literal(a['alpha'])} * {site['data']} + {literal(a['beta'])}).clamp(0.0, 1.0)"
+    text = f"{literal(a['alpha'])} * {site['data']} + {literal(a['beta'])}"
+    return f"torch.clamp({text}, 0.0, 1.0)"

@@ -7,14 +7,13 @@ import numpy as np
 from converter.graph.emit.literals import literal
 from converter.graph.emit.rules.arithmetic import cast, whole
 from converter.graph.emit.site import Site, rule, value
-from converter.graph.symbol import Output
 
 
 def more(site: Site, dtype: np.dtype[np.generic]) -> str:
     """The arguments for a new tensor's dtype and device: that of the module's first input."""
     text = "" if dtype == np.float32 else f", dtype={literal(dtype)}"
-    first = site.scope.first_input()
-    return text + (f", device={value(first)}.device" if first is not None else "")
+    given = site.scope.given[:1]
+    return text + "".join(f", device={value(first)}.device" for first in given)
 
 
 def shape(site: Site, stated: tuple[int | None, ...]) -> str:
@@ -37,16 +36,17 @@ def shape(site: Site, stated: tuple[int | None, ...]) -> str:
 
 
 def _taken(site: Site, size: int) -> str:
-    program, specs = site.scope.program, site.scope.specs
-    found: list[tuple[int, int, Output]] = []
-    for number, node in enumerate(program.graph.nodes):
-        output = Output(number, 0)
-        if node.is_variable and node.name in site.scope.inputs and output in specs:
-            places = enumerate(specs[output].shape)
-            found += [(axis, number, output) for axis, other in places if other == size]
+    specs = site.scope.specs
+    found = [
+        (axis, output)
+        for output in site.scope.given
+        if output in specs
+        for axis, other in enumerate(specs[output].shape)
+        if other == size
+    ]
     if not found:
         return str(size)
-    axis, _, output = min(found)
+    axis, output = min(found)
     return f"{value(output)}.shape[{axis}]"
 
 

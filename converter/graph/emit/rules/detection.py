@@ -13,7 +13,7 @@ def more(site: Site, **defaults: object) -> list[str]:
         given = site.attributes[name]
         text = f'"{given}"' if isinstance(given, str) else literal(given)
         if text != (f'"{default}"' if isinstance(default, str) else literal(default)):
-            found.append(f"{name}={text}")
+            found.append(f"{'form' if name == 'format' else name}={text}")
     return found
 
 
@@ -48,7 +48,8 @@ def multibox_detection(site: Site) -> str:
 @rule("_contrib_box_nms")
 def box_nms(site: Site) -> str:
     """Rows of boxes by score, those that overlap a better one left out."""
-    arguments = [site["data"]] + more(
+    arguments = [site["data"]]
+    arguments += more(
         site,
         overlap_thresh=0.5,
         valid_thresh=0.0,
@@ -75,7 +76,7 @@ def box_decode(site: Site) -> str:
     """Boxes from anchors and predicted offsets."""
     a = site.attributes
     stds = literal(tuple(a[f"std{n}"] for n in range(4)))
-    arguments = [*site.all(), stds] + more(site, clip=-1.0, format="center")
+    arguments = [*site.all(), stds, *more(site, clip=-1.0, format="center")]
     return f"box_decode({', '.join(arguments)})"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from converter.graph.emit.literals import literal, sizes
+from converter.graph.emit.rules.arithmetic import total
 from converter.graph.emit.site import Piece, Site, rule
 
 
@@ -60,7 +61,7 @@ def convolution(site: Site) -> str:
         inside = site.shape("weight")[1] * groups
         arguments = [str(inside), str(site.attributes["num_filter"]), sizes(kernel)]
         arguments += keywords(more | {"bias": (literal(site.has("bias")), "True")})
-        return f"{site.module(f'nn.Conv{len(kernel)}d', arguments, **found)}({site['data']})"
+        return f"{site.module(f'nn.Conv{len(kernel)}d', arguments, found)}({site['data']})"
     inputs = [site["data"], site["weight"]] + ([site["bias"]] if site.has("bias") else [])
     return f"F.conv{len(kernel)}d({', '.join(inputs + keywords(more))})"
 
@@ -85,7 +86,7 @@ def deconvolution(site: Site) -> str:
         outside = site.shape("weight")[1] * groups
         arguments = [str(site.shape("weight")[0]), str(outside), sizes(kernel)]
         arguments += keywords(more | {"bias": (literal(site.has("bias")), "True")})
-        name = site.module(f"nn.ConvTranspose{len(kernel)}d", arguments, **found)
+        name = site.module(f"nn.ConvTranspose{len(kernel)}d", arguments, found)
         text = f"{name}({site['data']})"
     else:
         inputs = [site["data"], site["weight"]] + ([site["bias"]] if site.has("bias") else [])
@@ -111,7 +112,7 @@ def up_sampling(site: Site) -> str:
     if len(texts) == 1:
         return texts[0]
     if a["multi_input_mode"] == "sum":
-        return " + ".join(texts)
+        return total(texts)
     return f"torch.cat(({', '.join(texts)}), 1)"
 
 
@@ -125,7 +126,7 @@ def _bilinear(site: Site, scale: int) -> str:
     data, weight = site.call.names
     if piece := site.piece(weight):
         arguments = [str(channels), str(channels), str(kernel), *keywords(more), "bias=False"]
-        return f"{site.module('nn.ConvTranspose2d', arguments, weight=piece)}({site[data]})"
+        return f"{site.module('nn.ConvTranspose2d', arguments, {'weight': piece})}({site[data]})"
     return f"F.conv_transpose2d({', '.join([*site.all(), *keywords(more)])})"
 
 
@@ -139,7 +140,7 @@ def embedding(site: Site) -> str:
     if site.spec().dtype != np.int64:
         ids = f"{ids}.long()"
     if (piece := site.piece("weight")) and piece.dtype.kind == "f":
-        return f"{site.module('nn.Embedding', [str(count), str(size)], weight=piece)}({ids})"
+        return f"{site.module('nn.Embedding', [str(count), str(size)], {'weight': piece})}({ids})"
     return f"F.embedding({ids}, {site['weight']})"
 
 
@@ -155,7 +156,7 @@ def fully_connected(site: Site) -> str:
     if found := parameters(site, "weight", "bias"):
         arguments = [str(inside), str(outside)]
         arguments += keywords({"bias": (literal(site.has("bias")), "True")})
-        return f"{site.module('nn.Linear', arguments, **found)}({data})"
+        return f"{site.module('nn.Linear', arguments, found)}({data})"
     inputs = [data, site["weight"]] + ([site["bias"]] if site.has("bias") else [])
     return f"F.linear({', '.join(inputs)})"
 

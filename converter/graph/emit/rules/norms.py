@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from converter.graph.emit.literals import literal
@@ -34,17 +36,24 @@ def batch_norm(site: Site) -> str:
     module = site.module(
         f"nn.BatchNorm{max(rank - 2, 1)}d",
         [str(beta.shape[0]), *keywords(more)],
+        {
+            "weight": gamma,
+            "bias": beta,
+            "running_mean": mean,
+            "running_var": var,
+            "num_batches_tracked": counted,
+        },
         frozen=a["use_global_stats"],
-        weight=gamma,
-        bias=beta,
-        running_mean=mean,
-        running_var=var,
-        num_batches_tracked=counted,
     )
     text = f"{module}({site['data']})"
     if axis != 1:
         text = f"{module}({site['data']}.movedim({axis}, 1)).movedim(1, {axis})"
     return f"F.relu({text})" if site.call.op == "_contrib_BatchNormWithReLU" else text
+
+
+def renamed(found: Mapping[str, Piece]) -> dict[str, Piece]:
+    """Gamma and beta under PyTorch's names."""
+    return {"weight": found["gamma"], "bias": found["beta"]}
 
 
 @rule("LayerNorm")
@@ -57,7 +66,7 @@ def layer_norm(site: Site) -> str:
     x = x if last else f"{x}.movedim({axis}, -1)"
     if found := parameters(site, "gamma", "beta"):
         arguments = [str(size), *more]
-        module = site.module("nn.LayerNorm", arguments, weight=found["gamma"], bias=found["beta"])
+        module = site.module("nn.LayerNorm", arguments, renamed(found))
         text = f"{module}({x})"
     else:
         weights = f"({size},), {site['gamma']}, {site['beta']}"
@@ -74,8 +83,8 @@ def group_norm(site: Site) -> str:
     if groups < 1 or channels % groups or site.shape("gamma") != (groups,):
         raise site.refuse(f"num_groups={groups} of {channels} channels, {site.shape('gamma')}")
     if groups == channels and (found := parameters(site, "gamma", "beta")):
-        pieces = {"weight": found["gamma"], "bias": found["beta"]}
-        return f"{site.module('nn.GroupNorm', [str(groups), str(groups), *more], **pieces)}({x})"
+        module = site.module("nn.GroupNorm", [str(groups), str(groups), *more], renamed(found))
+        return f"{module}({x})"
     each = channels // groups
     weights = [f"{site[name]}.repeat_interleave({each})" for name in ("gamma", "beta")]
     return f"F.group_norm({', '.join([x, str(groups), *weights, *more])})"
@@ -91,7 +100,7 @@ def instance_norm(site: Site) -> str:
     if found := parameters(site, "gamma", "beta"):
         arguments = [str(site.shape()[1]), *more, "affine=True"]
         kind = f"nn.InstanceNorm{rank - 2}d"
-        module = site.module(kind, arguments, weight=found["gamma"], bias=found["beta"])
+        module = site.module(kind, arguments, renamed(found))
         return f"{module}({x})"
     weights = [f"weight={site['gamma']}", f"bias={site['beta']}"]
     return f"F.instance_norm({', '.join([x, *weights, *more])})"
@@ -102,7 +111,7 @@ def l2_normalization(site: Site) -> str:
     """Divided by the root of the sum of squares: of an item, of a position, or of a channel."""
     rank, a = site.rank(), site.attributes
     first, last = {"instance": (1, rank), "channel": (1, 2), "spatial": (2, rank)}[a["mode"]]
-    if rank < 3 and a["mode"] != "instance" or rank < 2:
+    if (rank < 3 and a["mode"] != "instance") or rank < 2:
         raise site.refuse(f"mode={a['mode']} of a value with {rank} axes")
     axes = tuple(range(first, last))
     dim = literal(axes[0] if len(axes) == 1 else axes)

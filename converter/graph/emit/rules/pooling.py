@@ -53,7 +53,7 @@ def _global(x: str, axes: int, kind: str, p: int | None) -> str:
             return f"{x}.sum({dims}, keepdim=True)"
         case "lp", 2:
             return f"{x}.square().sum({dims}, keepdim=True).sqrt()"
-    return f"cbrt(({x} ** 3).sum({dims}, keepdim=True))"
+    return f"cbrt({x}.pow(3).sum({dims}, keepdim=True))"
 
 
 def _windows(
@@ -113,7 +113,7 @@ def pooling_v1(site: Site) -> str:
         kind = '"max"' if a["pool_type"] == "max" else '"sum"'
         arguments = [x, kind, literal(kernel), literal(stride), "(0, 0)", 'convention="full"']
         text = f"pool({', '.join(arguments)})"
-        return f"{text} / {by}" if a["pool_type"] == "avg" else text
+        return f"torch.div({text}, {by})" if a["pool_type"] == "avg" else text
     more = {"stride": (sizes(stride), sizes(kernel)), "ceil_mode": (literal(full), "False")}
     if a["pool_type"] == "max":
         return f"F.max_pool2d({', '.join([x, sizes(kernel), *keywords(more)])})"

@@ -8,7 +8,7 @@ from converter.graph.emit.site import Site, rule
 
 @rule("dot")
 def dot(site: Site) -> str:
-    """`@`; of more axes, `torch.tensordot` of the last (transposed: first) with the first (last)."""
+    """`@`; of more axes, `torch.tensordot` of the last with the first (transposed: otherwise)."""
     a, (x, y) = site.attributes, site.all()
     ranks = site.rank(0), site.rank(1)
     if ranks == (1, 1):
@@ -16,7 +16,7 @@ def dot(site: Site) -> str:
     if ranks == (2, 2):
         x = f"{x}.t()" if a["transpose_a"] else x
         y = f"{y}.t()" if a["transpose_b"] else y
-        return f"{x} @ {y}"
+        return product(x, y)
     ours = 0 if a["transpose_a"] else ranks[0] - 1
     theirs = ranks[1] - 1 if a["transpose_b"] else 0
     return f"torch.tensordot({x}, {y}, dims=([{ours}], [{theirs}]))"
@@ -25,8 +25,12 @@ def dot(site: Site) -> str:
 @rule("batch_dot")
 def batch_dot(site: Site) -> str:
     """`@` of the last two axes."""
-    x, y = _turned(site, *site.all())
-    return f"{x} @ {y}"
+    return product(*_turned(site, *site.all()))
+
+
+def product(x: str, y: str) -> str:
+    """A product of matrices."""
+    return f"torch.matmul({x}, {y})" if "(" in x + y else f"{x} @ {y}"
 
 
 def _turned(site: Site, x: str, y: str) -> tuple[str, str]:
@@ -39,18 +43,16 @@ def _turned(site: Site, x: str, y: str) -> tuple[str, str]:
 
 @rule("_linalg_gemm", "_linalg_gemm2")
 def gemm(site: Site) -> str:
-    """alpha A B, and beta C."""
+    """Alpha A B, and beta C."""
     a = site.attributes
     if a["axis"] != -2:
         raise site.refuse(f"axis={a['axis']} is not supported")
     x, y = _turned(site, site["A"], site["B"])
-    text = f"{x} @ {y}"
-    if a["alpha"] != 1.0:
-        text = f"{literal(a['alpha'])} * ({text})"
     if site.call.op == "_linalg_gemm2":
-        return text
-    c = site["C"] if a["beta"] == 1.0 else f"{literal(a['beta'])} * {site['C']}"
-    return f"{text} + {c}"
+        if a["alpha"] == 1.0:
+            return product(x, y)
+        return f"torch.mul(torch.matmul({x}, {y}), {literal(a['alpha'])})"
+    return f"gemm({x}, {y}, {site['C']}, {literal(a['alpha'])}, {literal(a['beta'])})"
 
 
 @rule(

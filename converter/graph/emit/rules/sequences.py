@@ -70,7 +70,7 @@ def rnn(site: Site) -> tuple[str, str]:
         "proj_size": (str(projected), "0"),
     }
     arguments = [str(inside), str(hidden), *keywords(options), *([more] if more else [])]
-    module = site.module(kind, arguments, **named)
+    module = site.module(kind, arguments, named)
     states = [name for name in ("state", "state_cell") if site.has(name)]
     given = ""
     if not all(_zeros(site, name) for name in states):
