@@ -46,6 +46,10 @@ class PlanError(ConvertError):
     """What is asked cannot be done with this checkpoint: `problems` holds every reason."""
 
 
+class NoFamilyError(PlanError):
+    """No family's table fits the file: `problems` says what is nearest, and the other ways."""
+
+
 class NonfiniteError(ConvertError):
     """Weights are NaN or infinite, and that was not allowed.
 

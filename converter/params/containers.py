@@ -54,8 +54,8 @@ class Contents:
 
 
 @dataclass(frozen=True)
-class _Run:
-    """A run of bytes, perhaps of a compressed stream: `name` is for messages alone.
+class Run:
+    """A run of bytes, perhaps of a compressed stream: a member of an archive, under its name.
 
     raw: the file that the stream is in, while nobody has scanned the stream
     """
@@ -68,6 +68,7 @@ class _Run:
     raw: BinaryIO | None = None
 
     def head(self, count: int) -> bytes:
+        """Its first bytes, at most `count`."""
         self.file.seek(self.start)
         data = b""
         count = min(count, self.end - self.start)
@@ -78,7 +79,7 @@ class _Run:
 
 def read_contents(file: BinaryIO, size: int, path: Path) -> Contents:
     """The tensors of a file that is no list of arrays itself. Raises `ParamsError`."""
-    whole = _Run(file, 0, size, path.name)
+    whole = Run(file, 0, size, path.name)
     try:
         head = whole.head(HEAD)
         if head.startswith(npy.MAGIC):
@@ -95,11 +96,29 @@ def read_contents(file: BinaryIO, size: int, path: Path) -> Contents:
     raise ParamsError(f"{path}: {diagnose(head, file.read(TAIL), size, path.name)}")
 
 
-def _is_list(run: _Run) -> bool:
+def members(file: BinaryIO, size: int, path: Path) -> Iterator[Run]:
+    """The regular members of an archive; of a file that is none, nothing. Raises `ParamsError`."""
+    whole = Run(file, 0, size, path.name)
+    head = whole.head(HEAD)
+    try:
+        if head.startswith(ZIP_MAGICS):
+            yield from (run for info in _infos(whole, path) if (run := _member(whole, info, path)))
+            return
+        if head.startswith(GZIP_MAGIC):
+            packed = scan(file, Packed(0, size, GZIP, limit(size)))
+            whole = Run(_unpacked(file, packed), 0, packed.length, path.stem, packed)
+        if is_tar(whole.head(HEAD)):
+            for name, start, length in tar_members(whole.file, whole.start, whole.end, path):
+                yield Run(whole.file, start, start + length, name, whole.packed)
+    except PackedError as error:
+        raise ParamsError(f"{path}: {error}") from error
+
+
+def _is_list(run: Run) -> bool:
     return run.end - run.start >= HEADER and run.head(len(LIST_BEGINNING)) == LIST_BEGINNING
 
 
-def _one_list(found: list[_Run], path: Path, container: str, none: str) -> Contents:
+def _one_list(found: list[Run], path: Path, container: str, none: str) -> Contents:
     """The tensors of the only run found that is a list of arrays; `none`: what is said of none."""
     if len(found) != 1:
         names = [run.name for run in found]
@@ -112,9 +131,9 @@ def _one_list(found: list[_Run], path: Path, container: str, none: str) -> Conte
     return Contents(read_list(file, run.start, run.end, path, packed), container, run.name)
 
 
-def _in_gzip(whole: _Run, path: Path) -> Contents:
+def _in_gzip(whole: Run, path: Path) -> Contents:
     packed = scan(whole.file, Packed(0, whole.end, GZIP, limit(whole.end)))
-    inner = _Run(_unpacked(whole.file, packed), 0, packed.length, path.stem, packed)
+    inner = Run(_unpacked(whole.file, packed), 0, packed.length, path.stem, packed)
     head = inner.head(HEAD)
     if is_tar(head):
         return _in_tar(inner, path, "tar.gz")
@@ -129,10 +148,10 @@ def _said(told: str) -> str:
     return told if told.startswith("is ") else f"is {told}"
 
 
-def _in_tar(whole: _Run, path: Path, container: str) -> Contents:
+def _in_tar(whole: Run, path: Path, container: str) -> Contents:
     names, found = [], []
     for name, start, size in tar_members(whole.file, whole.start, whole.end, path):
-        run = _Run(whole.file, start, start + size, name, whole.packed)
+        run = Run(whole.file, start, start + size, name, whole.packed)
         names.append(name)
         if _is_list(run):  # looked at in passing: the stream is read in one direction
             found.append(run)
@@ -154,7 +173,8 @@ class _Bounded:
         return self._file.read(count)
 
 
-def _in_zip(whole: _Run, path: Path) -> Contents:
+def _infos(whole: Run, path: Path) -> list[zipfile.ZipInfo]:
+    """The members of a ZIP archive that are no directories."""
     try:
         with zipfile.ZipFile(cast(BinaryIO, _Bounded(whole.file))) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
@@ -170,6 +190,11 @@ def _in_zip(whole: _Run, path: Path) -> Contents:
         raise ParamsError(f"{path}: damaged ZIP archive: its members overlap")
     if len(infos) > MAX_TENSORS:
         raise ParamsError(f"{path}: a ZIP archive of {len(infos)} members: no model has so many")
+    return infos
+
+
+def _in_zip(whole: Run, path: Path) -> Contents:
+    infos = _infos(whole, path)
     names = [_zip_name(info) for info in infos]
     if infos and all(name.endswith(".npy") for name in names):
         return Contents(dict(_arrays(whole, infos, path)), "npz")
@@ -180,7 +205,7 @@ def _in_zip(whole: _Run, path: Path) -> Contents:
 
 
 def _arrays(
-    whole: _Run, infos: list[zipfile.ZipInfo], path: Path
+    whole: Run, infos: list[zipfile.ZipInfo], path: Path
 ) -> Iterator[tuple[str, TensorEntry]]:
     members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
@@ -238,7 +263,7 @@ def _small(entry: TensorEntry, file: BinaryIO) -> tuple[int, ...] | None:
     if len(entry.shape) != 1 or not 1 <= entry.shape[0] <= MAX_NDIM or entry.dtype.kind != "i":
         return None
     stream = _unpacked(file, entry.packed) if entry.packed else file
-    run = _Run(stream, entry.offset, entry.offset + entry.nbytes, entry.name)
+    run = Run(stream, entry.offset, entry.offset + entry.nbytes, entry.name)
     data = run.head(entry.nbytes)
     sizes = tuple(np.frombuffer(data, entry.dtype).tolist()) if len(data) == entry.nbytes else ()
     if not sizes or min(sizes) < 0 or byte_count(sizes, np.dtype("<f8")) is None:
@@ -246,7 +271,7 @@ def _small(entry: TensorEntry, file: BinaryIO) -> tuple[int, ...] | None:
     return sizes
 
 
-def _array(run: _Run, name: str, path: Path) -> TensorEntry:
+def _array(run: Run, name: str, path: Path) -> TensorEntry:
     run.file.seek(run.start)
     try:
         header = npy.read_header(run.file)
@@ -265,7 +290,7 @@ def _array(run: _Run, name: str, path: Path) -> TensorEntry:
     )
 
 
-def _member(whole: _Run, info: zipfile.ZipInfo, path: Path) -> _Run | None:
+def _member(whole: Run, info: zipfile.ZipInfo, path: Path) -> Run | None:
     """Where a member's bytes are; None when they cannot be read."""
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return None
@@ -282,7 +307,7 @@ def _member(whole: _Run, info: zipfile.ZipInfo, path: Path) -> _Run | None:
         return None
     name = _zip_name(info)
     if info.compress_type == zipfile.ZIP_STORED:
-        return _Run(whole.file, start, start + info.compress_size, name)
+        return Run(whole.file, start, start + info.compress_size, name)
     packed = Packed(start, info.compress_size, DEFLATE, info.file_size, info.CRC)
     if info.file_size > limit(info.compress_size):
         raise ParamsError(
@@ -290,7 +315,7 @@ def _member(whole: _Run, info: zipfile.ZipInfo, path: Path) -> _Run | None:
             f"{info.file_size:,}: no weights do so (a decompression bomb?). "
             "If you trust it, unpack it first"
         )
-    return _Run(_unpacked(whole.file, packed), 0, info.file_size, name, packed, whole.file)
+    return Run(_unpacked(whole.file, packed), 0, info.file_size, name, packed, whole.file)
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:
