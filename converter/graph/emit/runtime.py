@@ -22,13 +22,10 @@ def helpers() -> Mapping[str, str]:
 
 
 @functools.cache
-def _named(helper: str) -> frozenset[str]:
-    return names(helpers()[helper])
-
-
-def names(text: str) -> frozenset[str]:
-    """Every name that a text of Python mentions."""
-    return frozenset(n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name))
+def uses(helper: str) -> frozenset[str]:
+    """Every name that a helper mentions."""
+    tree = ast.parse(helpers()[helper])
+    return frozenset(node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
 
 
 def needed(mentioned: Iterable[str]) -> list[str]:
@@ -38,5 +35,5 @@ def needed(mentioned: Iterable[str]) -> list[str]:
     while waiting:
         if (name := waiting.pop()) not in found:
             found.add(name)
-            waiting += [other for other in _named(name) if other in helpers()]
+            waiting += [other for other in uses(name) if other in helpers()]
     return [name for name in helpers() if name in found]

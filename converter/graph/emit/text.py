@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,21 +12,24 @@ from converter.graph.emit.layout import layout
 from converter.graph.emit.literals import literal
 from converter.graph.emit.names import RESERVED, Names
 from converter.graph.emit.naming import Naming
-from converter.graph.emit.runtime import helpers, names, needed
+from converter.graph.emit.runtime import helpers, needed, uses
 from converter.graph.emit.site import Statement
 from converter.graph.outputs import NAMED
 from converter.graph.symbol import Output
 
+NAME = re.compile(r"(?<![.\w])[A-Za-z]\w*")
 BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 HEAD = '"""A network of MXNet\'s as a PyTorch module: `load()` returns it with its weights."""'
 LOAD = '''\
 def load(directory: str | Path | None = None) -> Model:
-    """The model in eval mode, with the weights of `model.safetensors` beside this file."""
+    """The model in eval mode, with the weights of `model.safetensors` or its shards."""
     from safetensors.torch import load_file
 
     directory = Path(__file__).parent if directory is None else Path(directory)
-    model = Model()
-    model.load_state_dict(load_file(directory / "model.safetensors"))
+    model, weights = Model(), {}
+    for file in sorted(directory.glob("model*.safetensors")):
+        weights.update(load_file(file))
+    model.load_state_dict(weights)
     return model.eval()'''
 
 
@@ -33,11 +37,10 @@ def write(naming: Naming) -> Emitted:
     """The whole file, and what it holds."""
     parameters = tuple(naming.parameters())
     model = "\n".join(_model(naming))
-    mentioned = names(model)
-    blocks = [model, LOAD]
-    blocks[:0] = [helpers()[name] for name in needed(mentioned)]
-    for name in needed(mentioned):
-        mentioned |= names(helpers()[name])
+    mentioned = {*NAME.findall(model)}
+    used = needed(mentioned)
+    blocks = [*(helpers()[name] for name in used), model, LOAD]
+    mentioned |= {name for helper in used for name in uses(helper)}
     imports = ["import math"] if "math" in mentioned else []
     imports += ["from pathlib import Path", "", "import torch"]
     if "F" in mentioned:
