@@ -268,12 +268,8 @@ def _undecided(readings: list[_Reading]) -> str:
     own = namesake(prefix)
     whose = f"may be GluonNLP's {own}, whose head no table knows" if own else ""
     whose = whose or "is no class of GluonNLP's"
-    return (
-        f"{names}: the prefix {prefix!r} {whose}, and several heads "
-        "have such names"
-        + (
-            f": say what it is for, with {' or '.join(uses)}"
-            if uses
-            else f" ({heads}): give them the prefix of the class (load_params, save_params)"
-        )
+    return f"{names}: the prefix {prefix!r} {whose}, and several heads have such names" + (
+        f": say what it is for, with {' or '.join(uses)}"
+        if uses
+        else f" ({heads}): give them the prefix of the class (load_params, save_params)"
     )
