@@ -15,17 +15,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 CLASSES = Path(__file__).parents[1] / "converter" / "planning" / "scopes" / "classes.toml"
-TAGS = tuple(
-    "v0.5.0 v0.6.0 v0.7.0 v0.7.1 v0.8.0 v0.8.1 v0.8.2 v0.8.3 v0.9.0 v0.9.1 v0.9.2 v0.10.0".split()
-)
+TAGS = [
+    *("v0.5.0", "v0.6.0", "v0.7.0", "v0.7.1", "v0.8.0", "v0.8.1", "v0.8.2", "v0.8.3"),
+    *("v0.9.0", "v0.9.1", "v0.9.2", "v0.10.0"),
+]
 FOLDERS, SUFFIXES = ("src/", "scripts/", "docs/"), (".py", ".md", ".rst")
-# Gluon's own Blocks that the classes begin from: looked through in the bases that no file defines
-GLUONS = frozenset("Block HybridBlock LayerNorm Loss LSTMPCell SoftmaxCELoss".split())
+# Gluon's own Blocks among the bases: those that no file of GluonNLP's defines
+GLUONS = ("Block", "HybridBlock", "LayerNorm", "Loss", "LSTMPCell", "SoftmaxCELoss")
 STATEMENT = re.compile(r"^[ \t]*class[ \t]+(\w+)[ \t]*\(([^:\n]*)\)", re.MULTILINE)
 HEAD = """\
-# The Block classes of GluonNLP 0.5 to 0.10, of its scripts and its notebooks, each with the first and
-# the last tag whose file has it: github.com/dmlc/gluon-nlp. Written by `python -m
-# tools.gluonnlp_classes`, not by hand. A name scope is called by the class in lower case and a counter.
+# The Block classes of GluonNLP 0.5 to 0.10, its scripts and notebooks (github.com/dmlc/gluon-nlp),
+# each with the first and the last tag whose file has it; a name scope is called by a class in lower
+# case and a counter. Written by `python -m tools.gluonnlp_classes`, not by hand.
 """
 
 

@@ -40,9 +40,9 @@ def naming(index: Index) -> str:
     # attributes on the way to each; a Parameter of the outermost block's own has no dot
     own = [name for name in names if "." not in name]
     scoped = [name for name in own if any(part[-1:].isdigit() for part in name.split("_")[:-1])]
-    if not scoped and all(map(str.isidentifier, own)):
-        if len(own) < len(names) or {*own} <= {"weight", "bias"}:
-            return "structural"
+    within = len(own) < len(names) or {*own} <= {"weight", "bias"}
+    if within and not scoped and all(map(str.isidentifier, own)):
+        return "structural"
     # a scope is a word and its counter: `bertencoder0_transformer0_proj_weight`; a Parameter that
     # was made by itself has none
     if len(own) == len(names) < 2 * len(scoped):

@@ -71,7 +71,7 @@ def _head_alone(index: Index, tables: Iterable[Table]) -> str | None:
 
 
 def _prefix_of(head: Head, sources: Sequence[str], own: set[str]) -> str | None:
-    """The prefix of a class of GluonNLP's behind which all names are the head's, and it is whole."""
+    """The prefix of a class of GluonNLP's behind which the names are those of the whole head."""
     names = [name for source in sources if (name := spelled(source, head))]
     if len(names) < len(sources):
         return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fnmatch import translate
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what prints needs no more than this module
     from converter.params import Index
@@ -95,8 +95,7 @@ def _listed() -> tuple[Refused, ...]:
     import tomllib
 
     text = files("converter.tables").joinpath("unsupported.toml").read_text("utf-8")
-    kinds = [
-        Refused(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
-        for entry in tomllib.loads(text)["refused"]
-    ]
-    return tuple(kinds)
+    kinds: list[dict[str, Any]] = tomllib.loads(text)["refused"]
+    for kind in kinds:
+        kind.update({key: tuple(kind[key]) for key in ("file", "names") if key in kind})
+    return tuple(Refused(**kind) for kind in kinds)
