@@ -158,8 +158,13 @@ def diagnose_zip(names: Sequence[str]) -> str:
     return holds_none("ZIP", names)
 
 
-def holds_none(kind: str, names: Sequence[str]) -> str:
-    """Two lines about an archive without parameters."""
+def holds_none(kind: str, names: Sequence[str], packed: Sequence[str] = ()) -> str:
+    """Two lines about an archive without parameters; `packed` are the archives in it."""
+    if packed:
+        return (
+            f"a {kind} archive that holds no .params file, but an archive: {listed(packed)}.\n"
+            "Unpack the outer one (tar xf, unzip), and give the archive that was in it."
+        )
     return (
         f"a {kind} archive that holds no .params file; in it: {listed(names)}.\n"
         "Check that this is the archive of the model."
