@@ -8,8 +8,8 @@ from pathlib import Path
 from converter.errors import ParamsError
 from converter.params.diagnosis import listed
 
-# Where the parameters are, the first that is there: any library's own; autogluon.text 0.3.1,
-# TextPredictor.save; awslabs/sockeye sockeye/constants.py; what SageMaker's algorithms write, packed
+# Where the parameters are, the first that is there: any library's; autogluon.text 0.3.1,
+# TextPredictor.save; awslabs/sockeye sockeye/constants.py; SageMaker's algorithms, also packed
 PLACES = ("*.params", "saved_model/*.params", "params.best", "model_algo-1", "model.tar.gz")
 
 
@@ -26,7 +26,7 @@ def find_params(src: str | os.PathLike[str]) -> Path:
         return path
     try:
         found = next((there for place in PLACES if (there := sorted(path.glob(place)))), [])
-        names = listed(sorted(os.listdir(path)))
+        names = listed(sorted(entry.name for entry in path.iterdir()))
     except OSError as error:
         raise ParamsError(f"{path}: {error.strerror or error}") from error
     if len(found) == 1:

@@ -125,8 +125,7 @@ def test_a_folder_is_exported_as_it_is_inspected(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.stderr
     assert_equal(tmp_path / "a.safetensors", {"w": np.ones(1)})
     (folder / "other.params").write_bytes(src.read_bytes())
-    for command in (["inspect", folder], ["export", folder, tmp_path / "b.npz"]):
-        result = invoke(*command)
+    for result in (invoke("inspect", folder), invoke("export", folder, tmp_path / "b.npz")):
         assert result.exit_code == 1
         assert "several .params files" in result.stderr
         assert "a.params, other.params" in result.stderr
