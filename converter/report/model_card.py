@@ -134,7 +134,8 @@ def tokenizer_section(spec: TokenizerSpec, tokens: Tokens | None) -> Iterator[st
     if spec.kind in ("sentencepiece", "xlnet-sentencepiece"):
         if spec.lower:
             yield "- Text is lower-cased."
-        yield "- A control piece such as `<s>` within a text is always taken for that piece."
+        if spec.model and not spec.model.bpe:
+            yield "- A control piece such as `<s>` within a text is always taken for that piece."
     if spec.vocabulary.duplicates:
         yield f"- Ids that no text gives: {', '.join(map(str, spec.vocabulary.duplicates))}."
     yield f"- {token_line(tokens)}" if tokens else "- Not proven: `--no-verify` was given."

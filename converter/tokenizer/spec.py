@@ -10,6 +10,7 @@ from typing import Any
 from converter.errors import PlanError
 from converter.tables.tokenizer_rule import TokenizerRule
 from converter.tokenizer.sentencepiece import (
+    USER_DEFINED,
     SentencePieces,
     is_recut,
     read_sentencepiece,
@@ -141,7 +142,7 @@ def make_spec(
         vocabulary = read_vocabulary(files.vocab)
     else:
         assert model is not None  # `_kind` asked for one of the two
-        vocabulary = vocabulary_of(model, rule)
+        vocabulary = vocabulary_of(model, rule, config["vocab_size"])
     ids = vocabulary.ids
     usual = {role: token for role, token in rule.special.items() if token in ids}
     vocabulary = replace(vocabulary, special=special or {**usual, **vocabulary.special})
@@ -224,7 +225,7 @@ def _problems(
     if not 0 <= rows - len(vocabulary.tokens) <= spec.rule.spare:
         yield (
             f"it has {len(vocabulary.tokens):,} tokens and the embedding {rows:,} rows: it is "
-            "another model's"
+            f"another model's; give this model's own by {OPTIONS[spec.kind]}"
         )
     ids = vocabulary.ids
     for role, token in vocabulary.special.items():
@@ -271,6 +272,11 @@ def _piece_problems(vocabulary: Vocabulary, model: SentencePieces) -> Iterator[s
     ids = vocabulary.ids
     if lacking := [piece for piece in model.pieces if piece not in ids]:
         yield f"{len(lacking):,} pieces of {model.path} are not in it, such as {_some(lacking)}"
+    if model.bpe and USER_DEFINED in model.types and (unmade := model.unmade()):
+        yield (
+            f"{model.path} is a BPE model that makes {len(unmade):,} of its pieces from no text, "
+            f"such as {_some(unmade)}, and has user-defined pieces: not supported together"
+        )
 
 
 def _some(tokens: Sequence[str]) -> str:
