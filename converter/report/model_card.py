@@ -92,6 +92,7 @@ def _tokenizer(report: Report) -> Iterator[str]:
 def tokenizer_section(spec: TokenizerSpec, tokens: Tokens | None) -> Iterator[str]:
     """What the tokenizer was made of, how it was proven, and where it differs by design."""
     names = ", ".join(f"`{path.name}`" for path in spec.files.given().values())
+    names += f" ({spec.found})" if spec.found else ""
     special = spec.vocabulary.special
     yield from (TOKENIZER, "")
     yield f"`AutoTokenizer.from_pretrained` gives the ids that GluonNLP gives. Made of {names}:"

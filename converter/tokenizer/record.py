@@ -26,6 +26,7 @@ def tokenizer_json(spec: TokenizerSpec) -> dict[str, Any]:
         "pair": spec.rule.pair,
         "lower": spec.lower,
         "gluonnlp_version": spec.told,
+        "found": spec.found,
     }
 
 
@@ -58,7 +59,9 @@ def recorded(
         record["gluonnlp_version"],
         special=special,
     )
-    return replace(spec, recorded=record["tokens_sha256"])
+    found = record.get("found")
+    found = found if isinstance(found, str) else None
+    return replace(spec, recorded=record["tokens_sha256"], found=found)
 
 
 def _plain(special: Mapping[Any, Any]) -> set[tuple[str, str]]:

@@ -11,12 +11,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 from converter.errors import VocabularyError
 from converter.tables.tokenizer_rule import TokenizerRule
-from converter.tokenizer.vocabulary import MAX_TOKENS, Vocabulary, read_bytes
+from converter.tokenizer.vocabulary import MAX_TOKENS, File, Vocabulary, read_bytes
 
 NORMAL, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, BYTE = range(1, 7)  # SentencePiece.Type
 UNIGRAM, BPE = 1, 2  # TrainerSpec.ModelType; KoGPT2's is BPE
@@ -26,7 +25,7 @@ UNIGRAM, BPE = 1, 2  # TrainerSpec.ModelType; KoGPT2's is BPE
 class SentencePieces:
     """What a model file holds. `types`: a number of `SentencePiece.Type` for each piece."""
 
-    path: Path
+    path: File
     content: bytes
     pieces: tuple[str, ...]
     scores: tuple[float, ...]
@@ -72,7 +71,7 @@ class SentencePieces:
         return _processor(self.path, self.content)
 
 
-def _processor(path: Path, content: bytes) -> Any:
+def _processor(path: File, content: bytes) -> Any:
     from sentencepiece import SentencePieceProcessor
 
     processor = SentencePieceProcessor()
@@ -83,7 +82,7 @@ def _processor(path: Path, content: bytes) -> Any:
     return processor
 
 
-def read_sentencepiece(path: Path) -> SentencePieces:
+def read_sentencepiece(path: File) -> SentencePieces:
     """A SentencePiece model (`.spiece`, `.model`, GluonNLP's `t5-5f05e7c5.vocab`).
 
     Raises `VocabularyError` when it is none, or of a kind that no GluonNLP model uses.
@@ -129,7 +128,7 @@ def read_sentencepiece(path: Path) -> SentencePieces:
     )
 
 
-def _parsed(path: Path, content: bytes) -> Any:
+def _parsed(path: File, content: bytes) -> Any:
     try:
         from google.protobuf.message import DecodeError
         from sentencepiece import sentencepiece_model_pb2

@@ -16,7 +16,7 @@ from converter.tokenizer.sentencepiece import (
     read_sentencepiece,
     vocabulary_of,
 )
-from converter.tokenizer.vocabulary import Vocabulary, read_merges, read_vocabulary
+from converter.tokenizer.vocabulary import File, Vocabulary, read_merges, read_vocabulary
 
 # What the command is given for each kind of vocabulary
 OPTIONS = {
@@ -34,11 +34,11 @@ UNMADE = 0.1  # of the entries may be made by no merge; RoBERTa has 8 such in 50
 class Files:
     """The files a tokenizer is made of; None where there is none."""
 
-    vocab: Path | None = None
-    merges: Path | None = None
-    sentencepiece: Path | None = None
+    vocab: File | None = None
+    merges: File | None = None
+    sentencepiece: File | None = None
 
-    def given(self) -> dict[str, Path]:
+    def given(self) -> dict[str, File]:
         """Option → file."""
         return {name: path for name, path in vars(self).items() if path is not None}
 
@@ -49,7 +49,7 @@ class TokenizerSpec:
 
     `version`: of GluonNLP, from the user or the table, None: not told; `told`: as the user said it.
     `recorded`: the digest of the vocabulary that a directory was made with, where it is read from
-    there.
+    there. `found`: where, for files that nobody named.
     """
 
     kind: str
@@ -63,6 +63,7 @@ class TokenizerSpec:
     max_length: int | None
     told: str | None = None
     recorded: str | None = None
+    found: str | None = None
 
     @property
     def stock(self) -> bool:
@@ -194,7 +195,9 @@ def _lower(rule: TokenizerRule, files: Files) -> bool | None:
     paths = [*files.given().values()]
     names = [path.name for path in paths]
     known = (rule.lowered[name] for name in names if name in rule.lowered)
-    folders = [path.absolute().parent.name for path in paths]
+    folders = [
+        path.absolute().parent.name if isinstance(path, Path) else path.folder for path in paths
+    ]
     told = (rule.lower, next(known, None), _cased(names), _cased(folders))
     return next((lower for lower in told if lower is not None), None)
 

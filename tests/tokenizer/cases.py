@@ -50,6 +50,11 @@ def files(name: str) -> Files:
     return files_of(CASES[name], FOLDER)
 
 
+def path(name: str, option: str) -> Path:
+    found: Path = FOLDER / CASES[name][option]
+    return found
+
+
 def files_of(case: Mapping[str, Any], folder: Path) -> Files:
     options = ("vocab", "merges", "sentencepiece")
     return Files(**{option: folder / case[option] for option in options if option in case})

@@ -23,10 +23,9 @@ from tests.tokenizer.bort import invoke, read
 from tests.tokenizer.enlarged import enlarged
 
 ZOO = Path(__file__).parents[2] / "fixtures" / "zoo"
-PIECES = cases.files("kogpt2_cased").sentencepiece
+PIECES = cases.path("kogpt2_cased", "sentencepiece")
 CONFIG = {"n_head": 4, "activation_function": "gelu"}
 SPEC = cases.spec_of("kogpt2_cased")
-assert PIECES is not None
 assert SPEC.model is not None
 MODEL = SPEC.model
 
@@ -115,7 +114,7 @@ def test_without_being_set_apart_they_are_not_found() -> None:
 
 def changed(path: Path, change: Any) -> Path:
     model: Any = vars(sentencepiece_model_pb2)["ModelProto"]()
-    model.ParseFromString(PIECES.read_bytes() if PIECES else b"")
+    model.ParseFromString(PIECES.read_bytes())
     change(model)
     path.write_bytes(model.SerializeToString())
     return path
@@ -146,7 +145,6 @@ def test_tokens_that_the_loader_adds_are_told_by_the_rows(tmp_path: Path) -> Non
 
 
 def test_a_name_does_not_make_it_lower_case(tmp_path: Path) -> None:
-    assert PIECES is not None
     path = tmp_path / "my_uncased.spiece"
     path.write_bytes(PIECES.read_bytes())
     spec = make_spec(cases.GPT2, Files(sentencepiece=path), cases.config(900), {})
