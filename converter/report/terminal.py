@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from converter.errors import ConvertError, safe
 from converter.params.nonfinite import Nonfinite
-from converter.planning.assumptions import assumed_line
+from converter.planning.assumptions import Assumed, assumed_line
 from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.report.columns import columns, merged
 from converter.report.inspection import some_names
@@ -195,8 +195,13 @@ def assumed_lines(plan: Plan) -> Iterator[str]:
     told += [f"head {plan.head}"] if plan.head else []
     if told:
         yield f"on your word: {safe(', '.join(told))}"
-    if plan.assumed:
-        yield f"assumed, not in the file: {safe(assumed_line(plan.assumed))}"
+    yield from assumption_lines(plan.assumed)
+
+
+def assumption_lines(assumed: Sequence[Assumed]) -> Iterator[str]:
+    """What was taken for granted, in one line, where there is anything."""
+    if assumed:
+        yield f"assumed, not in the file: {safe(assumed_line(assumed))}"
 
 
 def error_lines(error: ConvertError) -> Iterator[str]:

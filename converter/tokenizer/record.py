@@ -27,6 +27,7 @@ def tokenizer_json(spec: TokenizerSpec) -> dict[str, Any]:
         "lower": spec.lower,
         "gluonnlp_version": spec.told,
         "found": spec.found,
+        "lower_assumed": spec.lower_assumed,
     }
 
 
@@ -60,8 +61,12 @@ def recorded(
         special=special,
     )
     found = record.get("found")
-    found = found if isinstance(found, str) else None
-    return replace(spec, recorded=record["tokens_sha256"], found=found)
+    return replace(
+        spec,
+        recorded=record["tokens_sha256"],
+        found=found if isinstance(found, str) else None,
+        lower_assumed=record.get("lower_assumed") is True,
+    )
 
 
 def _plain(special: Mapping[Any, Any]) -> set[tuple[str, str]]:

@@ -16,7 +16,13 @@ from converter.tokenizer.sentencepiece import (
     read_sentencepiece,
     vocabulary_of,
 )
-from converter.tokenizer.vocabulary import File, Vocabulary, read_merges, read_vocabulary
+from converter.tokenizer.vocabulary import (
+    File,
+    Vocabulary,
+    is_lowered,
+    read_merges,
+    read_vocabulary,
+)
 
 # What the command is given for each kind of vocabulary
 OPTIONS = {
@@ -49,7 +55,8 @@ class TokenizerSpec:
 
     `version`: of GluonNLP, from the user or the table, None: not told; `told`: as the user said it.
     `recorded`: the digest of the vocabulary that a directory was made with, where it is read from
-    there. `found`: where, for files that nobody named.
+    there. `found`: where, for files that nobody named. `lower_assumed`: nothing tells `lower` but
+    that no token has an upper-case letter.
     """
 
     kind: str
@@ -64,6 +71,7 @@ class TokenizerSpec:
     told: str | None = None
     recorded: str | None = None
     found: str | None = None
+    lower_assumed: bool = False
 
     @property
     def stock(self) -> bool:
@@ -149,13 +157,15 @@ def make_spec(
     vocabulary = replace(vocabulary, special=special or {**usual, **vocabulary.special})
     if lower is None:
         lower = _lower(rule, files)
+    assumed = lower is None and kind == "wordpiece" and is_lowered(vocabulary)
     spec = TokenizerSpec(
         kind=kind,
         files=files,
         vocabulary=vocabulary,
         merges=merges,
         model=model,
-        lower=lower if kind != "byte-level-bpe" else None,
+        lower=(assumed or lower) if kind != "byte-level-bpe" else None,
+        lower_assumed=assumed,
         version=_version(version or rule.version or None),
         rule=rule,
         max_length=config[rule.length] - rule.reserved if rule.length in config else None,

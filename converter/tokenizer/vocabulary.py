@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ File = Path | Member  # of the file system, or within the archive that the param
 MAX_BYTES = 2**25  # the largest published one, of 250,000 tokens, has 5 MB
 MAX_TOKENS = 2**20
 MAX_TOKEN = 1000  # characters: the longest of any published one has 128 spaces
+# How the names of Chinese, Japanese and Korean letters begin in Unicode
+CASELESS = {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "HALFWIDTH"}
 OLDER = {f"{name}_token": role for role, name in ROLES.items()}  # `padding_token` → `pad`
 KEYS_1X = {f"{role}_token": role for role in ROLES}  # `pad_token` → `pad`
 
@@ -48,6 +51,28 @@ class Vocabulary:
     def digest(self) -> str:
         """sha256 of the tokens in their order, as a JSON list."""
         return hashlib.sha256(json.dumps(self.tokens).encode()).hexdigest()
+
+
+def is_lowered(vocabulary: Vocabulary) -> bool:
+    """Whether the words were lower-cased first: no token has an upper-case letter.
+
+    Not where half of the words are Chinese, Japanese or Korean, which have no such letters: a model
+    of these may be either, and taking accents off would take Hangul apart. Tokens in brackets, such
+    as `[unused1]`, are no words.
+    """
+    special = {*vocabulary.special.values()}
+    words = [
+        token
+        for number, token in enumerate(vocabulary.tokens)
+        if token not in special
+        and token[:1] + token[-1:] not in ("[]", "<>")
+        and number not in vocabulary.duplicates
+    ]
+    if any(token != token.lower() for token in words) or not any(map(str.islower, words)):
+        return False
+    scripts = [{unicodedata.name(c, "").split(" ")[0] for c in t if c.isalpha()} for t in words]
+    without_case = sum(any(name in CASELESS for name in names) for names in scripts)
+    return 2 * without_case < sum(map(bool, scripts))
 
 
 def read_bytes(path: File) -> bytes:
