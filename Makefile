@@ -11,12 +11,12 @@ TOKENS := fixtures/tokenizers
 FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run environments test unit parity fuzz bort-full zoo-full big-file check generate fixtures bench agora-bench clean
+.PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full big-file check generate fixtures bench agora-bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: .venv/.done  ## convert the fixture Bort with its decoder, prove it, show the parity table
+run: .venv/.run  ## convert the fixture Bort with its decoder, prove it, show the parity table
 	@mkdir -p build
 	$(BIN)/bort-convert --src fixtures/bort_decoder.params --dst build/bort_decoder \
 	  --family bort --config num_attention_heads=4 --force
@@ -29,6 +29,9 @@ test: environments  ## every test, parity against real MXNet and Transformers 4 
 
 unit: .venv/.done  ## the quick tests: nothing but .venv, not Agora's, none that is exhaustive
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not live and not exhaustive" --ignore tests/agora
+
+test-lowest: .venv-lowest/.done  ## the quick tests with the lowest version of every dependency, torch's excepted
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n auto --dist worksteal -m "not live and not exhaustive" --ignore tests/agora
 
 parity: .venv/.done $(LIVE)  ## live comparison with both MXNet environments and Transformers 4
 	$(BIN)/python -m pytest -m live -v
@@ -95,9 +98,19 @@ agora-bench: .venv/.done  ## Agora against other ways to spend the same compute,
 clean:  ## remove what the targets above made
 	rm -rf build .venv .venv-*
 
-.venv/.done: pyproject.toml constraints.txt
+# What a conversion with its proof needs, and then what the tests need too.
+.venv/.run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[proof]'
+	touch $@
+
+.venv/.done: .venv/.run
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev,agora]'
+	touch $@
+
+.venv-lowest/.done: environments/lowest.txt pyproject.toml
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python $(PIP) -c $< -e '.[dev]'
 	touch $@
 
 # GluonNLP is a source package that needs setuptools < 70 and Cython present, and no dependency more.
@@ -136,5 +149,5 @@ $(AUTOGLUON):
 
 .venv-transformers-4/.done: environments/transformers-4.txt pyproject.toml
 	$(PYTHON) -m venv .venv-transformers-4
-	.venv-transformers-4/bin/python $(PIP) -c $< -e .
+	.venv-transformers-4/bin/python $(PIP) -c $< -e '.[proof]'
 	touch $@

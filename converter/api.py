@@ -30,7 +30,7 @@ from converter.planning.options import (
 )
 from converter.planning.plan import Plan
 from converter.planning.vocabulary import RecordedTokenizer
-from converter.proof.proof import check_reference, prove
+from converter.proof.proof import check_installed, check_reference, prove
 from converter.report.foreign import REWRITTEN, foreign_files, foreign_to_tokenizer
 from converter.report.model_card import model_card, with_tokenizer_section
 from converter.report.record import (
@@ -103,6 +103,8 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
     report) when the proof fails. After any of them `dst` is as before. The options:
     """
     size, progress = parse_size(options.max_shard_size), options.progress
+    if options.verify:
+        check_installed()
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or destination in source.parents:
         raise ConvertError(f"{dst}: the source is in it; choose another --dst")
@@ -142,6 +144,7 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
     What the conversion was told (family, config, dtype) is read from its `conversion.json`; what is
     said here wins. Raises as `convert` does; `ParityError` carries the report. The options:
     """
+    check_installed()
     record = read_record(Path(dst))
     if options.table is None and options.family is None:
         if record["family"] not in family_names():
@@ -164,7 +167,7 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
     found = _nonfinite(made)
     recorded = None if options.golden is None else Path(options.golden)
     proof = prove(made, Path(dst), options.atol, recorded, options.progress, bool(found))
-    proof = replace(proof, unchanged=check_record(Path(dst)))
+    proof = replace(proof, unchanged=check_record(Path(dst), config=not proof.names.passed))
     files = tuple(weight_files(Path(dst)))
     report = Report(made, proof, found, files, before)
     if not report.passed:
@@ -257,6 +260,7 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     Raises `VocabularyError`, `PlanError`, `WriteError`, and `ParityError` when the tokenizer does
     not give GluonNLP's ids. After any of them `dst` is as before. The options:
     """
+    check_installed()
     from converter.proof.tokens import check_tokens  # as in `prove`: slow to import
 
     destination = Path(os.path.realpath(dst))

@@ -34,6 +34,10 @@ class TableError(ConvertError):
     """A table is wrong in itself, whatever the checkpoint: names the file and the key."""
 
 
+class GraphError(ConvertError):
+    """A `-symbol.json` cannot be read or converted: names the file and the node."""
+
+
 class VocabularyError(ConvertError):
     """A vocabulary, merges or SentencePiece file cannot be used: names the file and the place."""
 

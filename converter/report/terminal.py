@@ -84,7 +84,8 @@ def _verdicts(proof: Proof) -> Iterator[str]:
     bits, names, parity = proof.bits, proof.names, proof.parity
     cast = f", {bits.cast} equal to the cast source" if bits.cast else ""
     yield f"bits    {_word(bits)}  {bits.identical} tensors identical{cast}"
-    yield f"names   {_word(names)}  {names.tensors} of {names.transformers_class}"
+    edited = f", edited in config.json: {', '.join(names.edited)}" if names.edited else ""
+    yield f"names   {_word(names)}  {names.tensors} of {names.transformers_class}{edited}"
     if parity:
         worst = max(d.max_abs_diff for d in parity.differences)
         yield (
