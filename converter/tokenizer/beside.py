@@ -24,7 +24,8 @@ PIECES, WORDS = (".spiece", ".model"), (".txt",)
 EITHER = ".vocab"  # GluonNLP's JSON, or lines; its t5-5f05e7c5.vocab is a SentencePiece model
 NAMES = ("encoder.json", "merges.txt", ".merges")  # GPT-2's, and GluonNLP's
 MERGES = ("merge", "bpe")  # what the name of a file of merges holds
-MOST = 16  # files that are read for each kind
+MOST = 16  # files, or pairs of them, that are read for each kind
+SHOWN = 3  # that are not the vocabulary, with the reasons
 # The bytes of a vocabulary: more than it has tokens, and not many times as many. SentencePiece's
 # table of characters has 300 KB, and GluonNLP's JSON has every token twice
 FIXED, EACH = 2**20, 2**8
@@ -46,7 +47,8 @@ class Beside:
         if self.fits:
             choices = " or ".join(map(_options, self.fits))
             return f"more than one file can be its vocabulary; choose with {choices}"
-        return "; ".join(self.others)
+        more = [f"and {len(self.others) - SHOWN:,} others"] if len(self.others) > SHOWN else []
+        return "; ".join([*self.others[:SHOWN], *more])
 
 
 def find_beside(index: Index, rule: TokenizerRule, config: Mapping[str, Any]) -> Beside:
@@ -121,7 +123,10 @@ class _Search:
                 known = merges_of(folder)
                 first = self._few([file for file in (*maps, *words) if file not in merges])
                 second = self._few([*merges, *([known] if known else [])])
-                yield from (Files(vocab=a, merges=b) for a, b in product(first, second))
+                if len(first) * len(second) <= MOST:
+                    yield from (Files(vocab=a, merges=b) for a, b in product(first, second))
+                else:
+                    self._many(first[0], len(first) + len(second))
             else:
                 yield from (Files(sentencepiece=file) for file in self._few(pieces))
 
@@ -160,8 +165,11 @@ class _Search:
         named = [file for file in files if _is_named(file)]
         if len(named) <= MOST:
             return named
-        self._say(named[0], f"{len(named)} files are named like a vocabulary: too many to read")
+        self._many(named[0], len(named))
         return []
+
+    def _many(self, first: File, count: int) -> None:
+        self._say(first, f"{count:,} files are named like a vocabulary: too many to read")
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:

@@ -42,8 +42,10 @@ class SentencePieces:
 
     @property
     def across_words(self) -> bool:
-        """Whether a piece goes on after a space: then a text is not cut into words first."""
-        return any("▁" in piece[1:] for piece in self.of(NORMAL))
+        """Whether a piece goes on after a space, or two unknown ones are one for want of any space:
+        then a text is not cut into words first.
+        """
+        return "▁" not in self.pieces or any("▁" in piece[1:] for piece in self.of(NORMAL))
 
     def merges(self) -> list[tuple[str, str]]:
         """Of BPE: every two pieces that make a third; those of the best score first.

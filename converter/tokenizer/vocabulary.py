@@ -160,6 +160,8 @@ def _from_lines(path: File, text: str) -> Vocabulary:
 
     Baidu's ERNIE has a second column of numbers, which is no part of the token.
     """
+    if text.count("\n") > MAX_TOKENS:
+        raise VocabularyError(f"{path}: no list of 1 to {MAX_TOKENS:,} tokens")
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     if lines[-1] == "":
         lines.pop()

@@ -66,10 +66,11 @@ def test_what_stands_for_koberts_pieces_in_an_archive_is_looked_at(tmp_path: Pat
 
 
 def few_pieces(path: Path, count: int) -> Path:
-    """The small model like KoGPT2's with its first special pieces and its last letters."""
+    """The small model like KoGPT2's with its special pieces and its most frequent letters."""
     model: Any = vars(sentencepiece_model_pb2)["ModelProto"]()
     model.ParseFromString(cases.path("kogpt2_cased", "sentencepiece").read_bytes())
-    pieces = [*model.pieces[:8], *model.pieces[8 - count :]]
+    letters = [piece for piece in model.pieces if len(piece.piece) == 1]
+    pieces = [*model.pieces[:8], *letters[: count - 8]]
     del model.pieces[:]
     model.pieces.extend(pieces)
     path.write_bytes(model.SerializeToString())
