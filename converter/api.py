@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from converter.files.staging import RECORD_FILE, staging
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.params.source import find_params
+from converter.planning.assumptions import Assumed, renewed
 from converter.planning.file import files_of, plan_of, tables_of
 from converter.planning.match import Match, match_table
 from converter.planning.options import (
@@ -93,8 +94,9 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
     """Convert the `.params` file `src` into the new directory `dst`, and prove it equal.
 
     `src` is the file, or a directory with one such file in it, as those of GluonNLP 1.x. Without
-    a family or table the file's sizes decide. Without files of a tokenizer those beside
-    the source, or in `$MXNET_HOME/models`, under GluonNLP's names are taken.
+    a family or table the file's sizes decide. Without files of a tokenizer those under GluonNLP's
+    names are taken, beside the source or in `$MXNET_HOME/models`; else the only vocabulary of the
+    model's size that is beside the source, or in the archive that it is.
 
     Raises `ParamsError`, `TableError`, `VocabularyError`, `PlanError` (all problems at once),
     `WriteError`, `NonfiniteError` (every tensor with NaN or infinity), and `ParityError` (with the
@@ -296,21 +298,23 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
         if not tokens.passed:
             lines = [f"{dst}: the tokenizer does not give GluonNLP's ids:", *tokens.problems]
             raise ParityError("\n  - ".join(lines), tokens)
+        assumed = renewed(record.get("assumed"), spec)
         record |= {"config": config, "tokenizer": tokenizer_json(spec)}
+        record["assumed"] = [*map(asdict, assumed)]
         if isinstance(record.get("proof"), dict):
             record["proof"]["tokens"] = asdict(tokens)
         if record["model_config"]:
             record["model_config"] = asdict(record["model_config"])
         write_json(stage.path / "config.json", config)
-        write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens))
+        write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens, assumed))
         write_record(stage.path, record)
         stage.commit()
     return spec, tokens
 
 
-def _card(path: Path, spec: TokenizerSpec, tokens: Tokens) -> str:
+def _card(path: Path, spec: TokenizerSpec, tokens: Tokens, assumed: Sequence[Assumed]) -> str:
     try:
         text = path.read_text("utf-8")
     except (OSError, ValueError):
         text = ""
-    return with_tokenizer_section(text, spec, tokens)
+    return with_tokenizer_section(text, spec, tokens, assumed)

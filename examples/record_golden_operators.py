@@ -32,7 +32,9 @@ class Weights:
     def __getitem__(self, name: str) -> nd.NDArray:
         name = self.prefix + name
         if name not in self.arrays:
-            raise SystemExit("missing: {}; the file has {} ...".format(name, sorted(self.arrays)[:4]))
+            raise SystemExit(
+                "missing: {}; the file has {} ...".format(name, sorted(self.arrays)[:4])
+            )
         self.used.add(name)
         return nd.array(self.arrays[name], dtype="float32")
 
@@ -88,9 +90,7 @@ def activate(name: str, data: nd.NDArray) -> nd.NDArray:
 
 def embed(table: nd.NDArray, ids: np.ndarray) -> nd.NDArray:
     """(batch, length) ids → (batch, length, units)."""
-    return nd.Embedding(
-        nd.array(ids), table, input_dim=table.shape[0], output_dim=table.shape[1]
-    )
+    return nd.Embedding(nd.array(ids), table, input_dim=table.shape[0], output_dim=table.shape[1])
 
 
 def split(data: nd.NDArray, heads: int) -> nd.NDArray:
@@ -195,7 +195,9 @@ class Model:
         if left and self.model.prefix:
             raise SystemExit("not a {}: unknown {}".format(told.family, left[:5]))
         return {
-            word: np.stack([a.asnumpy() for a in given]) if isinstance(given, list) else given.asnumpy()
+            word: np.stack([a.asnumpy() for a in given])
+            if isinstance(given, list)
+            else given.asnumpy()
             for word, given in outputs.items()
         }
 
@@ -206,13 +208,20 @@ def gpt2(model: Weights, outer: Weights, told: Told, input_ids, valid_length) ->
     table = words.first("_embed.weight", "_lm_head.weight")
     length, eps = input_ids.shape[1], told.layer_norm_eps
     positions = model.first("_pos_embed.weight", "_pos_embed._embed.weight")[:length]
-    data, states, seen = nd.broadcast_add(embed(table, input_ids), positions.expand_dims(0)), [], causal(length)
+    data, states, seen = (
+        nd.broadcast_add(embed(table, input_ids), positions.expand_dims(0)),
+        [],
+        causal(length),
+    )
     if "_attn_ln.0.gamma" in model:  # 0.x: (norm, query to value, output; norm and two Denses)
         layers = [
             (
                 *(model.child("_attn_ln.%d" % n), layer.child("_multi_head_qkv_proj")),
                 *(layer.child("_out_proj"), model.child("_ffn_ln.%d" % n)),
-                *(model.child("_ffn_layers.%d._hidden_map" % n), model.child("_ffn_layers.%d._out_map" % n)),
+                *(
+                    model.child("_ffn_layers.%d._hidden_map" % n),
+                    model.child("_ffn_layers.%d._out_map" % n),
+                ),
             )
             for n, layer in enumerate(model.numbered("_self_attention_layers"))
         ]
@@ -311,7 +320,13 @@ def roberta(model: Weights, outer: Weights, told: Told, input_ids, valid_length)
 
 
 def bart(  # noqa: D103
-    model: Weights, outer: Weights, told: Told, input_ids, valid_length, decoder_ids, decoder_valid_length  # noqa: ANN001
+    model: Weights,
+    outer: Weights,
+    told: Told,
+    input_ids,
+    valid_length,
+    decoder_ids,
+    decoder_valid_length,  # noqa: ANN001
 ) -> dict:
     eps, heads = told.layer_norm_eps, told.decoder_heads
     names = ("src_embed_layer.weight", "tgt_embed_layer.weight", "tgt_final_layer.weight")
@@ -361,7 +376,13 @@ def buckets(length: int, number: int, both_ways: bool) -> np.ndarray:
 
 
 def t5(  # noqa: D103
-    model: Weights, outer: Weights, told: Told, input_ids, valid_length, decoder_ids, decoder_valid_length  # noqa: ANN001
+    model: Weights,
+    outer: Weights,
+    told: Told,
+    input_ids,
+    valid_length,
+    decoder_ids,
+    decoder_valid_length,  # noqa: ANN001
 ) -> dict:
     eps, name = told.layer_norm_eps, "input_embedding_layer.weight"
     table = model[name] if name in model else outer["output_layer.weight"]
