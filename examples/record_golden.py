@@ -46,8 +46,14 @@ MODULES = {
     "record_golden_0x": ("bort", "bert", "ernie", "roberta", "distilbert"),
     "record_golden_1x": ("bert_1x", "albert_1x", "electra_1x", "mobilebert_1x", "roberta_1x"),
     "record_golden_operators": (
-        *("gpt2", "xlnet", "gpt2_1x", "bart_1x", "t5_1x", "mt5_1x"),
-        *("xlmr_1x", "roberta_1x_master"),
+        "gpt2",
+        "xlnet",
+        "gpt2_1x",
+        "xlmr_1x",
+        "roberta_1x_master",
+        "bart_1x",
+        "t5_1x",
+        "mt5_1x",
     ),
 }
 FAMILIES = {family: module for module, families in MODULES.items() for family in families}
