@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from converter.files.staging import RECORD_FILE, staging
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.params.source import find_params
+from converter.planning.assumptions import Assumed, renewed
 from converter.planning.file import files_of, plan_of, tables_of
 from converter.planning.match import Match, match_table
 from converter.planning.options import (
@@ -29,7 +30,7 @@ from converter.planning.options import (
 )
 from converter.planning.plan import Plan
 from converter.planning.vocabulary import RecordedTokenizer
-from converter.proof.proof import check_reference, prove
+from converter.proof.proof import check_installed, check_reference, prove
 from converter.report.foreign import REWRITTEN, foreign_files, foreign_to_tokenizer
 from converter.report.model_card import model_card, with_tokenizer_section
 from converter.report.record import (
@@ -93,14 +94,17 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
     """Convert the `.params` file `src` into the new directory `dst`, and prove it equal.
 
     `src` is the file, or a directory with one such file in it, as those of GluonNLP 1.x. Without
-    a family or table the file's sizes decide. Without files of a tokenizer those beside
-    the source, or in `$MXNET_HOME/models`, under GluonNLP's names are taken.
+    a family or table the file's sizes decide. Without files of a tokenizer those under GluonNLP's
+    names are taken, beside the source or in `$MXNET_HOME/models`; else the only vocabulary of the
+    model's size that is beside the source, or in the archive that it is.
 
     Raises `ParamsError`, `TableError`, `VocabularyError`, `PlanError` (all problems at once),
     `WriteError`, `NonfiniteError` (every tensor with NaN or infinity), and `ParityError` (with the
     report) when the proof fails. After any of them `dst` is as before. The options:
     """
     size, progress = parse_size(options.max_shard_size), options.progress
+    if options.verify:
+        check_installed()
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or destination in source.parents:
         raise ConvertError(f"{dst}: the source is in it; choose another --dst")
@@ -140,6 +144,7 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
     What the conversion was told (family, config, dtype) is read from its `conversion.json`; what is
     said here wins. Raises as `convert` does; `ParityError` carries the report. The options:
     """
+    check_installed()
     record = read_record(Path(dst))
     if options.table is None and options.family is None:
         if record["family"] not in family_names():
@@ -162,7 +167,7 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
     found = _nonfinite(made)
     recorded = None if options.golden is None else Path(options.golden)
     proof = prove(made, Path(dst), options.atol, recorded, options.progress, bool(found))
-    proof = replace(proof, unchanged=check_record(Path(dst)))
+    proof = replace(proof, unchanged=check_record(Path(dst), config=not proof.names.passed))
     files = tuple(weight_files(Path(dst)))
     report = Report(made, proof, found, files, before)
     if not report.passed:
@@ -258,6 +263,7 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     Raises `VocabularyError`, `PlanError`, `WriteError`, and `ParityError` when the tokenizer does
     not give GluonNLP's ids. After any of them `dst` is as before. The options:
     """
+    check_installed()
     from converter.proof.tokens import check_tokens  # as in `prove`: slow to import
 
     destination = Path(os.path.realpath(dst))
@@ -292,21 +298,23 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
         if not tokens.passed:
             lines = [f"{dst}: the tokenizer does not give GluonNLP's ids:", *tokens.problems]
             raise ParityError("\n  - ".join(lines), tokens)
+        assumed = renewed(record.get("assumed"), spec)
         record |= {"config": config, "tokenizer": tokenizer_json(spec)}
+        record["assumed"] = [*map(asdict, assumed)]
         if isinstance(record.get("proof"), dict):
             record["proof"]["tokens"] = asdict(tokens)
         if record["model_config"]:
             record["model_config"] = asdict(record["model_config"])
         write_json(stage.path / "config.json", config)
-        write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens))
+        write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens, assumed))
         write_record(stage.path, record)
         stage.commit()
     return spec, tokens
 
 
-def _card(path: Path, spec: TokenizerSpec, tokens: Tokens) -> str:
+def _card(path: Path, spec: TokenizerSpec, tokens: Tokens, assumed: Sequence[Assumed]) -> str:
     try:
         text = path.read_text("utf-8")
     except (OSError, ValueError):
         text = ""
-    return with_tokenizer_section(text, spec, tokens)
+    return with_tokenizer_section(text, spec, tokens, assumed)

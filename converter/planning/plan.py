@@ -11,7 +11,7 @@ import ml_dtypes
 
 from converter.errors import PlanError
 from converter.params import Index
-from converter.planning.assumptions import Assumed, assumptions
+from converter.planning.assumptions import Assumed, assumptions, of_tokenizer
 from converter.planning.config import read_config, read_statements, written_config
 from converter.planning.match import Choice, Match, match_table
 from converter.planning.model_yml import ModelConfig, read_model_config
@@ -179,7 +179,7 @@ def make_plan(
         gluonnlp=gluonnlp,
         version=version,
         model_config=model_config,
-        assumed=tuple(a for a in assumed if a.field not in ids),
+        assumed=(*(a for a in assumed if a.field not in ids), *of_tokenizer(spec)),
         tokenizer=spec,
         no_tokenizer=why,
         head=head,

@@ -77,7 +77,7 @@ def test_what_a_target_cannot_hold_is_said_at_once(tmp_path: Path) -> None:
         ("a.safetensors", {"npz": True}, "an .npz is asked for"),
         ("source.npz", {"force": True}, "is the source itself"),
         ("link.npz", {"force": True}, "is the source itself"),
-        ("absent/a.npz", {}, "there is no such directory"),
+        ("source.npz/a.npz", {}, "source.npz: is no directory"),
         ("folder.npz", {"force": True}, "is a directory"),
         ("there.npz", {}, "exists"),
     ],

@@ -24,6 +24,7 @@ from converter.tables.unsupported import MAX_NAME, MAX_TENSORS
 from tests.faults.making import CONFIG, environment
 from tests.indexes import make_index
 from tests.params.files import Array, File
+from tests.params.packed import tar
 
 MEMORY = 2 * 10**9
 DEADLINE = 120  # seconds
@@ -147,6 +148,33 @@ def test_a_file_larger_than_any_model_is_tried_on_no_table() -> None:
         assert problem in [*inspection_lines(index, [fit])]
     shapes.popitem()
     assert match_table(make_index(shapes), load_family("bort")).problems != (problem,)
+
+
+VOCABULARIES: dict[str, Callable[[], dict[str, bytes]]] = {
+    "8,000 of them": lambda: {f"vocab{n}.txt": b"a\n" * 70 for n in range(8000)},
+    "8,000 too small": lambda: {f"{n}.vocab": b"a\n" for n in range(8000)},
+    "a few, empty lines": lambda: {f"vocab{n}.txt": b"\n" * 1_060_000 for n in range(9)},
+    "a few, deep": lambda: {f"{n}.vocab": b'{"a":' * 200_000 for n in range(9)},
+    "a few, pieces": lambda: {f"{n}.model": b"\n\x02\n\x00" * 260_000 for n in range(9)},
+}
+
+
+@pytest.mark.parametrize("name", VOCABULARIES)
+def test_what_is_named_like_a_vocabulary_costs_little(name: str, tmp_path: Path) -> None:
+    """In an archive, and beside the file."""
+    members = VOCABULARIES[name]()
+    folder = tmp_path / "in"
+    folder.mkdir()
+    source = Path(__file__).parents[2] / "fixtures/zoo/0.8.3/bert_full.params"
+    archive = folder / "model.tar.gz"
+    archive.write_bytes(tar("w:gz", {**members, "net.params": source.read_bytes()}))
+    for file, content in members.items():
+        (folder / file).write_bytes(content)
+    told = ("--family", "bert", "--config", "num_attention_heads=4", "--no-verify")
+    done = limited("--src", str(archive), "--dst", str(tmp_path / "out"), *told)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no tokenizer: found in the archive: " in done.stdout
+    assert len(done.stdout) < 6_000
 
 
 def calls(index: Index, family: str) -> int:
