@@ -74,6 +74,7 @@ fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done $(AUTOGLUON)  ## re
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/scopes/make_scopes.py || exit 1; done
 	.venv-mxnet-original/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.8.3
 	.venv-mxnet-latest/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.10.0
+	.venv-mxnet-latest/bin/python -W ignore fixtures/brought/make_brought.py fixtures/brought
 	.venv-mxnet-1x/bin/python -W ignore fixtures/make_1x.py fixtures/zoo_1x
 	.venv-mxnet-1x/bin/python -W ignore fixtures/make_autogluon.py fixtures/autogluon
 	.venv-mxnet-1x/bin/python -W ignore fixtures/make_autogluon_v1.py fixtures/autogluon $(AUTOGLUON)

@@ -189,6 +189,7 @@ def _nonfinite(plan: Plan) -> Mapping[str, Nonfinite]:
 def export(src: PathLike, dst: PathLike, options: Options) -> ExportReport:
     """Copy every tensor of the parameters file `src` into the new file `dst`, bit for bit.
 
+    `src` is the file, or a directory with one such file in it.
     `dst` ends in `.safetensors` or `.npz`. Every dtype, shape and value is kept; safetensors holds
     all dtypes of MXNet, `.npz` all but bfloat16. A name that holds no array is left out, and the
     report says so. The proof reads every tensor back through the library that users of `dst` have
@@ -199,12 +200,13 @@ def export(src: PathLike, dst: PathLike, options: Options) -> ExportReport:
     any of them `dst` is as before. The options:
     """
     npz, progress = _is_npz(dst, options.npz), options.progress
+    src = find_params(src)
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or (destination.is_file() and _is_same(source, destination)):
         raise ConvertError(f"{dst}: is the source itself; choose another DST")
     before = state_of(source)
     index = read_index(src)
-    names = exported_names(index, options.strip_prefixes)
+    names, unmet = exported_names(index, options.strip_prefixes)
     if problems := [*unholdable(names, npz), *([] if options.densify else sparse(names))]:
         raise PlanError(f"{src} cannot be exported as {'npz' if npz else 'safetensors'}:", problems)
     tally = Tally()
@@ -225,7 +227,8 @@ def export(src: PathLike, dst: PathLike, options: Options) -> ExportReport:
             from converter.proof.copies import check_copies  # nothing of it, when it is not asked
 
             copies = check_copies(names, weights, stage.path, npz=npz, progress=progress)
-        report = ExportReport(index, "npz" if npz else "safetensors", names, tally.found, copies)
+        target = "npz" if npz else "safetensors"
+        report = ExportReport(index, target, names, tally.found, copies, tuple(unmet))
         check_unchanged(source, before)
         if copies and not copies.passed:
             raise ParityError(f"{src}: exported, and the proof failed; {dst} was not made", report)

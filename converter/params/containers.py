@@ -36,7 +36,7 @@ from converter.params.inflate import (
     limit,
     scan,
 )
-from converter.params.tar import is_tar, tar_members
+from converter.params.tar import BLOCK, is_tar, tar_members
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
@@ -141,13 +141,16 @@ def _said(told: str) -> str:
 
 
 def _in_tar(whole: _Run, path: Path, container: str) -> Contents:
-    runs = []
+    runs, packed = [], []
     for name, start, size in tar_members(whole.file, whole.start, whole.end, path):
         run = _Run(whole.file, start, start + size, name, whole.packed)
-        # looked at in passing: the stream is read in one direction
-        runs.append(dataclasses.replace(run, holds_list=_is_list(run)))
+        head = run.head(BLOCK)  # looked at in passing: the stream is read in one direction
+        is_list = size >= HEADER and head.startswith(LIST_BEGINNING)
+        runs.append(dataclasses.replace(run, holds_list=is_list))
+        if head.startswith((*ZIP_MAGICS, GZIP_MAGIC)) or is_tar(head):
+            packed.append(name)  # SageMaker's model_algo-1 is a ZIP within model.tar.gz
     names = [run.name for run in runs]
-    return _one_list(runs, path, container, holds_none(container, names))
+    return _one_list(runs, path, container, holds_none(container, names, packed))
 
 
 class _Bounded:

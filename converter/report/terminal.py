@@ -65,6 +65,7 @@ def export_lines(plan: Plan) -> Iterator[str]:
 def export_summary(report: ExportReport) -> Iterator[str]:
     """The report of an export for a person: one line a fact."""
     yield f"{report.index.path.name}: {len(report.names):,} tensors → {report.target}"
+    yield from (f"note: no name begins with {safe(prefix)}" for prefix in report.unmet)
     yield from (f"left out, it holds no array: {name}" for name in report.left_out)
     yield from _nonfinite_lines(report.nonfinite)
     if report.copies is None:

@@ -89,7 +89,7 @@ def test_a_file_of_names_is_listed_in_bounded_time_and_memory(name: str, tmp_pat
     done = limited("inspect", "--all", str(path))
     assert (done.returncode, done.stderr) == (0, "")
     assert len(done.stdout) < 2 * LONGEST * (60_000 if "60,000" in name else 20_002)
-    assert "does not fit" in done.stdout or "no model of any family" in done.stdout
+    assert "of no family here" in done.stdout or "no model of any family" in done.stdout
     done = limited("--src", str(path), "--dst", str(tmp_path / "out"), "--no-verify")
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
@@ -118,7 +118,7 @@ def test_as_many_names_of_scopes_as_are_looked_at(name: str, tmp_path: Path) -> 
     path.write_bytes(named(map(SCOPED[name], range(MAX_TENSORS))))
     done = limited("inspect", str(path))
     assert (done.returncode, done.stderr) == (0, "")
-    assert "does not fit" in done.stdout
+    assert "does not fit" in done.stdout or "of no family here" in done.stdout
 
 
 def test_the_limit_of_memory_is_one() -> None:
@@ -142,7 +142,7 @@ def test_a_file_larger_than_any_model_is_tried_on_no_table() -> None:
             make_plan(index, [*map(load_family, family_names())], {})
         (problem,) = caught.value.problems
         assert "no model of any family has more than 16,384, or a name of more" in problem
-        assert "`bort-convert export` takes its tensors out" in problem
+        assert "bort-convert export made.params out.safetensors" in problem
         fit = match_table(index, load_family("bort"))
         assert fit.problems == (problem,)
         assert problem in [*inspection_lines(index, [fit])]
