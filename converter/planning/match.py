@@ -115,9 +115,13 @@ def _attempts(index: Index, table: Table, choice: Choice) -> list[Match]:
 
 
 def _is_meant(fit: Match, told: str) -> bool:
-    """Whether `--prefix` is how its names begin: all of them, or those of one of its blocks."""
-    begins = [fit.begin, *fit.begin.split(",")]
-    return told in begins or bool(told) and told in [begin[:-1] for begin in begins]
+    """Whether `--prefix` is how its names begin, or those of one of its blocks.
+
+    The point or underscore at its end may be left out; `query._net.` of an XLNet is within `query.`
+    """
+    begins = {fit.begin, *fit.begin.split(",")}
+    ends = (f"{told}.", f"{told}_", told if told.endswith((".", "_")) else f"{told}.")
+    return told in begins or bool(told) and any(begin.startswith(ends) for begin in begins)
 
 
 def _prefixes(names: Renamed, table: Table) -> Iterator[str]:

@@ -25,7 +25,8 @@ def models_in(rows: Sequence[Name], own: Collection[str]) -> list[Mapping[str, s
     whole = {block: found for block, (found, _) in blocks.items() if found}
     pairs = [dict(zip(whole, some, strict=True)) for some in product(*whole.values())]
     if len(pairs) > 1 and len(whole) > 1:
-        pairs = _pairs(*whole.values(), [*_hits(rows, "model", own)], own) or pairs
+        others = [*_hits(rows, "model", own)]
+        pairs = _pairs(whole["encoder"], whole["model"], others, own) or pairs
     models = []
     for pair in pairs:
         found = {block: pair.get(block, most) for block, (_, most) in blocks.items()}
