@@ -29,6 +29,7 @@ class Match:
     `absent` are the optional heads that the file does not have. The keys of `index` are structural
     names. `version` is the GluonNLP that the names tell, a key of
     `converter.planning.scopes.VERSIONS`; `undecided`: they can be read in more than one way.
+    `backbone`: the model alone is converted, and what is around it is among the `exported`.
     `begin` is how the names of the model begin in the file, and `others` how those of other models
     of the family begin that are set aside. `read_as` is the class of GluonNLP whose head's names
     these are, where a head of one's own could have the same.
@@ -53,6 +54,7 @@ class Match:
     version: str | None = None
     undecided: bool = False
     part: str | None = None
+    backbone: bool = False
     begin: str = ""
     others: tuple[str, ...] = ()
     read_as: str | None = None
@@ -199,6 +201,7 @@ class Attempt:
             version=self.renamed.version,
             undecided=bool(asked),
             part=self.part.name if self.part else None,
+            backbone=self.backbone,
             begin=",".join(self.renamed.scopes) or self.prefix,
             read_as=self._read_as(heads),
         )

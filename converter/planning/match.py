@@ -121,7 +121,7 @@ def _is_meant(fit: Match, told: str) -> bool:
     """
     begins = {fit.begin, *fit.begin.split(",")}
     ends = (f"{told}.", f"{told}_", told if told.endswith((".", "_")) else f"{told}.")
-    return told in begins or bool(told) and any(begin.startswith(ends) for begin in begins)
+    return told in begins or (bool(told) and any(begin.startswith(ends) for begin in begins))
 
 
 def _prefixes(names: Renamed, table: Table) -> Iterator[str]:
