@@ -29,7 +29,8 @@ class Match:
     `absent` are the optional heads that the file does not have. The keys of `index` are structural
     names. `version` is the GluonNLP that the names tell, a key of
     `converter.planning.scopes.VERSIONS`; `undecided`: they can be read in more than one way.
-    `backbone`: the model alone is converted, and what is around it is among the `exported`.
+    `backbone`: the model alone is converted; `around` are the names of what is no part of it, and
+    among the `exported`.
     `begin` is how the names of the model begin in the file, and `others` how those of other models
     of the family begin that are set aside. `read_as` is the class of GluonNLP whose head's names
     these are, where a head of one's own could have the same.
@@ -55,6 +56,7 @@ class Match:
     undecided: bool = False
     part: str | None = None
     backbone: bool = False
+    around: frozenset[str] = frozenset()
     begin: str = ""
     others: tuple[str, ...] = ()
     read_as: str | None = None
@@ -155,12 +157,12 @@ class Attempt:
         accounted = {m.source.name for m in matches} | {second.name for second, _ in tied}
         accounted |= {*dropped, *beside}
         extra = [entry.name for entry in self.names.values() if entry.name not in accounted]
+        around = frozenset[str]()
         if self.backbone:
-            own = {key for key in self.names if self._is_inside(key)}
-            inside = {self.names[key].name for key in own}
-            around = {name for name in extra if name not in inside}
+            inside = {self.names[key].name for key in self.names if self._is_inside(key)}
+            around = frozenset(extra) - inside
             beside |= {e.name: e for e in self.names.values() if e.name in around}
-            self.around, extra = bool(around), [name for name in extra if name in inside]
+            extra = [name for name in extra if name in inside]
         absent = tuple(head for head in self.heads if head.absent and head not in heads)
         sizes, wrong = read_sizes(self.table, matches, self.layers)
         wrong += [
@@ -197,11 +199,12 @@ class Attempt:
             numbers=self.numbers,
             sizes=sizes,
             known=known_model(self.table, sizes),
-            export_reason=" ".join(self._reasons(target)),
+            export_reason=" ".join(self._reasons(target, around)),
             version=self.renamed.version,
             undecided=bool(asked),
             part=self.part.name if self.part else None,
             backbone=self.backbone,
+            around=around,
             begin=",".join(self.renamed.scopes) or self.prefix,
             read_as=self._read_as(heads),
         )
@@ -289,8 +292,8 @@ class Attempt:
                 if name.startswith(self.part.export):
                     yield entry
 
-    def _reasons(self, target: Target | None) -> Iterator[str]:
-        if self.backbone and self.around:
+    def _reasons(self, target: Target | None, around: frozenset[str]) -> Iterator[str]:
+        if around:
             yield "It is not of the model itself: --backbone sets it aside."
         if target and target.export:
             yield target.reason

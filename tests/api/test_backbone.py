@@ -157,3 +157,37 @@ def test_a_model_that_lacks_a_tensor_is_no_backbone(tmp_path: Path) -> None:
     choice = told("0.8.3/bert_pooler", family="bert", backbone=True)
     with pytest.raises(PlanError, match=r"missing: backbone\.encoder\.layer_norm\.beta"):
         converter.convert(path, tmp_path / "out", **choice)
+
+
+@pytest.mark.parametrize("head", ["span_classifier", "classifier.1", "slot_tagger.1"])
+@pytest.mark.parametrize("name", ["0.8.3/bert_pooler", "0.10.0/roberta"])
+def test_what_is_around_may_be_called_as_gluonnlp_calls_its_heads(
+    name: str, head: str, tmp_path: Path
+) -> None:
+    """The arithmetic of the reference ran on it, and failed on its sizes."""
+    arrays = in_a_network(name, "net.")
+    arrays |= {
+        f"{head}.weight": np.ones((4, 7), np.float32),
+        f"{head}.bias": np.ones(4, np.float32),
+    }
+    path = write_params(tmp_path / "a.params", arrays)
+    report = converter.convert(
+        path, tmp_path / "out", **told(name, family=name.split("/")[1].split("_")[0], backbone=True)
+    )
+    assert f"{head}.weight" in {entry.name for entry in report.plan.match.exported}
+    golden = zoo.source(name).with_suffix(".golden.npz")
+    assert converter.verify(path, tmp_path / "out", golden=golden, atol=1e-5).passed
+
+
+@pytest.mark.parametrize("prefix", ["", "net."])
+def test_a_decoder_saved_once_is_within_a_network_too(prefix: str, tmp_path: Path) -> None:
+    """`save_parameters(deduplicate=True)` keeps the words under the decoder's name alone."""
+    name = "0.10.0/bert_deduplicated"
+    arrays = in_a_network(name, f"{prefix}bert.")
+    assert f"{prefix}bert.word_embed.0.weight" not in arrays
+    path = write_params(tmp_path / "a.params", arrays)
+    report = converter.convert(path, tmp_path / "out", **told(name, family="bert", backbone=True))
+    assert report.plan.transformers_class == "BertForPreTraining"
+    assert load_file(tmp_path / "out" / "not_converted.safetensors").keys() == AROUND.keys()
+    golden = zoo.source(name).with_suffix(".golden.npz")
+    assert converter.verify(path, tmp_path / "out", golden=golden, atol=1e-5).passed
