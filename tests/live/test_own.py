@@ -151,23 +151,18 @@ def never_another_class(spec: dict[str, Any], version: str, source: Path) -> Non
 
 
 def as_a_backbone(spec: dict[str, Any], version: str, source: Path) -> None:
-    """By the option that the refusal names: equal, and the rest beside it, bit for bit."""
-    two = {False, bool(spec["second"])}
-    for second in sorted(two):
+    """By the option that `inspect` and the refusal name: equal, and the rest beside it."""
+    kind, by_scopes = spec["model"]["kind"], spec["way"] in ("scopes", "exported")
+    fits = [b.fit for b in converter.inspect(source).backbones if b.fit.table.name == kind]
+    begins = [fit.begin for fit in fits]
+    for second in sorted({False, bool(spec["second"])}):
         out = source.with_suffix(f".{second}")
+        which: dict[str, Any] = {"backbone": True}
+        if len(begins) > 1:
+            which = {"prefix": begins[second] if by_scopes else f"{spec['models'][second]}."}
+            assert which["prefix"] in begins
         choice = told(spec, version, second)
-        try:
-            report = converter.convert(source, out, **choice, backbone=True, atol=ATOL)
-        except PlanError as error:
-            prefixes = [line.split()[1].rstrip(":") for line in error.problems]
-            assert all(line.startswith("--prefix ") for line in error.problems), (spec, error)
-            assert len(prefixes) == 2, (spec, error)
-            begin = prefixes[second if spec["way"] in ("scopes", "exported") else 0]
-            if spec["way"] not in ("scopes", "exported") and second:
-                begin = f"{spec['models'][1]}."
-            elif spec["way"] not in ("scopes", "exported"):
-                begin = f"{spec['models'][0]}."
-            report = converter.convert(source, out, **choice, prefix=begin, atol=ATOL)
+        report = converter.convert(source, out, **choice, **which, atol=ATOL)
         golden = source.with_suffix(".second.golden.npz" if second else ".golden.npz")
         proof = converter.verify(source, out, golden=golden, atol=ATOL).proof
         assert proof is not None
