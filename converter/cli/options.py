@@ -17,7 +17,7 @@ FILE = click.Path(path_type=Path)
 NOT_SAID = "progress"  # the command has its own
 
 
-class Settings(click.ParamType[tuple[str, Any]]):
+class Settings(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.4
     """`KEY=VALUE`: VALUE is JSON where it parses as JSON, else the text itself."""
 
     name = "KEY=VALUE"

@@ -110,17 +110,31 @@ def staging(
     the destination exists otherwise, cannot be made, or is being written by another run.
     """
     target = Path(os.path.realpath(destination))
-    if not target.parent.is_dir():
-        raise WriteError(f"{target.parent}: there is no such directory; create it first")
     try:
         if not os.path.lexists(area_of(target)):
             _check(target, file=file, force=force, foreign=foreign)
-        with held_area(target) as area:
+        with _parents(target), held_area(target) as area:
             _check(target, file=file, force=force, foreign=foreign)
             (area / "new").mkdir()
             yield Staging(target, area, file=file, force=force, foreign=foreign)
     except (OSError, NotImplementedError) as error:  # filelock: a file system without locks
         raise _write_error(target, error) from error
+
+
+@contextmanager
+def _parents(target: Path) -> Iterator[None]:
+    """The directories that `target` is to be in; those made here and still empty are removed."""
+    missing = [parent for parent in target.parents if not parent.exists()]
+    there = target.parents[len(missing)]
+    if not there.is_dir():
+        raise WriteError(f"{there}: is no directory, so that {target} cannot be made")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # something is in it
+            for parent in missing:
+                parent.rmdir()
 
 
 def _check(destination: Path, *, file: bool, force: bool, foreign: Foreign) -> None:

@@ -26,7 +26,7 @@ from converter.params.diagnosis import (
     holds_none,
     holds_several,
 )
-from converter.params.entries import Block, TensorEntry, byte_count
+from converter.params.entries import Block, Member, TensorEntry, byte_count
 from converter.params.inflate import (
     DEFLATE,
     GZIP,
@@ -36,11 +36,12 @@ from converter.params.inflate import (
     limit,
     scan,
 )
-from converter.params.tar import is_tar, tar_members
+from converter.params.tar import BLOCK, is_tar, tar_members
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 MAX_DIRECTORY = 2**23  # bytes of a ZIP's directory: 100 for each of `MAX_TENSORS` members
+MAX_OTHER = 2**8  # characters of a name of another file in the archive: any file system's longest
 SPARSE = ("data", "indices", "shape")  # what MXNet 2 writes of every sparse tensor
 
 
@@ -51,6 +52,7 @@ class Contents:
     tensors: Mapping[str, TensorEntry]
     container: str
     member: str | None = None
+    others: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ class _Run:
     """A run of bytes, perhaps of a compressed stream: `name` is for messages alone.
 
     raw: the file that the stream is in, while nobody has scanned the stream
+    holds_list: whether it is a list of arrays
     """
 
     file: BinaryIO
@@ -66,6 +69,7 @@ class _Run:
     name: str
     packed: Packed | None = None
     raw: BinaryIO | None = None
+    holds_list: bool = False
 
     def head(self, count: int) -> bytes:
         self.file.seek(self.start)
@@ -99,8 +103,9 @@ def _is_list(run: _Run) -> bool:
     return run.end - run.start >= HEADER and run.head(len(LIST_BEGINNING)) == LIST_BEGINNING
 
 
-def _one_list(found: list[_Run], path: Path, container: str, none: str) -> Contents:
-    """The tensors of the only run found that is a list of arrays; `none`: what is said of none."""
+def _one_list(runs: list[_Run], path: Path, container: str, none: str) -> Contents:
+    """The tensors of the only run that is a list of arrays; `none`: what is said of none."""
+    found = [run for run in runs if run.holds_list]
     if len(found) != 1:
         names = [run.name for run in found]
         raise ParamsError(f"{path}: {holds_several(container, names) if names else none}")
@@ -109,7 +114,13 @@ def _one_list(found: list[_Run], path: Path, container: str, none: str) -> Conte
     if packed and run.raw:
         packed = scan(run.raw, packed)
         file = _unpacked(run.raw, packed)
-    return Contents(read_list(file, run.start, run.end, path, packed), container, run.name)
+    others = tuple(
+        Member(path, other.name, other.start, other.end - other.start, other.packed)
+        for other in runs
+        if other is not run and len(other.name) <= MAX_OTHER and other.name.isprintable()
+    )
+    tensors = read_list(file, run.start, run.end, path, packed)
+    return Contents(tensors, container, run.name, others)
 
 
 def _in_gzip(whole: _Run, path: Path) -> Contents:
@@ -130,13 +141,16 @@ def _said(told: str) -> str:
 
 
 def _in_tar(whole: _Run, path: Path, container: str) -> Contents:
-    names, found = [], []
+    runs, packed = [], []
     for name, start, size in tar_members(whole.file, whole.start, whole.end, path):
         run = _Run(whole.file, start, start + size, name, whole.packed)
-        names.append(name)
-        if _is_list(run):  # looked at in passing: the stream is read in one direction
-            found.append(run)
-    return _one_list(found, path, container, holds_none(container, names))
+        head = run.head(BLOCK)  # looked at in passing: the stream is read in one direction
+        is_list = size >= HEADER and head.startswith(LIST_BEGINNING)
+        runs.append(dataclasses.replace(run, holds_list=is_list))
+        if head.startswith((*ZIP_MAGICS, GZIP_MAGIC)) or is_tar(head):
+            packed.append(name)  # SageMaker's model_algo-1 is a ZIP within model.tar.gz
+    names = [run.name for run in runs]
+    return _one_list(runs, path, container, holds_none(container, names, packed))
 
 
 class _Bounded:
@@ -175,7 +189,8 @@ def _in_zip(whole: _Run, path: Path) -> Contents:
         return Contents(dict(_arrays(whole, infos, path)), "npz")
     runs = [_member(whole, info, path) for info in infos]
     return _one_list(
-        [run for run in runs if run and _is_list(run)], path, "zip", diagnose_zip(names)
+        [dataclasses.replace(run, holds_list=_is_list(run)) for run in runs if run],
+        *(path, "zip", diagnose_zip(names)),
     )
 
 

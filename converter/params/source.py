@@ -1,4 +1,4 @@
-"""What `--src` may be beside a file: a model directory of GluonNLP 1.x or of AutoGluon."""
+"""What `--src` may be beside a file: a directory that a library left behind."""
 
 from __future__ import annotations
 
@@ -6,27 +6,36 @@ import os
 from pathlib import Path
 
 from converter.errors import ParamsError
+from converter.params.diagnosis import listed
 
-SAVED = "saved_model"  # where TextPredictor.save puts the model (autogluon.text 0.3.1)
+# Where the parameters are, the first that is there: any library's; autogluon.text 0.3.1,
+# TextPredictor.save; awslabs/sockeye sockeye/constants.py; SageMaker's algorithms, also packed
+PLACES = ("*.params", "saved_model/*.params", "params.best", "model_algo-1", "model.tar.gz")
 
 
 def find_params(src: str | os.PathLike[str]) -> Path:
-    """`src` itself, or the one `.params` file in the directory `src`.
+    """`src` itself, or the one file of parameters in the directory `src`.
 
     The zoo of 1.x and its scripts make such directories: `model.yml`, `vocab.json`, `*.params`
     (GluonNLP master, scripts/conversion_toolkits). AutoGluon's TextPredictor has `net.params` in
-    its folder `saved_model`. Raises `ParamsError` when a directory holds no or several such files,
-    naming them.
+    its folder `saved_model`; Sockeye and SageMaker have names without `.params`. Raises
+    `ParamsError` when a directory holds no or several such files, naming them.
     """
     path = Path(src)
     if not path.is_dir():
         return path
-    found = sorted(path.glob("*.params")) or sorted(path.glob(f"{SAVED}/*.params"))
+    try:
+        found = next((there for place in PLACES if (there := sorted(path.glob(place)))), [])
+        names = listed(sorted(entry.name for entry in path.iterdir()))
+    except OSError as error:
+        raise ParamsError(f"{path}: {error.strerror or error}") from error
     if len(found) == 1:
         return found[0]
     if not found:
-        raise ParamsError(f"{path}: a directory without a .params file: name the file itself")
-    names = ", ".join(entry.name for entry in found)
+        raise ParamsError(
+            f"{path}: a directory without a .params file: name the file itself; in it: {names}"
+        )
+    names = listed([entry.name for entry in found])
     raise ParamsError(
         f"{path}: a directory with several .params files: give one of them as source: {names}"
     )

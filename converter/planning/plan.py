@@ -11,16 +11,16 @@ import ml_dtypes
 
 from converter.errors import PlanError
 from converter.params import Index
-from converter.planning.assumptions import Assumed, assumptions
+from converter.planning.assumptions import Assumed, assumptions, of_tokenizer
 from converter.planning.backbones import backbone_lines, find_backbones, head_line
 from converter.planning.config import read_config, read_statements, written_config
 from converter.planning.match import Choice, Match, match_table
 from converter.planning.model_yml import ModelConfig, read_model_config
+from converter.planning.refusals import foreign_headline, foreign_ways, is_foreign, known_as
 from converter.planning.scopes import may_be
 from converter.planning.steps import Step, steps_of, widest_dtype
 from converter.planning.vocabulary import TokenizerSource
 from converter.tables.table import Table, Target, Version
-from converter.tables.unsupported import refused
 from converter.tokenizer import TokenizerSpec
 
 LAST_OF_0 = 10  # GluonNLP 0.10 is the last of 0.x
@@ -189,7 +189,7 @@ def make_plan(
         gluonnlp=gluonnlp,
         version=version,
         model_config=model_config,
-        assumed=tuple(a for a in assumed if a.field not in ids),
+        assumed=(*(a for a in assumed if a.field not in ids), *of_tokenizer(spec)),
         tokenizer=spec,
         no_tokenizer=why,
         head=head,
@@ -229,8 +229,8 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
             f"{index.path} fits more than one family; choose with --family:",
             [*(f"{f.table.name}: {f.table.title}" for f in candidates), *asked],
         )
-    if known := refused(index):
-        raise PlanError(f"{index.path} cannot be converted:", [known])
+    if known := known_as(index, tables):
+        raise PlanError(f"{index.path} cannot be converted:", known)
     closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
     models = [] if closest.part else find_backbones(index, tables, choice)
     if not models and choice.prefix is not None:
@@ -251,19 +251,8 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
             "converted, and the rest written beside it, under its own names:",
             within,
         )
-    count = len(index.tensors)
-    if closest.accounted * 2 < count * (len(tables) > 1) or closest.accounted == 0:
-        begin = ", ".join([*index.tensors][:4])
-        known = f"{closest.accounted} of its {count} names are {closest.table.name}'s"
-        raise PlanError(
-            f"{index.path} is of no family here ({', '.join(table.name for table in tables)}): "
-            f"{known if closest.accounted else 'not one of its names is known'}.",
-            [
-                f"its tensors begin: {begin or 'there are none'}",
-                "to copy them all as they are: bort-convert export FILE out.safetensors",
-                "to convert it by a table of your own: --table FILE",
-            ],
-        )
+    if is_foreign(closest, several=len(tables) > 1):
+        raise PlanError(f"{index.path} is {foreign_headline(closest)}.", [*foreign_ways(index)])
     return closest
 
 

@@ -10,34 +10,42 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from safetensors import safe_open
 
 from converter.errors import ConvertError
 from converter.planning.plan import Plan
+from converter.proof.config_json import compare_config
 from converter.proof.target import quiet_transformers
 from converter.writing.shards import stored_in
 
 
 @dataclass(frozen=True)
 class Names:
-    """`tensors` names of `transformers_class` were compared; `problems` says what differs."""
+    """`tensors` names of `transformers_class` were compared; `problems` says what differs.
+
+    `edited` are the fields of config.json that are not as planned and change nothing.
+    """
 
     passed: bool
     transformers_class: str
     tensors: int
     problems: tuple[str, ...]
+    edited: tuple[str, ...] = ()
 
 
 def check_names(plan: Plan, directory: Path) -> Names:
     """Compare `config.json` and the weights in `directory` with the class they are for."""
     problems: list[str] = []
+    edited: tuple[str, ...] = ()
     tensors = 0
     try:
         written = _written_shapes(directory)
         config = json.loads((directory / "config.json").read_text("utf-8"))
-        problems += _config_differences(plan.config, config)
+        with quiet_transformers(plan.transformers_class) as cls:
+            fields = compare_config(plan.config, config, cls.config_class)
+        problems += fields.problems
+        edited = tuple(fields.edited)
         expected = _expected_names(plan)  # what was planned: a hostile config has 10**9 layers
         tensors = len(expected)
         # One tensor under several names: Transformers 5 has as many parameters, 4 shares one.
@@ -52,7 +60,7 @@ def check_names(plan: Plan, directory: Path) -> Names:
         problems.append(
             f"{plan.transformers_class} cannot be built from what was written: {reason}"
         )
-    return Names(not problems, plan.transformers_class, tensors, tuple(problems))
+    return Names(not problems, plan.transformers_class, tensors, tuple(problems), edited)
 
 
 def _written_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
@@ -61,15 +69,6 @@ def _written_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
         with safe_open(path, framework="numpy") as file:
             shapes |= {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
     return shapes
-
-
-def _config_differences(planned: Mapping[str, Any], config: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted(planned.keys() | config.keys()):
-        # Null is not absent: Transformers has a value of its own then
-        here, there = ((name in c, c.get(name)) for c in (config, planned))
-        if here != there:
-            told = (repr(value) if is_there else "absent" for is_there, value in (here, there))
-            yield "config.json: {} is {}, planned {}".format(name, *told)
 
 
 def _expected_names(plan: Plan) -> dict[frozenset[str], tuple[int, ...]]:

@@ -9,6 +9,7 @@ tokens  where there is a tokenizer: does it give the ids that GluonNLP gives?
 from __future__ import annotations
 
 import gc
+import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,8 +18,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from converter.errors import ConvertError
 from converter.planning.options import Options
 from converter.planning.plan import Plan
+
+LIBRARIES = (
+    "torch",
+    "transformers",
+    "scipy",
+    "regex",
+)  # what `pip install bort-convert[proof]` adds
 
 if TYPE_CHECKING:  # a run without proof imports none of these
     from converter.proof.bits import Bits
@@ -66,6 +75,27 @@ class Proof:
     def optional(self) -> tuple[GoldenCheck | None, Tokens | None, Unchanged | None]:
         """Those that are not asked of every model."""
         return self.golden, self.tokens, self.unchanged
+
+
+def check_installed() -> None:
+    """Raise `ConvertError`, before a weight is read, when the proof cannot be imported."""
+    missing = [name for name in LIBRARIES if not _is_there(name)]
+    if missing:
+        raise ConvertError(
+            f"the proof needs what is not installed here: {', '.join(missing)}",
+            [
+                "to install it: pip install 'bort-convert[proof]' (for a processor without GPU "
+                "add --extra-index-url https://download.pytorch.org/whl/cpu)",
+                "to convert without a proof: --no-verify",
+            ],
+        )
+
+
+def _is_there(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def check_reference(plan: Plan) -> None:

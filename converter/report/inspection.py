@@ -10,10 +10,11 @@ from converter.params import Index, TensorEntry, origin
 from converter.params.diagnosis import listed
 from converter.planning.backbones import Backbone
 from converter.planning.match import Match
+from converter.planning.refusals import foreign_headline, foreign_ways, is_foreign, known_as
 from converter.planning.scopes import VERSIONS
 from converter.report.columns import Row, columns, merged
 from converter.report.record import nonfinite_json
-from converter.tables.unsupported import outsized, refused
+from converter.tables.unsupported import outsized
 
 if TYPE_CHECKING:
     from converter.params.content import Content
@@ -71,17 +72,22 @@ def _fits_lines(fits: Sequence[Match], backbones: Sequence[Backbone]) -> Iterato
     Of a network of one's own, the models in it, and the options that convert them.
     """
     fitting = [fit for fit in fits if not fit.problems]
-    if not fitting and fits and (model := refused(fits[0].index)):
-        yield model
-        return
-    for backbone in backbones:
-        yield backbone.line()
-        yield f"  - converted by {' '.join(backbone.options)}"
-    if backbones:
-        undecided = (fit.problems for fit in fits if fit.undecided)
-        yield from next(undecided, ())
-        return
     told = fitting or sorted(fits, key=lambda f: (not f.undecided, -f.accounted))[:1]
+    if not fitting and fits:
+        closest, tables = told[0], [fit.table for fit in fits]
+        if known := known_as(closest.index, tables):
+            yield from map(safe, known)
+            return
+        for backbone in backbones:
+            yield backbone.line()
+            yield f"  - converted by {' '.join(backbone.options)}"
+        if backbones:
+            yield from closest.problems if closest.undecided else ()
+            return
+        if not closest.undecided and is_foreign(closest, several=True):
+            yield foreign_headline(closest)
+            yield from (f"  - {safe(line)}" for line in foreign_ways(closest.index))
+            return
     for fit in told:
         yield from fit_lines(fit)
     if len(fitting) > 1 and len([fit for fit in fitting if fit.known]) != 1:

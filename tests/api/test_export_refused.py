@@ -37,7 +37,7 @@ EXPORT = "converter.api"
         (["arg"], "nothing would be left of the name arg;"),
         (["nonsense."], "no name begins with 'nonsense.'"),
         ([""], "no name begins with ''"),
-        (["arg:", "arg:"], "no name begins with 'arg:'"),
+        (["gen:", "disc:"], "no name begins with 'gen:' or 'disc:'"),
     ],
 )
 def test_prefixes_that_cannot_be_stripped(prefixes: list[str], said: str, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_what_a_target_cannot_hold_is_said_at_once(tmp_path: Path) -> None:
         ("a.safetensors", {"npz": True}, "an .npz is asked for"),
         ("source.npz", {"force": True}, "is the source itself"),
         ("link.npz", {"force": True}, "is the source itself"),
-        ("absent/a.npz", {}, "there is no such directory"),
+        ("source.npz/a.npz", {}, "source.npz: is no directory"),
         ("folder.npz", {"force": True}, "is a directory"),
         ("there.npz", {}, "exists"),
     ],

@@ -141,11 +141,19 @@ def test_mount_point_is_refused_before_the_work(
     assert names_in(destination.parent) == ["out"]
 
 
-@pytest.mark.parametrize("parent", ["absent", "a file"])
-def test_parent_that_is_no_directory_is_named(parent: str, tmp_path: Path) -> None:
+def test_parent_that_is_no_directory_is_named(tmp_path: Path) -> None:
     (tmp_path / "a file").write_text("")
-    with pytest.raises(WriteError, match=f"{parent}: there is no such directory"):
-        publish(tmp_path / parent / "out")
+    with pytest.raises(WriteError, match=r"a file: is no directory, so that .*out cannot be made"):
+        publish(tmp_path / "a file" / "deep" / "out")
+
+
+def test_parents_are_made_and_go_when_nothing_comes_of_it(tmp_path: Path) -> None:
+    publish(tmp_path / "one" / "two" / "out")
+    assert (tmp_path / "one" / "two" / "out").is_dir()
+    with pytest.raises(RuntimeError), staging(tmp_path / "one" / "three" / "four" / "out"):
+        raise RuntimeError
+    assert names_in(tmp_path) == ["one"]
+    assert names_in(tmp_path / "one") == ["two"]
 
 
 @pytest.mark.parametrize("call", ["mkdir", "rename", "fsync"])

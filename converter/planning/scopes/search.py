@@ -15,6 +15,7 @@ from converter.planning.scopes.rules import (
     class_of,
     classes,
     layer_numbers,
+    namesake,
     spelled,
 )
 from converter.tables.table import Head, Table
@@ -273,7 +274,9 @@ def _undecided(readings: list[_Reading]) -> str:
     names, prefix = ", ".join(sorted(readings[0].own)), readings[0].prefix
     uses = dict.fromkeys(f"--head {r.head.use}" for r in readings if r.head.use)
     heads = ", ".join(dict.fromkeys(r.head.name for r in readings))
-    return f"{names}: the prefix {prefix!r} is no class of GluonNLP's" + (
+    own = namesake(prefix)
+    whose = f"may be GluonNLP's {own}, whose head no table knows" if own else ""
+    return f"{names}: the prefix {prefix!r} {whose or "is no class of GluonNLP's"}" + (
         f": say what it is for, with {' or '.join(uses)}"
         if uses
         else f", and several heads have such names ({heads}): give them the prefix of the "
