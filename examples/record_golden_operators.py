@@ -32,7 +32,9 @@ class Weights:
     def __getitem__(self, name: str) -> nd.NDArray:
         name = self.prefix + name
         if name not in self.arrays:
-            raise SystemExit(f"missing: {name}; the file has {sorted(self.arrays)[:4]} ...")
+            raise SystemExit(
+                "missing: {}; the file has {} ...".format(name, sorted(self.arrays)[:4])
+            )
         self.used.add(name)
         return nd.array(self.arrays[name], dtype="float32")
 
@@ -41,7 +43,7 @@ class Weights:
 
     def child(self, name: str) -> "Weights":
         """The same below a longer prefix."""
-        return Weights(self.arrays, f"{self.prefix}{name}.", self.used)
+        return Weights(self.arrays, "{}{}.".format(self.prefix, name), self.used)
 
     def first(self, *names: str) -> nd.NDArray:
         """The array by the first of its names that is there."""
@@ -49,7 +51,7 @@ class Weights:
 
     def numbered(self, name: str) -> list:
         """The children called by a number below `name`, in order."""
-        begin = f"{self.prefix}{name}."
+        begin = "{}{}.".format(self.prefix, name)
         names = (n[len(begin) :].split(".")[0] for n in self.arrays if n.startswith(begin))
         return [self.child("%s.%d" % (name, n)) for n in sorted({int(n) for n in names})]
 
@@ -83,7 +85,7 @@ def activate(name: str, data: nd.NDArray) -> nd.NDArray:
         return 0.5 * data * (1 + nd.tanh(ROOT_2_PI * (data + 0.044715 * data**3)))
     if name == "relu":
         return nd.relu(data)
-    raise SystemExit(f"--activation {name}: there are gelu, gelu(tanh) and relu")
+    raise SystemExit("--activation {}: there are gelu, gelu(tanh) and relu".format(name))
 
 
 def embed(table: nd.NDArray, ids: np.ndarray) -> nd.NDArray:
@@ -191,7 +193,7 @@ class Model:
         within = {n for n in self.model.arrays if n.startswith(self.model.prefix)}
         left = sorted(within - self.model.used - {self.model.prefix + "mask_embed"})
         if left and self.model.prefix:
-            raise SystemExit(f"not a {told.family}: unknown {left[:5]}")
+            raise SystemExit("not a {}: unknown {}".format(told.family, left[:5]))
         return {
             word: np.stack([a.asnumpy() for a in given])
             if isinstance(given, list)
@@ -200,7 +202,7 @@ class Model:
         }
 
 
-def gpt2(model: Weights, outer: Weights, told: Told, input_ids, valid_length) -> dict:
+def gpt2(model: Weights, outer: Weights, told: Told, input_ids, valid_length) -> dict:  # noqa: ANN001
     """GPT2Model of 0.x and 1.x, GPT2ForLM; the last state is what the final LayerNorm gives."""
     words = model if "_embed.weight" in model else outer
     table = words.first("_embed.weight", "_lm_head.weight")
@@ -224,14 +226,7 @@ def gpt2(model: Weights, outer: Weights, told: Told, input_ids, valid_length) ->
             for n, layer in enumerate(model.numbered("_self_attention_layers"))
         ]
     else:
-        parts = [
-            "atten.ln",
-            "atten.qkv",
-            "atten.out_proj",
-            "ffn.layer_norm",
-            "ffn.ffn_1",
-            "ffn.ffn_2",
-        ]
+        parts = "atten.ln atten.qkv atten.out_proj ffn.layer_norm ffn.ffn_1 ffn.ffn_2".split()
         layers = [[layer.child(part) for part in parts] for layer in model.numbered("_layers")]
     for norm_1, qkv, out, norm_2, ffn_1, ffn_2 in layers:
         context = qkv_attention(qkv, layer_norm(norm_1, data, eps), told.num_heads, seen)
@@ -249,7 +244,7 @@ def gpt2(model: Weights, outer: Weights, told: Told, input_ids, valid_length) ->
     return outputs
 
 
-def xlnet(model: Weights, outer: Weights, told: Told, input_ids, valid_length, token_types) -> dict:
+def xlnet(model: Weights, outer: Weights, told: Told, input_ids, valid_length, token_types) -> dict:  # noqa: ANN001
     """XLNet, without memory: every position sees every other that is no padding."""
     eps, length = told.layer_norm_eps, input_ids.shape[1]
     data = embed(model.first("word_embed.weight", "decoder.weight"), input_ids)
@@ -266,10 +261,10 @@ def xlnet(model: Weights, outer: Weights, told: Told, input_ids, valid_length, t
         heads, width = attention["query_key_bias"].shape
         batch = input_ids.shape[0]
 
-        def project(name, data, attention=attention, heads=heads):
+        def project(name, data, attention=attention, heads=heads):  # noqa: ANN001, ANN202
             return split(dense(attention.child("proj_" + name), data), heads)
 
-        def query_with(bias, query, attention=attention, batch=batch):
+        def query_with(bias, query, attention=attention, batch=batch):  # noqa: ANN001, ANN202
             bias = nd.tile(attention[bias], (batch, 1))  # (batch × heads, units of a head)
             return nd.broadcast_add(query, bias.expand_dims(1))
 
@@ -301,7 +296,7 @@ def xlnet(model: Weights, outer: Weights, told: Told, input_ids, valid_length, t
     return outputs
 
 
-def roberta(model: Weights, outer: Weights, told: Told, input_ids, valid_length) -> dict:
+def roberta(model: Weights, outer: Weights, told: Told, input_ids, valid_length) -> dict:  # noqa: ANN001
     """RobertaModel and XLMRModel of the master branch, with or without their MLM decoder."""
     eps, length = told.layer_norm_eps, input_ids.shape[1]
     words = model if "word_embed.weight" in model else outer
@@ -331,7 +326,7 @@ def bart(  # noqa: D103
     input_ids,
     valid_length,
     decoder_ids,
-    decoder_valid_length,
+    decoder_valid_length,  # noqa: ANN001
 ) -> dict:
     eps, heads = told.layer_norm_eps, told.decoder_heads
     names = ("src_embed_layer.weight", "tgt_embed_layer.weight", "tgt_final_layer.weight")
@@ -387,7 +382,7 @@ def t5(  # noqa: D103
     input_ids,
     valid_length,
     decoder_ids,
-    decoder_valid_length,
+    decoder_valid_length,  # noqa: ANN001
 ) -> dict:
     eps, name = told.layer_norm_eps, "input_embedding_layer.weight"
     table = model[name] if name in model else outer["output_layer.weight"]
@@ -401,7 +396,7 @@ def t5(  # noqa: D103
         gate = activate(told.activation, dense(block.child("gated_ffn_1"), data))
         return dense(block.child("ffn_2"), gate * plain)
 
-    def attention(layer, kind, data, memory, seen, rows):
+    def attention(layer, kind, data, memory, seen, rows):  # noqa: ANN001, ANN202
         query = dense(layer.child(kind + "_attn_q"), data)
         key, value = (dense(layer.child("%s_attn_%s" % (kind, n)), memory) for n in "kv")
         heads = rows.shape[0]

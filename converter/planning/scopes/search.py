@@ -276,7 +276,8 @@ def _undecided(readings: list[_Reading]) -> str:
     heads = ", ".join(dict.fromkeys(r.head.name for r in readings))
     own = namesake(prefix)
     whose = f"may be GluonNLP's {own}, whose head no table knows" if own else ""
-    return f"{names}: the prefix {prefix!r} {whose or "is no class of GluonNLP's"}" + (
+    whose = whose or "is no class of GluonNLP's"
+    return f"{names}: the prefix {prefix!r} {whose}" + (
         f": say what it is for, with {' or '.join(uses)}"
         if uses
         else f", and several heads have such names ({heads}): give them the prefix of the "
