@@ -15,6 +15,7 @@ from converter.params import Index, Weights, check_unchanged, read_index, state_
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.params.source import find_params
 from converter.planning.assumptions import Assumed, renewed
+from converter.planning.backbones import Backbone, find_backbones
 from converter.planning.file import files_of, plan_of, tables_of
 from converter.planning.match import Match, match_table
 from converter.planning.options import (
@@ -63,12 +64,14 @@ if TYPE_CHECKING:
 class Inspection:
     """What is in a file, and how each family's table fits it (best first).
 
-    `content` is None unless it was asked for.
+    `content` is None unless it was asked for. `backbones` are the models that it holds where it is
+    a network of one's own, and no table fits it whole.
     """
 
     index: Index
     fits: tuple[Match, ...]
     content: Content | None = None
+    backbones: tuple[Backbone, ...] = ()
 
 
 def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent) -> Inspection:
@@ -80,13 +83,15 @@ def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent
     Raises `ParamsError` when `src` is no whole parameters file.
     """
     index = read_index(find_params(src))
-    fits = [match_table(index, load_family(name)) for name in family_names()]
+    tables = [load_family(name) for name in family_names()]
+    fits = [match_table(index, table) for table in tables]
     fits.sort(key=lambda f: (len(f.problems), -f.accounted))
+    backbones = find_backbones(index, tables) if all(fit.problems for fit in fits) else ()
     if not content:
-        return Inspection(index, tuple(fits))
+        return Inspection(index, tuple(fits), None, tuple(backbones))
     from converter.params.content import read_content
 
-    return Inspection(index, tuple(fits), read_content(index, progress))
+    return Inspection(index, tuple(fits), read_content(index, progress), tuple(backbones))
 
 
 @Takes(Options, CONVERT)

@@ -31,8 +31,8 @@ def inspect_command(src: Path, content: bool, every: bool, as_json: bool) -> Non
     """
     with shown_progress(as_json or not content) as progress:
         found = inspect(src, content=content, progress=progress)
-    parts = found.index, found.fits, found.content
-    printed(inspection_json(*parts) if as_json else [*inspection_lines(*parts, every)])
+    parts = found.index, found.fits, found.content, found.backbones
+    printed(inspection_json(*parts) if as_json else [*inspection_lines(*parts, every=every)])
 
 
 @click.command("families")

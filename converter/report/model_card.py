@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from converter.errors import safe
 from converter.planning.assumptions import Assumed, assumed_line
 from converter.planning.plan import UNCONVERTED_FILE, Plan
+from converter.report.around import around_section
 from converter.report.record import Report
 from converter.report.terminal import summary, token_line
 from converter.tokenizer import TokenizerSpec
@@ -48,6 +49,7 @@ def model_card(report: Report, title: str | None = None) -> str:
         "",
         *_why_arguments(plan),
         *_tokenizer(report),
+        *around_section(plan),
         "## How it was proven",
         "",
         *(_proof_lines(report) if proof else ["It was not: `--no-verify` was given.", ""]),
@@ -63,8 +65,10 @@ def model_card(report: Report, title: str | None = None) -> str:
         "",
         f"- Source: `{plan.index.path.name}`, {plan.index.size:,} bytes"
         + (f", sha256 `{proof.bits.source_sha256}`" if proof else ""),
-        f"- Heads in the file: {', '.join(plan.heads) or 'none'}; dtype: {plan.dtype}",
+        f"- Heads in the file: {', '.join(plan.heads) or 'none'}; dtype: {plan.dtype}"
+        + (f"; read as {plan.read_as}" if plan.read_as else ""),
         f"- Given by hand: {_overrides(plan.overrides)}"
+        + (f"; head {plan.head}" if plan.head else "")
         + (f"; trained under GluonNLP {plan.gluonnlp}" if plan.gluonnlp else "")
         + (f"; stated by `{plan.model_config.file}`" if plan.model_config else ""),
         f"{ASSUMED} {_assumed(plan.assumed)}",
@@ -188,7 +192,7 @@ def _assumed(assumed: Sequence[Assumed]) -> str:
 
 
 def _exported(plan: Plan) -> Iterator[str]:
-    if plan.match.exported:
+    if plan.match.exported and not plan.match.backbone:
         names = ", ".join(f"`{entry.name}`" for entry in plan.match.exported)
         why = plan.match.export_reason
         yield f"- {why} Not converted, in `{UNCONVERTED_FILE}` under their own names: {names}."

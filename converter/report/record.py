@@ -161,6 +161,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
         "transformers_class": plan.transformers_class,
         "init": dict(plan.target.init),
         "heads": plan.heads,
+        "read_as": plan.read_as,
         "prefix": plan.match.prefix,
         "naming": origin.naming(plan.index),
         "named_by": VERSIONS[plan.match.version] if plan.match.version else None,
