@@ -27,7 +27,7 @@ from converter.tables.load import family_names, load_family
 def inspect_command(src: Path, content: bool, every: bool, as_json: bool) -> None:
     """List the tensors of SRC, the family it fits, and what would be missing.
 
-    SRC is a .params, .npz or .npy file, or an archive with one .params file in it.
+    SRC is a .params, .npz or .npy file, or an archive or directory with one .params file in it.
     """
     with shown_progress(as_json or not content) as progress:
         found = inspect(src, content=content, progress=progress)

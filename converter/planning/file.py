@@ -8,7 +8,13 @@ from typing import Any
 
 from converter.errors import GraphError, NoFamilyError, PlanError
 from converter.params import Index, read_index
-from converter.params.source import Source, SymbolText, find_source, read_symbol_text, symbol_names
+from converter.params.graphs import (
+    Source,
+    SymbolText,
+    find_source,
+    read_symbol_text,
+    symbol_names,
+)
 from converter.planning.base import Plan
 from converter.planning.model_yml import ModelConfig, find_model_config
 from converter.planning.options import OF_TABLES, PLAN, Options, PathLike, Takes

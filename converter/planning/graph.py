@@ -20,7 +20,7 @@ from converter.graph.sizes import Input, inputs_with_sizes, parse_input
 from converter.graph.symbol import Output, parse_symbol
 from converter.graph.variables import Variables, inputs_of, needed_nodes
 from converter.params import Index, TensorEntry
-from converter.params.source import SymbolText
+from converter.params.graphs import SymbolText
 from converter.planning.assumptions import Assumed
 from converter.planning.base import MODULE_FILE, Plan
 from converter.planning.steps import DTYPES, Step
