@@ -33,7 +33,7 @@ def symbol(data: bytes) -> None:
     if graph is None:
         return
     program, problems = typed(graph)
-    assert all(problem.isprintable() for problem in problems)
+    assert all(problem.text.isprintable() for problem in problems)
     assert len(program.graph.nodes) >= len(graph.nodes)
     assert graph.cut(graph.heads) == graph
     solve(program, {})
