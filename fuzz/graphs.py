@@ -1,6 +1,7 @@
 """What is fuzzed of graphs: the JSON alone, and a graph with the shapes of its parameters.
 
-A graph that is understood has shapes, can be cut, and becomes Python that compiles.
+A graph that is understood has shapes, can be cut, and becomes Python that compiles and holds
+nothing but what `tests/graph/allowed.py` lists.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from converter.graph.shapes.solve import solve
 from converter.graph.sizes import inputs_with_sizes
 from converter.graph.symbol import Graph, parse_symbol
 from converter.graph.variables import inputs_of
+from tests.graph import allowed
 from tests.graph.making import LENET, lenet
 from tests.graph.recordings import cases_of, operators
 
@@ -82,6 +84,7 @@ def symbol_params(data: bytes) -> None:
         assert str(refusal)
         return
     compile(emitted.source, "model.py", "exec", dont_inherit=True)
+    allowed.check(emitted.source)
 
 
 def _parts(

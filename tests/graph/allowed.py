@@ -7,6 +7,7 @@ AST consists of few node types, names that it defines itself, and functions list
 from __future__ import annotations
 
 import ast
+import functools
 import io
 import re
 import string
@@ -68,7 +69,7 @@ def check(source: str) -> None:
     """Raise `AssertionError` for a source that has anything else in it."""
     assert not {*source} - {*string.printable[:95], "\n", "×", "²"}, "an odd character"
     tree = ast.parse(source)
-    known = {n.name: ast.dump(n) for n in _defined("runtime.py")}
+    known = _helpers()
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         if token.type == tokenize.COMMENT and not _in_helper(tree, known, token.start[0]):
             assert COMMENT.fullmatch(token.string), token.string
@@ -88,9 +89,12 @@ def check(source: str) -> None:
             assert node.name == "load", node.name
 
 
-def _defined(name: str) -> list[ast.FunctionDef]:
-    text = (files("converter.graph") / name).read_text("utf-8")
-    return [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+@functools.cache
+def _helpers() -> dict[str, str]:
+    """The functions of runtime.py, as they may stand in a module."""
+    text = (files("converter.graph") / "runtime.py").read_text("utf-8")
+    defined = (node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef))
+    return {node.name: ast.dump(node) for node in defined}
 
 
 def _in_helper(tree: ast.Module, known: dict[str, str], line: int) -> bool:
