@@ -8,11 +8,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.errors import ConvertError, ParityError, PlanError
+from converter.errors import ConvertError, GraphError, ParamsError, ParityError, PlanError
 from converter.files.progress import Progress, silent
+from converter.files.regular import read_regular
 from converter.files.staging import RECORD_FILE, staging
+from converter.graph.facts import GraphFacts, graph_facts
+from converter.graph.symbol import MAX_BYTES
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
-from converter.params.graphs import find_source
+from converter.params.graphs import find_source, params_of, read_symbol_text
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.params.source import find_params
 from converter.planning.assumptions import Assumed, renewed
@@ -66,12 +69,15 @@ if TYPE_CHECKING:
 class Inspection:
     """What is in a file, and how each family's table fits it (best first).
 
-    `content` is None unless it was asked for.
+    `content` is None unless it was asked for. `graph` is None where there is none beside the file,
+    or in the same archive; `unread` says why one that is there cannot be read.
     """
 
     index: Index
     fits: tuple[Match, ...]
     content: Content | None = None
+    graph: GraphFacts | None = None
+    unread: str | None = None
 
 
 def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent) -> Inspection:
@@ -82,14 +88,38 @@ def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent
 
     Raises `ParamsError` when `src` is no whole parameters file.
     """
-    index = read_index(find_params(src))
+    source = find_source(src)
+    index = read_index(source.params)
     fits = [match_table(index, load_family(name)) for name in family_names()]
     fits.sort(key=lambda f: (len(f.problems), -f.accounted))
-    if not content:
-        return Inspection(index, tuple(fits))
-    from converter.params.content import read_content
+    found = Inspection(index, tuple(fits))
+    if content:
+        from converter.params.content import read_content
 
-    return Inspection(index, tuple(fits), read_content(index, progress))
+        found = replace(found, content=read_content(index, progress))
+    try:
+        text = read_symbol_text(source, index)
+        if text:
+            found = replace(found, graph=graph_facts(text.name, text.content, index))
+    except (GraphError, ParamsError) as error:
+        found = replace(found, unread=str(error))
+    return found
+
+
+def inspect_graph(src: PathLike) -> GraphFacts:
+    """What is in the graph `src`, a `-symbol.json`: operators, inputs, outputs, what to mind.
+
+    The parameters of its name beside it are looked at too, those of the last epoch where there are
+    several. Raises `GraphError` when it is no graph, and `ParamsError` when they are damaged.
+    """
+    path = Path(src)
+    try:
+        content = read_regular(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise GraphError(f"{path}: cannot be read as a graph: {reason}") from error
+    params = params_of(path)
+    return graph_facts(path.name, content, read_index(params[-1]) if params else None)
 
 
 @Takes(Options, CONVERT)

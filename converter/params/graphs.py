@@ -54,8 +54,8 @@ def find_source(
     parameters, or several.
     """
     path = Path(src)
-    if path.is_file() and _is_graph(path):
-        return Source(_params_of(path), Path(symbol) if symbol is not None else path)
+    if path.is_file() and is_graph(path):
+        return Source(_one_params_of(path), Path(symbol) if symbol is not None else path)
     path = find_params(src)
     if symbol is not None:
         return Source(path, Path(symbol))
@@ -101,7 +101,7 @@ def _in_archive(index: Index) -> Member | None:
     return own[0] if own else None
 
 
-def _is_graph(path: Path) -> bool:
+def is_graph(path: Path) -> bool:
     """Whether a file is a graph of MXNet's, by its name and how it begins."""
     if path.suffix != ".json":
         return False
@@ -112,22 +112,32 @@ def _is_graph(path: Path) -> bool:
         return False
 
 
-def _params_of(symbol: Path) -> Path:
-    """The parameters beside a graph."""
-    prefix = symbol.name.removesuffix(SYMBOL) if symbol.name.endswith(SYMBOL) else symbol.stem
+def params_of(symbol: Path) -> list[Path]:
+    """The parameters beside a graph, the last epoch last."""
+    prefix = _prefix(symbol)
     names = sorted(path.name for path in symbol.parent.glob("*.params"))
     found = [name for name in names if symbol.name in symbol_names(name)]
     found = found or [name for name in names if name == f"{prefix}.params"]
+    return [symbol.with_name(name) for name in found]
+
+
+def _prefix(symbol: Path) -> str:
+    return symbol.name.removesuffix(SYMBOL) if symbol.name.endswith(SYMBOL) else symbol.stem
+
+
+def _one_params_of(symbol: Path) -> Path:
+    """The parameters beside a graph. Raises `ParamsError` unless there is one file of them."""
+    found = params_of(symbol)
     if len(found) == 1:
-        return symbol.with_name(found[0])
+        return found[0]
     if found:
         raise ParamsError(
             f"{symbol}: is a graph, and several files beside it are its parameters: give one of "
-            f"them as source: {_listed(found)}"
+            f"them as source: {_listed([path.name for path in found])}"
         )
     raise ParamsError(
-        f"{symbol}: is a graph, and its parameters ({prefix}-0000.params or the like) are not "
-        f"beside it: give them as source, with --symbol {symbol.name}"
+        f"{symbol}: is a graph, and its parameters ({_prefix(symbol)}-0000.params or the like) are "
+        f"not beside it: give them as source, with --symbol {symbol.name}"
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from converter.errors import PlanError, safe
 from converter.graph.emit import Emitted, emit
-from converter.graph.operators import Call, Program, understand
+from converter.graph.operators import Program, understand
 from converter.graph.outputs import cut_at
 from converter.graph.shapes import Spec, infer
 from converter.graph.sizes import Input, inputs_with_sizes, parse_input
@@ -220,17 +220,3 @@ def _assumed(inputs: Sequence[Input], half: bool) -> Iterator[Assumed]:
             yield Assumed(f"input {one.name}", text, one.told)
     if half:
         yield Assumed("float16", "computed in float32", "MXNet computed it in float16")
-
-
-def first_steps(plan: GraphPlan, name: str) -> tuple[Call, ...]:
-    """What the graph itself does with an input first: the constants it adds or multiplies."""
-    nodes = [n for n, own in plan.program.variables().items() if own == name]
-    found: list[Call] = []
-    place = Output(nodes[0], 0) if nodes else None
-    while place is not None:
-        takers = [call for call in plan.program.calls if place in call.inputs]
-        if len(takers) != 1 or not takers[0].op.endswith("_scalar"):
-            break
-        found.append(takers[0])
-        place = Output(takers[0].number, 0)
-    return tuple(found)
