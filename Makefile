@@ -8,6 +8,7 @@ AUTOGLUON := .cache/autogluon-0.0.15-py3-none-any.whl
 LIVE := $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done .venv-transformers-4/.done $(REAL)
 FULL := build/full
 TOKENS := fixtures/tokenizers
+GRAPH := fixtures/graph
 FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
@@ -86,6 +87,14 @@ fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done $(AUTOGLUON)  ## re
 	  $(TOKENS)/texts.json $(TOKENS)/gluonnlp-1.x.json
 	for name in v1 original latest; do \
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/make_formats.py fixtures/formats || exit 1; done
+	.venv-mxnet-original/bin/python -W ignore $(GRAPH)/make_defaults.py $(GRAPH)/defaults-1.5.0.toml
+	.venv-mxnet-latest/bin/python -W ignore $(GRAPH)/make_defaults.py converter/graph/defaults.toml
+	for name in original latest; do OMP_NUM_THREADS=1 \
+	  .venv-mxnet-$$name/bin/python -W ignore $(GRAPH)/make_operators.py $(GRAPH)/operators || exit 1; done
+	for name in v1 original latest; do OMP_NUM_THREADS=1 \
+	  .venv-mxnet-$$name/bin/python -W ignore $(GRAPH)/make_layouts.py $(GRAPH)/layouts || exit 1; done
+	for name in original latest; do OMP_NUM_THREADS=1 \
+	  .venv-mxnet-$$name/bin/python -W ignore $(GRAPH)/make_networks.py $(GRAPH)/networks || exit 1; done
 
 bench: .venv/.done .venv-mxnet-original/.done .venv-mxnet-benchmark/.done  ## measure against cp, MXNet and the old way; rewrite benchmarks/
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[bench]'

@@ -6,16 +6,21 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from converter.errors import ConvertError, ParityError, PlanError
+from converter.errors import ConvertError, GraphError, ParamsError, ParityError, PlanError
 from converter.files.progress import Progress, silent
+from converter.files.regular import read_regular
 from converter.files.staging import RECORD_FILE, staging
+from converter.graph.facts import GraphFacts, graph_facts
+from converter.graph.symbol import MAX_BYTES
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
+from converter.params.graphs import find_source, params_of, read_symbol_text
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.params.source import find_params
 from converter.planning.assumptions import Assumed, renewed
 from converter.planning.backbones import Backbone, find_backbones
+from converter.planning.base import Plan
 from converter.planning.file import files_of, plan_of, tables_of
 from converter.planning.match import Match, match_table
 from converter.planning.options import (
@@ -29,7 +34,7 @@ from converter.planning.options import (
     Takes,
     parse_size,
 )
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.proof import check_installed, check_reference, prove
 from converter.report.foreign import REWRITTEN, foreign_files, foreign_to_tokenizer
@@ -39,6 +44,7 @@ from converter.report.record import (
     Report,
     check_record,
     read_record,
+    report_of,
     write_record,
 )
 from converter.tables.load import family_names, load_family
@@ -65,13 +71,16 @@ class Inspection:
     """What is in a file, and how each family's table fits it (best first).
 
     `content` is None unless it was asked for. `backbones` are the models that it holds where it is
-    a network of one's own, and no table fits it whole.
+    a network of one's own, and no table fits it whole. `graph` is None where there is none beside
+    the file, or in the same archive; `unread` says why one that is there cannot be read.
     """
 
     index: Index
     fits: tuple[Match, ...]
     content: Content | None = None
     backbones: tuple[Backbone, ...] = ()
+    graph: GraphFacts | None = None
+    unread: str | None = None
 
 
 def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent) -> Inspection:
@@ -82,16 +91,40 @@ def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent
 
     Raises `ParamsError` when `src` is no whole parameters file.
     """
-    index = read_index(find_params(src))
+    source = find_source(src)
+    index = read_index(source.params)
     tables = [load_family(name) for name in family_names()]
     fits = [match_table(index, table) for table in tables]
     fits.sort(key=lambda f: (len(f.problems), -f.accounted))
     backbones = find_backbones(index, tables) if all(fit.problems for fit in fits) else ()
-    if not content:
-        return Inspection(index, tuple(fits), None, tuple(backbones))
-    from converter.params.content import read_content
+    found = Inspection(index, tuple(fits), backbones=tuple(backbones))
+    if content:
+        from converter.params.content import read_content
 
-    return Inspection(index, tuple(fits), read_content(index, progress), tuple(backbones))
+        found = replace(found, content=read_content(index, progress))
+    try:
+        text = read_symbol_text(source, index)
+        if text:
+            found = replace(found, graph=graph_facts(text.name, text.content, index))
+    except (GraphError, ParamsError) as error:
+        found = replace(found, unread=str(error))
+    return found
+
+
+def inspect_graph(src: PathLike) -> GraphFacts:
+    """What is in the graph `src`, a `-symbol.json`: operators, inputs, outputs, what to mind.
+
+    The parameters of its name beside it are looked at too, those of the last epoch where there are
+    several. Raises `GraphError` when it is no graph, and `ParamsError` when they are damaged.
+    """
+    path = Path(src)
+    try:
+        content = read_regular(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise GraphError(f"{path}: cannot be read as a graph: {reason}") from error
+    params = params_of(path)
+    return graph_facts(path.name, content, read_index(params[-1]) if params else None)
 
 
 @Takes(Options, CONVERT)
@@ -108,29 +141,26 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
     report) when the proof fails. After any of them `dst` is as before. The options:
     """
     size, progress = parse_size(options.max_shard_size), options.progress
-    if options.verify:
-        check_installed()
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or destination in source.parents:
         raise ConvertError(f"{dst}: the source is in it; choose another --dst")
-    params = find_params(src)
-    read = Path(os.path.realpath(params))
+    found_source = find_source(src, options.symbol)
+    read = Path(os.path.realpath(found_source.params))
     before = state_of(read)
-    made = plan_of(params, options)
+    made = plan_of(found_source, options)
     if options.verify:
+        check_installed(made)
         check_reference(made)
     with staging(destination, force=options.force, foreign=foreign_files) as stage:
         found = write_model(made, stage.path, progress, size)
-        if made.tokenizer:
-            write_tokenizer(made.tokenizer, stage.path)
-        else:
-            write_no_tokenizer(stage.path)
+        if isinstance(made, TablePlan):
+            _write_tokenizer(made, stage.path)
         check_unchanged(read, before)
         refuse_nonfinite(made.index.path, found, allowed=options.allow_nonfinite)
         proof = None
         if options.verify:
             proof = prove(made, stage.path, options.atol, None, progress, bool(found))
-        report = Report(made, proof, found, tuple(weight_files(stage.path)), options.given())
+        report = report_of(made, proof, found, tuple(weight_files(stage.path)), options.given())
         check_unchanged(read, before)
         if proof and not report.passed:
             raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
@@ -149,8 +179,28 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
     What the conversion was told (family, config, dtype) is read from its `conversion.json`; what is
     said here wins. Raises as `convert` does; `ParityError` carries the report. The options:
     """
-    check_installed()
     record = read_record(Path(dst))
+    if record["way"] == "graph":
+        told = _told_graph(record, options)
+        made = plan_of(find_source(src, options.symbol), told)
+    else:
+        told = _told_table(record, options, dst)
+        tokenizer = RecordedTokenizer(record=record["tokenizer"], directory=Path(dst))
+        made = plan_of(find_source(src), told, tokenizer, record["model_config"])
+    check_installed(made)
+    found = _nonfinite(made)
+    recorded = None if options.golden is None else Path(options.golden)
+    proof = prove(made, Path(dst), options.atol, recorded, options.progress, bool(found))
+    proof = replace(proof, unchanged=check_record(Path(dst), config=not proof.names.passed))
+    files = tuple(weight_files(Path(dst)))
+    report = report_of(made, proof, found, files, record.get("options", {}))
+    if not report.passed:
+        raise ParityError(f"{dst} is not proven to be {src}", report)
+    return report
+
+
+def _told_table(record: Mapping[str, Any], options: Options, dst: PathLike) -> Options:
+    """The options of the conversion by a table, those said now in place of those said then."""
     if options.table is None and options.family is None:
         if record["family"] not in family_names():
             raise ConvertError(
@@ -158,8 +208,9 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
             )
         options = replace(options, family=record["family"])
     before = record.get("options", {})
-    told = replace(
+    return replace(
         options,
+        way="table",
         config={**record["config_overrides"], **(options.config or {})},
         dtype=record["dtype"],
         gluonnlp_version=options.gluonnlp_version or record["gluonnlp_version"],
@@ -167,17 +218,20 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
         force_config=True,  # `convert` allowed it
         **{n: getattr(options, n) or before.get(n, getattr(Options, n)) for n in NETWORK},
     )
-    tokenizer = RecordedTokenizer(record=record["tokenizer"], directory=Path(dst))
-    made = plan_of(find_params(src), told, tokenizer, record["model_config"])
-    found = _nonfinite(made)
-    recorded = None if options.golden is None else Path(options.golden)
-    proof = prove(made, Path(dst), options.atol, recorded, options.progress, bool(found))
-    proof = replace(proof, unchanged=check_record(Path(dst), config=not proof.names.passed))
-    files = tuple(weight_files(Path(dst)))
-    report = Report(made, proof, found, files, before)
-    if not report.passed:
-        raise ParityError(f"{dst} is not proven to be {src}", report)
-    return report
+
+
+def _told_graph(record: Mapping[str, Any], options: Options) -> Options:
+    """The same by a graph."""
+    before = record["options"]
+    said = {n: getattr(options, n) or before.get(n, ()) for n in ("inputs", "outputs")}
+    return replace(options, way="graph", dtype=record["dtype"], **said)
+
+
+def _write_tokenizer(plan: TablePlan, directory: Path) -> None:
+    if plan.tokenizer:
+        write_tokenizer(plan.tokenizer, directory)
+    else:
+        write_no_tokenizer(directory)
 
 
 def _nonfinite(plan: Plan) -> Mapping[str, Nonfinite]:
@@ -274,6 +328,8 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     destination = Path(os.path.realpath(dst))
     foreign = foreign_to_tokenizer(destination)
     record = read_record(destination)
+    if record["way"] != "table":
+        raise ConvertError(f"{dst}: holds the module of a graph, which takes no tokenizer")
     if options.table is None and record["family"] not in family_names():
         raise ConvertError(
             f"{dst} was converted with the table {record['family']!r}: give it by --table"

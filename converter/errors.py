@@ -46,6 +46,10 @@ class PlanError(ConvertError):
     """What is asked cannot be done with this checkpoint: `problems` holds every reason."""
 
 
+class NoFamilyError(PlanError):
+    """No family's table fits the file: `problems` says what is nearest, and the other ways."""
+
+
 class NonfiniteError(ConvertError):
     """Weights are NaN or infinite, and that was not allowed.
 
@@ -76,4 +80,6 @@ class ParityError(ConvertError):
 
 def safe(name: str) -> str:
     """A name from a file as it may be printed on a terminal: what cannot be printed is escaped."""
+    if name.isprintable():
+        return name
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in name)

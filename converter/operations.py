@@ -121,6 +121,12 @@ SPLIT = Operation(
     lambda t, n: _rows(t, "split", lambda rows: rows * n),
     _part,
 )
+RANGE = Operation(  # some of the source's values, from `part` to `number`: of a packed RNN, say
+    "range",
+    lambda s, n: (None,),
+    lambda t, n: t,
+    lambda s, part, n: Run(0, part, n),
+)
 SPLIT_HEADS = Operation(
     "split_heads",
     lambda s, n: (_dimensions(s, 2, "split_heads")[0], None, None),
@@ -145,7 +151,10 @@ UNSCRAMBLE = Operation(
 
 OPERATIONS = {
     operation.name: operation
-    for operation in (COPY, TRANSPOSE, PAD, SPLIT, SPLIT_HEADS, TRANSPOSE_SPLIT_HEADS, UNSCRAMBLE)
+    for operation in (
+        *(COPY, TRANSPOSE, PAD, SPLIT, SPLIT_HEADS, TRANSPOSE_SPLIT_HEADS, UNSCRAMBLE, RANGE),
+    )
 }
-# Those that a row of a table may have; `unscramble` comes with a version of GluonNLP.
-ROW_OPERATIONS = tuple(name for name, operation in OPERATIONS.items() if operation.sources == 1)
+# Those that a row of a table may have; `unscramble` comes with a version of GluonNLP, `range` of a
+# graph.
+ROW_OPERATIONS = tuple(name for name in OPERATIONS if name not in ("unscramble", "range"))

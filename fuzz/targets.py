@@ -32,18 +32,19 @@ from converter.planning.config import read_config
 from converter.planning.file import plan_file
 from converter.planning.match import Match, match_table
 from converter.planning.model_yml import read_model_config, recorded_model_config
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.bits import check_bits
-from converter.proof.golden import _inputs, _read
+from converter.proof.golden import _inputs, read_recording
 from converter.proof.names import check_names
 from converter.report import record
 from converter.report.inspection import inspection_lines
-from converter.report.record import plan_json
+from converter.report.plan_json import plan_json
 from converter.report.table_text import table_lines
 from converter.tables.load import load_family, parse_table
 from converter.tokenizer.vocabulary import read_merges, read_vocabulary
 from converter.writing.model import write_json, write_model
+from fuzz import graphs
 from tests.borts import FIXTURES
 from tests.faults.making import BORT_TOML, CONFIG, bort_arrays, write_params
 from tests.params.files import Array, File
@@ -58,7 +59,7 @@ def folder() -> Path:
 
 
 @functools.cache
-def converted() -> Plan:
+def converted() -> TablePlan:
     """A tiny Bort, converted into `folder()`: the targets about `verify` change one file of it."""
     source = write_params(folder() / "tiny.params", bort_arrays(vocabulary=5))
     plan = make_plan(read_index(source), [load_family("bort")], CONFIG, "keep")
@@ -129,6 +130,7 @@ def told(data: bytes) -> None:
             config=said["config_overrides"],
             dtype=said["dtype"],
         )
+        assert isinstance(made, TablePlan)
         recorded = RecordedTokenizer(record=said["tokenizer"], directory=folder())
         recorded.choose(made.match, made.config, {}, None, made.known)
     except ConvertError as refusal:
@@ -238,7 +240,7 @@ def golden(data: bytes) -> None:
     path = folder() / "golden.npz"
     path.write_bytes(data)
     try:
-        arrays, about = _read(path)
+        arrays, about = read_recording(path)
         assert isinstance(about, dict)
         _inputs(converted(), path, arrays)
     except ConvertError as refusal:
@@ -255,6 +257,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "bits": bits,
     "names": names,
     "golden": golden,
+    "symbol": graphs.symbol,
+    "symbol_params": graphs.symbol_params,
 }
 
 
@@ -306,8 +310,10 @@ def seeds(target: str) -> Iterator[bytes]:
         converted()
         file = "model.safetensors" if target == "bits" else "config.json"
         yield (folder() / "whole" / file).read_bytes()
-    else:
+    elif target == "golden":
         yield from _goldens()
+    else:
+        yield from graphs.seeds(target)
 
 
 def _goldens() -> Iterator[bytes]:

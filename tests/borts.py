@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from converter.params import read_index
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from converter.tables.load import load_family
 from converter.tables.table import Table
 from converter.writing.model import write_model
@@ -33,12 +33,14 @@ def heads(name: str) -> dict[str, Any]:
     return {"num_attention_heads": MANIFEST[name]["num_attention_heads"]}
 
 
-def plan_of(name: str, dtype: str = "keep", table: Table | None = None, **overrides: Any) -> Plan:
+def plan_of(
+    name: str, dtype: str = "keep", table: Table | None = None, **overrides: Any
+) -> TablePlan:
     table = table or load_family("bort")
     return make_plan(read_index(source(name)), [table], {**heads(name), **overrides}, dtype)
 
 
-def written(plan: Plan, directory: Path) -> Path:
+def written(plan: TablePlan, directory: Path) -> Path:
     directory.mkdir()
     write_model(plan, directory)
     return directory

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from converter.operations import (
     OPERATIONS,
     PAD,
+    RANGE,
     SPLIT,
     SPLIT_HEADS,
     TRANSPOSE,
@@ -50,7 +51,18 @@ def applied(
     return made
 
 
-@pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
+def test_a_range_is_some_of_the_values() -> None:
+    source = np.arange(10, dtype=np.float32)
+    assert RANGE.run is not None
+    run = RANGE.run(source.shape, 3, 7)
+    assert source[run.start : run.stop].tolist() == [3, 4, 5, 6]
+    assert run.zeros == 0
+
+
+OF_TABLES = {name: one for name, one in OPERATIONS.items() if one is not RANGE}
+
+
+@pytest.mark.parametrize("operation", OF_TABLES.values(), ids=OF_TABLES.keys())
 @given(data=st.data(), number=st.integers(1, 4), rows=st.integers(1, 5), columns=st.integers(1, 5))
 def test_a_verb_keeps_its_promises(
     operation: Operation, data: st.DataObject, number: int, rows: int, columns: int

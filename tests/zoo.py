@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from converter.params import load_params, read_index
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from converter.proof.reference.layers import Inputs, Outputs, Weights
 from converter.proof.reference.settings import REFERENCES
 from converter.tables.check import OUTPUTS
@@ -35,7 +35,7 @@ def config_of(name: str) -> dict[str, Any]:
     return dict(choice_of(ROOT / name, MANIFEST[name])["config"])
 
 
-def plan_of(name: str, version: str | None = "") -> Plan:
+def plan_of(name: str, version: str | None = "") -> TablePlan:
     """By the family's own table; `version`: of the GluonNLP that wrote the fixture, or another."""
     stated = MANIFEST[name]
     table = load_family(stated["family"])

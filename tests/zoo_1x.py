@@ -11,7 +11,7 @@ import numpy as np
 
 from converter.params import load_params
 from converter.planning.file import plan_file
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.proof.reference.layers import Outputs, Weights
 from tests.zoo import Recording, forward_of, read_recording, recorded_settings
 
@@ -25,10 +25,11 @@ def source(name: str) -> Path:
     return ROOT / f"{name}.params"
 
 
-def plan_of(name: str, **choice: Any) -> Plan:
+def plan_of(name: str, **choice: Any) -> TablePlan:
     stated = MANIFEST[name]
     config = stated.get("config", {}) | choice.pop("config", {})
-    return plan_file(source(name), family=stated["family"], config=config, **choice)
+    made: TablePlan = plan_file(source(name), family=stated["family"], config=config, **choice)
+    return made
 
 
 def recorded(name: str) -> Recording:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from converter.params import load_params, read_index
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from converter.proof.reference.layers import Outputs, Weights
 from converter.tables.load import load_family
 from tests import zoo
@@ -33,7 +33,7 @@ def recorded(name: str) -> zoo.Recording:
     return zoo.read_recording(golden(name))
 
 
-def plan_of(name: str, **choice: Any) -> Plan:
+def plan_of(name: str, **choice: Any) -> TablePlan:
     stated = MANIFEST[name]
     return make_plan(
         read_index(source(name)), [load_family(stated["family"])], stated["config"] | choice

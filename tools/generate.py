@@ -160,11 +160,14 @@ def schema(text: str) -> str:
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
 
+KINDS: Mapping[Any, str] = {Mapping: "object", Sequence: "array"}
+
+
 def _json_types(hint: Any) -> set[str]:
     plain = {str: "string", int: "integer", float: "number", bool: "boolean"}
     if get_origin(hint) in (Union, UnionType):
         return {t for one in get_args(hint) if one is not NoneType for t in _json_types(one)}
-    return {plain.get(hint, "object" if get_origin(hint) is Mapping else "string")}
+    return {plain.get(hint) or KINDS.get(get_origin(hint), "string")}
 
 
 def generated(text: str) -> str:

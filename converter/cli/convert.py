@@ -13,8 +13,9 @@ from converter.cli.output import output_options, printed, reported, show
 from converter.files.progress import Stages
 from converter.planning.file import plan_file
 from converter.planning.options import PLAN, VERIFY
-from converter.report.record import plan_json
-from converter.report.terminal import config_lines, plan_lines, vocabulary_lines
+from converter.report.plan_json import plan_json
+from converter.report.record import TableReport
+from converter.report.terminal import beside_lines, plan_lines, vocabulary_lines
 
 
 def convert_command(
@@ -30,7 +31,7 @@ def convert_command(
     """Convert `src` into `dst`, or print what would be done."""
     if dry_run:
         made = plan_file(src, **{name: said[name] for name in PLAN})
-        lines = [*plan_lines(made, verbose), "", *config_lines(made), *vocabulary_lines(made, dst)]
+        lines = [*plan_lines(made, verbose), "", *beside_lines(made), *vocabulary_lines(made, dst)]
         printed(plan_json(made) if as_json else lines)
         return
     with reported(as_json, quiet) as shown:
@@ -41,7 +42,8 @@ def convert_command(
     if not quiet and not as_json:
         lines = [*vocabulary_lines(report.plan, dst)]  # what is missing, is said last
         wrote = [f"wrote {dst}"]
-        printed(lines + wrote if report.plan.tokenizer else wrote + lines)
+        complete = isinstance(report, TableReport) and report.plan.tokenizer
+        printed(lines + wrote if complete else wrote + lines)
 
 
 @click.command("verify")

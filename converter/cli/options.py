@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from converter.planning.options import PATHS, Options, hints
+from converter.planning.options import PATHS, WAYS, Options, hints
 from converter.planning.steps import DTYPES
 
 FILE = click.Path(path_type=Path)
@@ -53,6 +53,9 @@ CLICK: dict[str, tuple[list[str], dict[str, Any]]] = {
     "atol": (["--atol"], dict(type=float, show_default=True)),
     "strip_prefixes": (["--strip-prefix", "strip_prefixes"], dict(multiple=True)),
     "lower": (["--lower/--no-lower"], {}),
+    "way": (["--as", "way"], dict(type=click.Choice(list(WAYS)))),
+    "inputs": (["--input", "inputs"], dict(multiple=True)),
+    "outputs": (["--output", "outputs"], dict(multiple=True)),
     "verify": (["--no-verify", "verify"], dict(flag_value=False)),
 }
 

@@ -8,82 +8,19 @@ many outputs there are. Both sides of the proof take their attributes from here,
 from __future__ import annotations
 
 import functools
-import math
-import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from typing import Any
 
 from converter.errors import GraphError, safe
+from converter.graph.attributes import Attribute
 from converter.graph.symbol import VARIABLE, Graph, Node, Output
 
-MAX_ITEMS = 1024  # of one tuple
-INTEGER = re.compile(r"[+-]?[0-9]{1,19}L?", re.ASCII)
-TRUE, FALSE = ("True", "true", "1"), ("False", "false", "0")
-
-
-@dataclass(frozen=True)
-class Attribute:
-    """One attribute of an operator: its type, and what it is where the graph does not say.
-
-    `type` is bool, int, float, shape (integers, None among them), floats, string, enum or dtype;
-    `values` are those of an enum or dtype; `none`: whether it may be None.
-    """
-
-    type: str
-    default: str | None = None
-    values: tuple[str, ...] = ()
-    required: bool = False
-    none: bool = False
-
-    def read(self, text: str) -> Any:
-        """The value of the text. Raises `ValueError` for what is not of the type."""
-        if self.none and text == "None":
-            return None
-        match self.type:
-            case "bool":
-                if text not in TRUE + FALSE:
-                    raise ValueError("is neither True nor False")
-                return text in TRUE
-            case "int":
-                return _integer(text)
-            case "float":
-                return _real(text)
-            case "shape":
-                return tuple(None if t == "None" else _integer(t) for t in _items(text))
-            case "floats":
-                return tuple(_real(t) for t in _items(text))
-            case "enum" | "dtype":
-                if text not in self.values:
-                    raise ValueError(f"is not one of {', '.join(self.values)}")
-        return text
-
-
-def _integer(text: str) -> int:
-    if not INTEGER.fullmatch(text):
-        raise ValueError("is no integer")
-    return int(text.rstrip("L"))
-
-
-def _real(text: str) -> float:
-    if len(text) > 64 or "_" in text or math.isnan(value := float(text)):
-        raise ValueError("is no number")
-    return value
-
-
-def _items(text: str) -> list[str]:
-    """What stands in `(1, 2)`, `[1, 2]`, `(1L,)` or a bare `1`."""
-    inner = text.strip()
-    if inner[:1] + inner[-1:] in ("()", "[]"):
-        inner = inner[1:-1].strip().removesuffix(",")
-        items = [item.strip() for item in inner.split(",")] if inner else []
-    else:
-        items = [inner]
-    if len(items) > MAX_ITEMS:
-        raise ValueError(f"has more than {MAX_ITEMS} numbers")
-    return items
+MAX_OUTPUTS, MAX_OUTPUTS_OF_ONE = 1_000_000, 4096
+MAX_PROBLEMS, LISTED, MAX_SHOWN = 100, 4, 200  # that are told; nodes of each; characters of each
 
 
 @dataclass(frozen=True)
@@ -92,9 +29,10 @@ class Operator:
 
     `inputs` are the names of its inputs; of a `variadic` one there is one name for all. `optional`
     maps an input to the attribute values with which it is there. `outputs` is a count, the name of
-    the attribute that tells it, or conditions with counts, the first that holds. `only` are the
-    supported values of an attribute, as text; of those in `ignored` no value changes what comes
-    out at inference.
+    the attribute that tells it, or conditions with such a count each, the first that holds; of an
+    attribute that is a tuple, its length. `labels` are inputs that only training takes. `only` are
+    the supported values of an attribute, as text; of those in `ignored` no value changes what
+    comes out at inference.
     """
 
     name: str
@@ -104,6 +42,7 @@ class Operator:
     supported: bool = False
     optional: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     outputs: int | str | tuple[Mapping[str, Any], ...] = 1
+    labels: tuple[str, ...] = ()
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ignored: tuple[str, ...] = ()
     emit: str = ""
@@ -124,7 +63,9 @@ class Operator:
             return int(attributes[self.outputs])
         for condition in self.outputs:
             if all(attributes[k] == v for k, v in condition.items() if k != "count"):
-                return int(condition["count"])
+                count = condition["count"]
+                value = attributes[count] if isinstance(count, str) else count
+                return len(value) if isinstance(value, tuple) else int(value)
         return 1
 
 
@@ -187,13 +128,14 @@ def operators() -> Mapping[str, Operator]:
             inputs=tuple(i.removesuffix("[]") for i in inputs),
             variadic=variadic,
             attributes={
-                key: Attribute(**{**value, "values": tuple(value.get("values", ()))})
+                key: _attribute(name, key, value)
                 for key, value in entry.get("attributes", {}).items()
             },
             supported=said is not None,
             optional=said.get("optional", {}) if said else {},
             outputs=tuple(outputs) if isinstance(outputs, list) else outputs,
             only={k: tuple(v) for k, v in said.get("only", {}).items()} if said else {},
+            labels=tuple(said.get("labels", ())) if said else (),
             ignored=tuple(said.get("ignored", ())) if said else (),
             emit=said.get("emit", "") if said else "",
         )
@@ -202,104 +144,153 @@ def operators() -> Mapping[str, Operator]:
     return found
 
 
+def _attribute(operator: str, key: str, entry: Mapping[str, Any]) -> Attribute:
+    made = Attribute(**{**entry, "values": tuple(entry.get("values", ()))})
+    # MXNet describes both kinds of tuples in the same words (matrix_op-inl.h, SliceParam)
+    return replace(made, type="bounds") if operator == "slice" else made
+
+
 def understand(graph: Graph) -> Program:
     """Type every node of a graph. Raises `GraphError` with everything that is not supported."""
-    problems: list[str] = []
+    program, problems = typed(graph)
+    if problems:
+        told = [problem.text for problem in problems[:MAX_PROBLEMS]]
+        more = len(problems) - len(told)
+        raise GraphError(
+            "the graph cannot be converted:", [*told, *([f"… and {more:,} more"] if more else [])]
+        )
+    return program
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What stands against nodes of one operator: what is said of them, and their names."""
+
+    operator: str
+    told: str
+    nodes: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The problem in one line: a few of the nodes stand for many."""
+        operator = safe(self.operator[:MAX_SHOWN])
+        names = [safe(name[:MAX_SHOWN]) for name in self.nodes[:LISTED]]
+        if len(self.nodes) == 1:
+            return f"{names[0]} ({operator}): {self.told}"
+        more = ", …" if len(self.nodes) > LISTED else ""
+        return f"{operator}: {self.told}: {len(self.nodes):,} nodes ({', '.join(names)}{more})"
+
+
+def typed(graph: Graph) -> tuple[Program, tuple[Problem, ...]]:
+    """The program of a graph as far as its nodes are known, and what stands against the others."""
+    problems: dict[tuple[str, str], list[str]] = defaultdict(list)
     nodes: list[Node] = []
     calls: list[Call] = []
-    place: dict[int, int] = {}  # a node of the file → of the graph with what 0.8 leaves out
+    place: list[int] = []  # a node of the file → of the graph with what 0.8 leaves out
     outputs: dict[int, int] = {}
-    for number, node in enumerate(graph.nodes):
+    total = 0
+    for node in graph.nodes:
         inputs = tuple(Output(place[i.node], i.number) for i in node.inputs)
         if not node.is_variable:
-            found = [*_call(node, number, inputs, graph.version)]
-            problems += [found for found in found if isinstance(found, str)]
-            for call in (found for found in found if isinstance(found, Call)):
-                missing = call.names[len(inputs) :]
-                for name in missing:
-                    inputs += (Output(len(nodes), 0),)
-                    nodes.append(Node(VARIABLE, f"{node.name}_{name}" if node.name else name))
-                problems += _beyond(call, outputs, inputs)
-                outputs[len(nodes)] = call.outputs
-                calls.append(_moved(call, len(nodes), inputs))
-        place[number] = len(nodes)
-        nodes.append(Node(node.op, node.name, inputs, node.attributes, node.user, node.subgraphs))
-    if problems:
-        raise GraphError("the graph cannot be converted:", problems)
+            call, wrong = _call(node, inputs, graph.version)
+            for name in call.names[len(inputs) :] if call else ():
+                inputs += (Output(len(nodes), 0),)
+                nodes.append(Node(VARIABLE, f"{node.name}_{name}" if node.name else name))
+            outputs[len(nodes)] = call.outputs if call else 2**31
+            if any(source.number >= outputs.get(source.node, 1) for source in inputs):
+                wrong = [*wrong, "takes an output that its node does not have"]
+            if call:
+                total += call.outputs
+                if total > MAX_OUTPUTS:
+                    wrong = [*wrong, f"with it, the graph has more than {MAX_OUTPUTS:,} outputs"]
+            if call and not wrong:
+                calls.append(replace(call, number=len(nodes), inputs=inputs))
+            for problem in wrong:
+                problems[node.op, problem].append(node.name)
+        place.append(len(nodes))
+        nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
     heads = tuple(Output(place[head.node], head.number) for head in graph.heads)
     for head in heads:
         if head.number >= outputs.get(head.node, 1):
-            name = safe(nodes[head.node].name)
-            raise GraphError(f"the graph's output {head.number} of {name} is none that it has")
-    return Program(Graph(tuple(nodes), heads, graph.version), tuple(calls))
+            node = nodes[head.node]
+            problems[node.op, f"has no output {head.number}, a head"].append(node.name)
+    program = Program(replace(graph, nodes=tuple(nodes), heads=heads), tuple(calls))
+    return program, tuple(Problem(*key, tuple(names)) for key, names in problems.items())
 
 
-def _moved(call: Call, number: int, inputs: tuple[Output, ...]) -> Call:
-    return Call(
-        number,
-        call.operator,
-        call.name,
-        call.names,
-        inputs,
-        call.attributes,
-        call.outputs,
-        call.stated,
-    )
-
-
-def _beyond(call: Call, outputs: Mapping[int, int], inputs: tuple[Output, ...]) -> Iterator[str]:
-    for source in inputs:
-        if source.number >= outputs.get(source.node, 1):
-            yield f"{safe(call.name)} ({call.op}): takes output {source.number}, which is not there"
+def outputs_of(node: Node, version: tuple[int, int, int] | None) -> int | None:
+    """How many outputs a node has; None of a variable, and where it is not supported."""
+    call = None if node.is_variable else _call(node, node.inputs, version)[0]
+    return call.outputs if call else None
 
 
 def _call(
-    node: Node, number: int, inputs: tuple[Output, ...], version: tuple[int, int, int] | None
-) -> Iterator[Call | str]:
-    """The typed call of a node, or what stands against it."""
-    where = f"{safe(node.name)} ({safe(node.op)})"
+    node: Node, inputs: tuple[Output, ...], version: tuple[int, int, int] | None
+) -> tuple[Call | None, list[str]]:
+    """The typed call of a node; or nothing, and what stands against it."""
     operator = operators().get(node.op)
-    if operator is None or not operator.supported:
-        yield f"{where}: the operator is not supported"
-        return
+    if operator is None or not operator.supported or node.subgraphs:
+        return None, ["the operator is not supported"]
+    version = version or (0, 8, 0)
+    attributes, wrong = _attributes(operator, node, version)
+    if not wrong:
+        wrong = _wrong_inputs(operator, node, attributes, version)
+    if wrong:
+        return None, wrong
+    if operator.variadic:
+        names = tuple(f"{operator.inputs[-1]}{n}" for n in range(len(inputs)))
+    else:
+        names = operator.inputs_with(attributes)
+    count = operator.outputs_with(attributes)
+    if not 1 <= count <= MAX_OUTPUTS_OF_ONE:
+        return None, [f"has {count:,} outputs; 1 to {MAX_OUTPUTS_OF_ONE:,} are read"]
+    stated = frozenset(node.attributes)
+    return Call(0, operator, node.name, names, inputs, attributes, count, stated), []
+
+
+def _attributes(
+    operator: Operator, node: Node, version: tuple[int, int, int]
+) -> tuple[dict[str, Any], list[str]]:
+    """Every attribute of a call, typed, and what is wrong with those that the node states."""
     attributes: dict[str, Any] = {}
-    problems = []
+    wrong = []
     stated = dict(node.attributes)
     # Until 0.9.4 the default axis, all of them, was written -1 (src/nnvm/legacy_json_util.cc)
-    early = (version or (0, 8, 0)) < (0, 9, 5)
-    if early and operator.name in ("argmax", "argmin") and stated.get("axis") == "-1":
+    if version < (0, 9, 5) and operator.name in ("argmax", "argmin") and stated.get("axis") == "-1":
         del stated["axis"]
     for key, attribute in operator.attributes.items():
         text = stated.pop(key, attribute.default)
         if text is None:
             if attribute.required:
-                problems.append(f"{where}: its attribute {key} is missing")
+                wrong.append(f"its attribute {key} is missing")
             attributes[key] = None
             continue
         try:
             attributes[key] = attribute.read(text)
         except ValueError as error:
-            problems.append(f"{where}: {key}={safe(text)[:80]!r} {error}")
+            wrong.append(f"{key}={text[:80]!r} {error}")
             continue
         only = operator.only.get(key, ())
         if only and attributes[key] not in [attribute.read(value) for value in only]:
-            problems.append(
-                f"{where}: {key}={safe(text)[:80]} is not supported (supported: {', '.join(only)})"
-            )
-    problems += [f"{where}: has no attribute {safe(key)[:80]}" for key in stated]
-    if problems:
-        yield from problems
-        return
+            told = ", ".join(only)
+            wrong.append(f"{key}={safe(text[:80])} is not supported (supported: {told})")
     if operator.variadic:
-        names = tuple(f"{operator.inputs[-1]}{n}" for n in range(len(inputs)))
-    else:
-        names = operator.inputs_with(attributes)
-    # 0.8 leaves variables out that MXNet then adds
-    old = (version or (0, 8, 0)) < (0, 9, 0)
-    if len(inputs) > len(names) or (len(inputs) < len(names) and not old):
-        yield f"{where}: has {len(inputs)} inputs, and needs {len(names)} ({', '.join(names)})"
-        return
-    count = operator.outputs_with(attributes)
-    yield Call(
-        number, operator, node.name, names, inputs, attributes, count, frozenset(node.attributes)
-    )
+        stated.pop("num_args", None)  # add_n's description leaves it out
+    return attributes, wrong + [f"has no attribute {safe(key[:80])}" for key in stated]
+
+
+def _wrong_inputs(
+    operator: Operator, node: Node, attributes: Mapping[str, Any], version: tuple[int, int, int]
+) -> list[str]:
+    """What is wrong with how many inputs a node has."""
+    count = len(node.inputs)
+    if operator.variadic:
+        stated = node.attributes.get("num_args", str(count))
+        if not count or (stated != str(count) and operator.name != "UpSampling"):
+            return [f"has {count} inputs, and num_args={safe(stated[:80])}"]
+        return []
+    names = operator.inputs_with(attributes)
+    old = version < (0, 9, 0)  # it leaves variables out, which MXNet then adds
+    if count > len(names) or (count < len(names) and not old):
+        return [f"has {count} inputs, and needs {len(names)} ({', '.join(names)})"]
+    return []

@@ -1,50 +1,117 @@
-"""The plan of a file: with the tables to try, and the `model.yml` beside it."""
+"""The plan of a file: by the tables to try, and the `model.yml` beside it; or by its graph."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from converter.errors import PlanError
-from converter.params import read_index
-from converter.params.source import find_params
+from converter.errors import GraphError, NoFamilyError, PlanError
+from converter.params import Index, read_index
+from converter.params.graphs import (
+    Source,
+    SymbolText,
+    find_source,
+    read_symbol_text,
+    symbol_names,
+)
+from converter.planning.base import Plan
 from converter.planning.model_yml import ModelConfig, find_model_config
-from converter.planning.options import PLAN, Options, PathLike, Takes
-from converter.planning.plan import Plan, make_plan
+from converter.planning.options import OF_TABLES, PLAN, Options, PathLike, Takes
+from converter.planning.plan import TablePlan, make_plan
 from converter.planning.vocabulary import TokenizerSource
 from converter.tables.load import family_names, load_family, load_table
 from converter.tables.table import Table
 from converter.tokenizer import Files
 
+GRAPH_WAYS = (
+    "to convert what comes before such a node: --output NODE",
+    "to copy all tensors under their own names: bort-convert export FILE out.safetensors",
+)
+
 
 @Takes(Options, PLAN)
-def plan_file(src: PathLike, options: Options) -> Plan:
+def plan_file(src: PathLike, options: Options) -> Any:
     """What `convert` would do with `src`, without reading a weight or writing anything.
 
-    Raises as `convert` does. The options:
+    A `TablePlan` or a `GraphPlan`, as the file goes. Raises as `convert` does. The options:
     """
-    return plan_of(find_params(src), options)
+    return plan_of(find_source(src, options.symbol), options)
 
 
 def plan_of(
-    params: Path,
+    source: Source,
     options: Options,
     tokenizer: TokenizerSource | None = None,
     recorded: ModelConfig | None = None,
 ) -> Plan:
-    """The plan, with the `model.yml` that is given, was recorded, or is beside `params`.
+    """The plan of a file: a family's that fits whole, else its graph's; or the one asked for.
 
-    The tokenizer is made of the files that `options` name, or comes from another source.
+    A family's is made with the `model.yml` that is given, was recorded, or is beside the file; its
+    tokenizer of the files that `options` name, or it comes from another source.
     """
+    index = read_index(source.params)
+    if options.way == "graph" or options.inputs or options.outputs:
+        symbol = read_symbol_text(source, index)
+        if symbol is None:
+            raise PlanError(f"{source.params}: its graph is needed:", [*_no_graph(source)])
+        return _by_graph(index, symbol, options, "")
+    try:
+        return _by_table(index, options, tokenizer, recorded)
+    except PlanError as error:
+        if options.way == "table":
+            raise
+        symbol = read_symbol_text(source, index)
+        fits = not isinstance(error, NoFamilyError)
+        if symbol is None and fits:
+            raise
+        if symbol is None:
+            raise NoFamilyError(error.headline, [*error.problems, *_no_graph(source)]) from None
+        if fits or any(getattr(options, name) for name in OF_TABLES):
+            instead = f"or convert the whole network by its graph, {symbol.name}: --as graph"
+            raise type(error)(error.headline, [*error.problems, instead]) from None
+    return _by_graph(index, symbol, options, f"{source.params.name} is of no family here")
+
+
+def _by_graph(index: Index, symbol: SymbolText, options: Options, why: str) -> Plan:
+    """The graph's plan. Raises `GraphError` with the ways on."""
+    from converter.planning.graph import make_graph_plan  # a family's file needs none of it
+
+    try:
+        return make_graph_plan(index, symbol, options.dtype, options.inputs, options.outputs, why)
+    except GraphError as error:
+        where = f"{why}, and by its graph, {symbol.name}" if why else symbol.name
+        asked = any(problem.startswith("--input") for problem in error.problems)
+        ways = () if asked else GRAPH_WAYS
+        raise GraphError(f"{where}: {error.headline}", (*error.problems, *ways)) from None
+
+
+def _no_graph(source: Source) -> Iterator[str]:
+    """How to give the graph that is not there."""
+    wanted = next(iter(symbol_names(source.params.name)))
+    found = ", ".join(path.name for path in source.others[:3])
+    beside = f" ({found} is beside it, of another name)" if found else ""
+    yield (
+        f"if it is a network of another kind, it is converted by its graph, which MXNet wrote as "
+        f"{wanted}: put it beside the file, or say --symbol FILE{beside}"
+    )
+
+
+def _by_table(
+    index: Index,
+    options: Options,
+    tokenizer: TokenizerSource | None,
+    recorded: ModelConfig | None,
+) -> TablePlan:
     given = options.model_config
     told = recorded if given is None else Path(given)
     made = make_plan(
-        read_index(params),
+        index,
         tables_of(options.family, options.table),
         options.config or {},
         options.dtype,
         options.gluonnlp_version,
-        told or find_model_config(params),
+        told or find_model_config(index.path),
         options.part,
         tokenizer or TokenizerSource(files_of(options), options.lower),
         options.force_config,
@@ -54,7 +121,7 @@ def plan_of(
     )
     if told and made.model_config is None:
         raise PlanError(
-            f"{params} cannot be converted as {made.table.name}:",
+            f"{index.path} cannot be converted as {made.table.name}:",
             [f"its models have no model.yml: leave out --model-config {given or ''}".rstrip()],
         )
     return made

@@ -88,6 +88,30 @@ class Options:
         None,
         "PREFIX",
     )
+    symbol: PathLike | None = option(
+        "The graph of the network, where it is not beside the parameters under MXNet's name: "
+        "model-symbol.json for model-0000.params.",
+        None,
+        "FILE",
+    )
+    way: str | None = option(
+        "How to convert a file that both fit: as table (its family's), or as graph. By default a "
+        "family that fits whole is taken, else the graph.",
+        None,
+    )
+    inputs: Sequence[str] = option(
+        "The shape of an input of the graph, and its dtype where that is not float32: "
+        "data=1,3,224,224 or ids=1,128:int32. Needed where it does not follow from the weights; "
+        "repeatable.",
+        (),
+        "NAME=SHAPE",
+    )
+    outputs: Sequence[str] = option(
+        "Cut the graph at this node, and give what it gives: an embedding before the loss, "
+        "features before the detections. Repeatable.",
+        (),
+        "NODE",
+    )
     force_config: bool = option(
         "Take --config where it contradicts the model.yml; else refused.", False
     )
@@ -152,6 +176,17 @@ class Options:
             raise OptionError(f"atol: {self.atol} is not a number from 0 to {LARGEST_ATOL:g}")
         if self.family is not None and self.table is not None:
             raise OptionError("family and table exclude each other: give one of them")
+        if self.way not in (None, *WAYS):
+            raise OptionError(f"there is no way {self.way!r}; there are: {', '.join(WAYS)}")
+        of_graphs = [name for name in ("inputs", "outputs") if getattr(self, name)]
+        of_tables = [name for name in OF_TABLES if getattr(self, name)]
+        if of_tables and (of_graphs or self.way == "graph"):
+            raise OptionError(
+                f"{', '.join(of_tables)}: said of a family's model, and a graph is asked for by "
+                f"{', '.join(of_graphs) or 'way'}: give one of the two"
+            )
+        if of_graphs and self.way == "table":
+            raise OptionError(f"{', '.join(of_graphs)}: said of a graph, and the way is table")
         parse_size(self.max_shard_size)
         for name, value in (self.config or {}).items():
             if not (isinstance(name, str) and _is_json(value)):
@@ -163,16 +198,19 @@ class Options:
     def given(self) -> dict[str, Any]:
         """Those that were said, as plain data: files by their names."""
         fields = {f.name: f.default for f in dataclasses.fields(self) if f.name not in NOT_RECORDED}
-        said = {n: v for n, d in fields.items() if (v := getattr(self, n)) not in (d, {})}
+        said = {n: v for n, d in fields.items() if (v := getattr(self, n)) not in (d, {}, [])}
         return {n: Path(v).name if PATHS & {*get_args(hints()[n])} else v for n, v in said.items()}
 
 
+WAYS = ("table", "graph")
+GRAPH = ("symbol", "way", "inputs", "outputs")
 NETWORK = ("head", "backbone", "prefix")  # how a network of one's own is read
+OF_TABLES = ("family", "table", *NETWORK, "part")  # what no graph has
 MODEL = ("family", "table", "config", "gluonnlp_version", "model_config", *NETWORK, "part")
 VOCABULARY = ("vocab", "merges", "sentencepiece", "lower")
-PLAN = (*MODEL, "force_config", *VOCABULARY, "dtype")
+PLAN = (*MODEL, *GRAPH, "force_config", *VOCABULARY, "dtype")
 CONVERT = (*PLAN, "max_shard_size", "verify", "atol", "force", "allow_nonfinite", "progress")
-VERIFY = ("golden", *MODEL[:-1], "atol", "progress")
+VERIFY = ("golden", *MODEL[:-1], *GRAPH, "atol", "progress")
 EXPORT = ("npz", "strip_prefixes", "densify", "verify", "force", "allow_nonfinite", "progress")
 TOKENIZER = (*VOCABULARY, "gluonnlp_version", "table")
 NOT_RECORDED = ("force", "golden", "progress")  # they change nothing in the directory

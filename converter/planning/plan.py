@@ -1,7 +1,8 @@
-"""What will happen to one file: complete, and made before any weight is read."""
+"""What will happen to the file of a family: complete, and made before any weight is read."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +10,11 @@ from typing import Any
 
 import ml_dtypes
 
-from converter.errors import PlanError
-from converter.params import Index
-from converter.planning.assumptions import Assumed, assumptions, of_tokenizer
+from converter.errors import NoFamilyError, PlanError
+from converter.params import Index, TensorEntry
+from converter.planning.assumptions import assumptions, of_tokenizer
 from converter.planning.backbones import backbone_lines, find_backbones, head_line
+from converter.planning.base import Plan
 from converter.planning.config import read_config, read_statements, written_config
 from converter.planning.match import Choice, Match, match_table
 from converter.planning.model_yml import ModelConfig, read_model_config
@@ -24,42 +26,29 @@ from converter.tables.table import Table, Target, Version
 from converter.tokenizer import TokenizerSpec
 
 LAST_OF_0 = 10  # GluonNLP 0.10 is the last of 0.x
-UNCONVERTED_FILE = (
-    "not_converted.safetensors"  # what the target has no place for, under its own names
-)
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Everything that will happen to a file: how a table matches it, and what follows.
+@dataclass(frozen=True, kw_only=True)
+class TablePlan(Plan):
+    """A plan that a family's table makes: how it matches the file, and what follows.
 
-    `config` is what config.json will say; `overrides` is the part of it the user gave, `assumed`
-    what no tensor tells and nobody gave. Of the match, the `tied` pairs are equal by assumption,
-    checked when the bytes are read, and so are the zeros of `zero`; `exported` are written beside
-    the model under their own names. `known` is the published model whose sizes these are, where the
-    config is its own too. `gluonnlp` is the version that the user gave; `version` what the table
-    says about it. Without a `tokenizer`, `no_tokenizer` says why. `head`: what the user said that a
-    Dense on top is for.
+    The keys of `index` are structural names. `config` is what config.json will say; `overrides` is
+    the part of it the user gave, `assumed` what no tensor tells and nobody gave. `known` is the
+    published model whose sizes these are, where the config is its own too. `gluonnlp` is the
+    version that the user gave; `version` what the table says about it. Without a `tokenizer`,
+    `no_tokenizer` says why. `head`: what the user said that a Dense on top is for.
     """
 
     match: Match
     known: str | None
-    steps: tuple[Step, ...]
     config: Mapping[str, Any]
     overrides: Mapping[str, Any]
-    dtype: str
     gluonnlp: str | None = None
     version: Version | None = None
     model_config: ModelConfig | None = None
-    assumed: tuple[Assumed, ...] = ()
     tokenizer: TokenizerSpec | None = None
     no_tokenizer: str = ""
     head: str | None = None
-
-    @property
-    def index(self) -> Index:
-        """What is in the file; its keys are structural names."""
-        return self.match.index
 
     @property
     def table(self) -> Table:
@@ -87,20 +76,20 @@ class Plan:
         """The names of the heads that the file has."""
         return tuple(head.name for head in self.match.heads)
 
-    @property
-    def nbytes(self) -> int:
-        """Size of all target data in bytes."""
-        return sum(step.nbytes for step in self.steps)
+    def beside(self) -> Mapping[str, Any]:
+        """What Transformers needs to know."""
+        return {"config.json": self.config}
 
-    def rows(self) -> Iterator[tuple[Step, ...]]:
-        """The steps that come of the same sources by the same operation, together, in order."""
-        together: dict[Any, list[Step]] = {}
-        for step in self.steps:
-            if step.sources:
-                key = step.operation, *(source.name for source in step.sources)
-                together.setdefault(key, []).append(step)
-        for steps in together.values():
-            yield tuple(sorted(steps, key=lambda step: step.part))
+    def untied(self, second: TensorEntry, first: TensorEntry) -> str:
+        """How the table takes tensors that are not tied, if it does: with a row for one of them."""
+        keys = [key for key, entry in self.index.tensors.items() if entry in (second, first)]
+        tied = {head.name: {*head.sources()} for head in self.table.heads}
+        for head in self.table.heads:
+            own = {*head.sources()} - tied.get(head.instead_of, set())
+            if head.instead_of and any(key.endswith(source) for key in keys for source in own):
+                settings = " ".join(f"--config {k}={json.dumps(v)}" for k, v in head.config.items())
+                return f"; {settings} converts it so"
+        return ", and the target class cannot hold it"
 
     def warnings(self) -> Iterator[str]:
         """What the file cannot tell and the user did not say."""
@@ -123,7 +112,7 @@ def make_plan(
     head: str | None = None,
     backbone: bool = False,
     prefix: str | None = None,
-) -> Plan:
+) -> TablePlan:
     """Choose among `tables` the one that fits `index`, and settle every tensor and config field.
 
     `overrides` are config fields by Transformers' own names; `dtype` is a key of `DTYPES`;
@@ -133,7 +122,8 @@ def make_plan(
     it none is planned; `force_config`: `overrides` may contradict `model_config`;
     `head` is what a Dense on top is for, where no name tells; `backbone`: the model alone is meant,
     whose names begin with `prefix`, and the rest of the file is set aside.
-    Raises `PlanError` with every problem at once; the choice is never a guess.
+    Raises `PlanError` with every problem at once, `NoFamilyError` where no table fits; the choice
+    is never a guess.
     """
     gluonnlp = _release(gluonnlp) if gluonnlp else None
     uses = {one.use for table in tables for one in table.heads if one.use}
@@ -166,7 +156,8 @@ def make_plan(
     if part and chosen.part != part:
         problems = [f"--part {part}: the file is one {chosen.table.name} model: leave it out"]
     if problems or chosen.target is None:
-        raise PlanError(f"{index.path} cannot be converted as {chosen.table.name}:", problems)
+        kind = NoFamilyError if chosen.problems else PlanError
+        raise kind(f"{index.path} cannot be converted as {chosen.table.name}:", problems)
     known = chosen.known
     if known and any(config[key] != value for key, value in known.config.items()):
         known = None
@@ -179,10 +170,16 @@ def make_plan(
     written |= ids
     given = frozenset({*overrides, *read_statements(chosen, model_config)[0]})
     assumed = assumptions(chosen, config, version, given, gluonnlp)
-    return Plan(
+    return TablePlan(
+        name=chosen.table.name,
+        index=chosen.index,
         match=chosen,
         known=known.name if known else None,
         steps=tuple(steps),
+        tied=chosen.tied,
+        zero=chosen.zero,
+        exported=chosen.exported,
+        dropped=chosen.dropped,
         config=written,
         overrides=dict(overrides),
         dtype=dtype,
@@ -230,7 +227,7 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
             [*(f"{f.table.name}: {f.table.title}" for f in candidates), *asked],
         )
     if known := known_as(index, tables):
-        raise PlanError(f"{index.path} cannot be converted:", known)
+        raise NoFamilyError(f"{index.path} cannot be converted:", known)
     closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
     models = [] if closest.part else find_backbones(index, tables, choice)
     if not models and choice.prefix is not None:
@@ -246,13 +243,13 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
             within.append(f"--head {choice.use}: what is around the model is no such head alone")
         elif not choice.backbone:
             within += head_line(index, [model.fit.table for model in models], choice)
-        raise PlanError(
+        raise NoFamilyError(
             f"{index.path} is a network of one's own. Add one of these options: the model in it is "
             "converted, and the rest written beside it, under its own names:",
             within,
         )
     if is_foreign(closest, several=len(tables) > 1):
-        raise PlanError(f"{index.path} is {foreign_headline(closest)}.", [*foreign_ways(index)])
+        raise NoFamilyError(f"{index.path} is {foreign_headline(closest)}.", [*foreign_ways(index)])
     return closest
 
 

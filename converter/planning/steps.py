@@ -28,8 +28,8 @@ DTYPES: Mapping[str, np.dtype | None] = {
 class Step:
     """One tensor of the target: part `part` of what `operation` makes of `sources`, in `dtype`.
 
-    No source: it is all zeros, or with the operation `identity` ones on the diagonal.
-    `number` is the operation's argument.
+    No source: it is all zeros, with the operation `ones` all ones, and with `identity` ones on the
+    diagonal. `number` is the operation's argument; a `range` is from `part` to `number`.
     """
 
     operation: str

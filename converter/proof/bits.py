@@ -18,13 +18,13 @@ from safetensors import SafetensorError
 from converter.operations import OPERATIONS
 from converter.params import Weights
 from converter.params.weights import PIECE
-from converter.planning.plan import UNCONVERTED_FILE, Plan
+from converter.planning.base import UNCONVERTED_FILE, Plan
 from converter.planning.steps import Step
 from converter.proof.copies import check_copies, same_bytes
 from converter.writing.safetensors import CODES
 from converter.writing.shards import INDEX, WEIGHTS, stored_in
 
-NAMED = {"identity": "the identity"}
+NAMED = {"identity": "the identity", "ones": "all ones"}
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def check_bits(plan: Plan, directory: Path) -> Bits:
             problems = [f"{file} cannot be read: {error}"]
         rows = [*plan.rows()]
         cast = sum(len(steps[0].sources) for steps in rows if steps[0].casts)
-        identical = sum(len(steps[0].sources) for steps in rows) - cast + len(plan.match.exported)
+        identical = sum(len(steps[0].sources) for steps in rows) - cast + len(plan.exported)
         return Bits(not problems, identical, cast, tuple(problems), sha256.result())
 
 
@@ -67,8 +67,8 @@ def _sha256(path: Path) -> str:
 
 def _unaccounted(plan: Plan) -> Iterator[str]:
     used = {step.source.name for step in plan.steps if step.source}
-    used |= {second.name for second, _ in plan.match.tied} | {*plan.match.dropped}
-    used |= {entry.name for entry in plan.match.exported}
+    used |= {second.name for second, _ in plan.tied} | {*plan.dropped}
+    used |= {entry.name for entry in plan.exported}
     for entry in plan.index.tensors.values():
         if entry.name not in used:
             yield f"{entry.name} is nowhere in the target"
@@ -76,10 +76,10 @@ def _unaccounted(plan: Plan) -> Iterator[str]:
 
 def _exported(plan: Plan, path: Path) -> Sequence[str]:
     """What is wrong with the heads that were written under their own names."""
-    if not plan.match.exported:
+    if not plan.exported:
         return [f"{path.name} should not be there"] if path.exists() else []
     with Weights(plan.index) as weights:
-        names = {entry.name: entry for entry in plan.match.exported}
+        names = {entry.name: entry for entry in plan.exported}
         return check_copies(names, weights, path, npz=False).problems
 
 
@@ -148,17 +148,20 @@ def _differences(plan: Plan, directory: Path) -> Iterator[str]:
         for steps in plan.rows():
             if not wrong & {step.target for step in steps}:
                 yield from _come_back(steps, weights, [there[s.target] for s in steps])
-        for second, first in plan.match.tied:
+        for second, first in plan.tied:
             if not same_bytes(weights.pieces(second), weights.pieces(first)):
                 yield f"{second.name} differs from {first.name}, which stands for it"
-        for entry in plan.match.zero:
+        for entry in plan.zero:
             pieces = weights.pieces(entry)
             if any(np.frombuffer(piece, entry.dtype).any() for piece in pieces):
                 yield f"{entry.name} is not all zeros, and was left out"
 
 
 def _is_constant(step: Step, stored: _Stored) -> bool:
-    """Whether a tensor without a source is what its step says: zeros, or the identity."""
+    """Whether a tensor without a source is what its step says: zeros, ones, or the identity."""
+    if step.operation == "ones":
+        one = np.ones(1, step.dtype)
+        return all((np.frombuffer(p, step.dtype) == one).all() for p in stored.pieces())
     if step.operation != "identity":
         return not any(np.frombuffer(piece, np.uint8).any() for piece in stored.pieces())
     values = np.frombuffer(b"".join(stored.pieces()), step.dtype).reshape(step.shape)

@@ -20,7 +20,7 @@ import numpy as np
 
 from converter.errors import ConvertError
 from converter.files.regular import check_regular
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.proof.difference import LOGARITHMS, Difference, compare
 from converter.proof.reference.layers import Inputs, InputSpec, Outputs
 from converter.proof.reference.settings import source_settings
@@ -45,13 +45,13 @@ class GoldenCheck:
     problems: tuple[str, ...]
 
 
-def check_golden(plan: Plan, model: Any, path: Path, atol: float) -> GoldenCheck:
+def check_golden(plan: TablePlan, model: Any, path: Path, atol: float) -> GoldenCheck:
     """Run the converted model on the recorded ids. Raises `ConvertError` for a bad file.
 
     An output with a known difference (GluonNLP's setting, which Transformers lacks) is judged on
     GluonNLP's arithmetic with the recorded setting; its distance to Transformers is stated.
     """
-    arrays, recorded = _read(path)
+    arrays, recorded = read_recording(path)
     inputs = _inputs(plan, path, arrays)
     target = run_target(plan, model, inputs)
     golden = _outputs(path, arrays, target)
@@ -77,7 +77,8 @@ def check_golden(plan: Plan, model: Any, path: Path, atol: float) -> GoldenCheck
     return GoldenCheck(not problems, atol, recorded, differences, stated, tuple(problems))
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_recording(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays of a recording, and what it says of itself. Raises `ConvertError`."""
     try:
         check_regular(path)
         with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
@@ -94,7 +95,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, about if isinstance(about, dict) else {}
 
 
-def _inputs(plan: Plan, path: Path, arrays: dict[str, np.ndarray]) -> Inputs:
+def _inputs(plan: TablePlan, path: Path, arrays: dict[str, np.ndarray]) -> Inputs:
     spec = source_input_spec(plan)
     _need(path, arrays, input_ids=2, valid_length=1, hidden_states=4)
     ids, lengths = _ids(plan, spec, path, arrays, "input_ids", "valid_length")
@@ -121,7 +122,7 @@ def _need(path: Path, arrays: dict[str, np.ndarray], **dimensions: int) -> None:
 
 
 def _ids(
-    plan: Plan,
+    plan: TablePlan,
     spec: InputSpec,
     path: Path,
     arrays: dict[str, np.ndarray],

@@ -14,7 +14,7 @@ from pathlib import Path
 from safetensors import safe_open
 
 from converter.errors import ConvertError
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.proof.config_json import compare_config
 from converter.proof.target import quiet_transformers
 from converter.writing.shards import stored_in
@@ -34,13 +34,13 @@ class Names:
     edited: tuple[str, ...] = ()
 
 
-def check_names(plan: Plan, directory: Path) -> Names:
+def check_names(plan: TablePlan, directory: Path) -> Names:
     """Compare `config.json` and the weights in `directory` with the class they are for."""
     problems: list[str] = []
     edited: tuple[str, ...] = ()
     tensors = 0
     try:
-        written = _written_shapes(directory)
+        written = written_shapes(directory)
         config = json.loads((directory / "config.json").read_text("utf-8"))
         with quiet_transformers(plan.transformers_class) as cls:
             fields = compare_config(plan.config, config, cls.config_class)
@@ -63,7 +63,8 @@ def check_names(plan: Plan, directory: Path) -> Names:
     return Names(not problems, plan.transformers_class, tensors, tuple(problems), edited)
 
 
-def _written_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
+def written_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
+    """Every stored tensor's name with its shape. Raises as `stored_in` does."""
     shapes: dict[str, tuple[int, ...]] = {}
     for path in {*stored_in(directory).values()}:
         with safe_open(path, framework="numpy") as file:
@@ -71,7 +72,7 @@ def _written_shapes(directory: Path) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def _expected_names(plan: Plan) -> dict[frozenset[str], tuple[int, ...]]:
+def _expected_names(plan: TablePlan) -> dict[frozenset[str], tuple[int, ...]]:
     """Each parameter of the class by the names that share it (tied ones have several)."""
     import torch
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.proof.difference import DENSE_OUTPUTS, Difference, compare
 from converter.proof.golden import is_published
 from converter.proof.reference.layers import Inputs, Outputs
@@ -87,7 +87,7 @@ class SourceSide:
     problems: tuple[str, ...]
 
 
-def run_source_side(plan: Plan, nonfinite: bool = False) -> SourceSide:
+def run_source_side(plan: TablePlan, nonfinite: bool = False) -> SourceSide:
     """The reference, and the differences that are on the source's side alone.
 
     `nonfinite`: the weights hold NaN or infinity.
@@ -102,7 +102,7 @@ def run_source_side(plan: Plan, nonfinite: bool = False) -> SourceSide:
             d for d in compare(uncast, reference, inputs, nonfinite) if d.output != DENSE_OUTPUTS
         )
     problems = [*_too_much_rounding(plan, rounding)]
-    if plan.match.exported:
+    if plan.exported:
         whole = run_source(plan, inputs, exported=True, kept=kept)
         problems += _needed(whole, reference, inputs, nonfinite)
     known, more = _known_differences(plan, reference, inputs, kept, nonfinite)
@@ -110,7 +110,7 @@ def run_source_side(plan: Plan, nonfinite: bool = False) -> SourceSide:
 
 
 def check_parity(
-    plan: Plan, source: SourceSide, model: Any, atol: float, nonfinite: bool = False
+    plan: TablePlan, source: SourceSide, model: Any, atol: float, nonfinite: bool = False
 ) -> Parity:
     """Run the target on the same ids and compare; `model` comes from `target_model`.
 
@@ -137,7 +137,7 @@ def check_parity(
     )
 
 
-def _inputs(plan: Plan) -> Inputs:
+def _inputs(plan: TablePlan) -> Inputs:
     spec = source_input_spec(plan)
     length = min(spec.length, spec.max_length or spec.length)
     lengths = _lengths(length)[: spec.batch]
@@ -183,7 +183,7 @@ def _states(outputs: Outputs) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray,
     return outputs.hidden_states, outputs.decoder_states
 
 
-def _too_much_rounding(plan: Plan, rounding: Sequence[Difference]) -> Iterator[str]:
+def _too_much_rounding(plan: TablePlan, rounding: Sequence[Difference]) -> Iterator[str]:
     for found in rounding:
         bound = ROUNDING[plan.dtype]
         if not found.scaled <= bound:
@@ -206,7 +206,7 @@ def _needed(whole: Outputs, reference: Outputs, inputs: Inputs, nonfinite: bool)
 
 
 def _known_differences(
-    plan: Plan,
+    plan: TablePlan,
     reference: Outputs,
     inputs: Inputs,
     kept: dict[str, np.ndarray],

@@ -1,8 +1,9 @@
 """Questions about a written directory, none of which replaces another.
 
 bits    run the plan backwards: does every source tensor come back bit for bit?
-names   are the written names and shapes those of the Transformers class?
-parity  does GluonNLP's arithmetic on the source give what Transformers gives on the target?
+names   are the written names and shapes those of the Transformers class, or of the module?
+parity  does GluonNLP's arithmetic on the source give what Transformers gives on the target; or
+        MXNet's, node by node, what the module of a graph gives?
 tokens  where there is a tokenizer: does it give the ids that GluonNLP gives?
 """
 
@@ -11,30 +12,33 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol, overload
 
 import numpy as np
 
 from converter.errors import ConvertError
+from converter.files.progress import Progress, silent
+from converter.planning.base import Plan
 from converter.planning.options import Options
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 
-LIBRARIES = (
-    "torch",
-    "transformers",
-    "scipy",
-    "regex",
-)  # what `pip install bort-convert[proof]` adds
+# What `pip install bort-convert[proof]` adds, of which a graph needs the first
+LIBRARIES = ("torch", "transformers", "scipy", "regex")
 
 if TYPE_CHECKING:  # a run without proof imports none of these
+    from converter.planning.graph import GraphPlan
     from converter.proof.bits import Bits
     from converter.proof.golden import GoldenCheck
+    from converter.proof.graph.golden import GraphGolden
+    from converter.proof.graph.names import ModuleNames
+    from converter.proof.graph.parity import GraphParity
     from converter.proof.names import Names
     from converter.proof.parity import Parity
     from converter.proof.tokens import Tokens
+
+STAGES = 4
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,18 @@ class Unchanged:
         return not self.problems
 
 
+class Verdict(Protocol):
+    """The answer to one question."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was answered well."""
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why it was not."""
+
+
 @dataclass(frozen=True)
 class Proof:
     """The verdicts. A question that an earlier failure made impossible to ask is None.
@@ -58,10 +74,9 @@ class Proof:
     """
 
     bits: Bits
-    names: Names
-    parity: Parity | None
-    golden: GoldenCheck | None = None
-    tokens: Tokens | None = None
+    names: Verdict
+    parity: Verdict | None
+    golden: Verdict | None = None
     unchanged: Unchanged | None = None
 
     @property
@@ -72,14 +87,38 @@ class Proof:
         return all(verdict is not None and verdict.passed for verdict in asked) and all(given)
 
     @property
-    def optional(self) -> tuple[GoldenCheck | None, Tokens | None, Unchanged | None]:
+    def optional(self) -> tuple[Verdict | None, ...]:
         """Those that are not asked of every model."""
+        return self.golden, self.unchanged
+
+
+@dataclass(frozen=True)
+class TableProof(Proof):
+    """The verdicts about a family's model; `tokens` where there is a tokenizer."""
+
+    names: Names
+    parity: Parity | None
+    golden: GoldenCheck | None = None
+    tokens: Tokens | None = None
+
+    @property
+    def optional(self) -> tuple[Verdict | None, ...]:
         return self.golden, self.tokens, self.unchanged
 
 
-def check_installed() -> None:
+@dataclass(frozen=True)
+class GraphProof(Proof):
+    """The verdicts about the module of a graph."""
+
+    names: ModuleNames
+    parity: GraphParity | None
+    golden: GraphGolden | None = None
+
+
+def check_installed(plan: Plan | None = None) -> None:
     """Raise `ConvertError`, before a weight is read, when the proof cannot be imported."""
-    missing = [name for name in LIBRARIES if not _is_there(name)]
+    needed = LIBRARIES if plan is None or isinstance(plan, TablePlan) else LIBRARIES[:1]
+    missing = [name for name in needed if not _is_there(name)]
     if missing:
         raise ConvertError(
             f"the proof needs what is not installed here: {', '.join(missing)}",
@@ -102,15 +141,34 @@ def check_reference(plan: Plan) -> None:
     """Raise `TableError`, before a weight is written, when nothing could be proven in the end."""
     from converter.proof.reference.settings import reference_of
 
-    reference_of(plan)
+    if isinstance(plan, TablePlan):
+        reference_of(plan)
 
 
+@overload
+def prove(
+    plan: TablePlan,
+    directory: Path,
+    atol: float = ...,
+    golden: Path | None = ...,
+    progress: Progress = ...,
+    nonfinite: bool = ...,
+) -> TableProof: ...
+@overload
+def prove(
+    plan: Plan,
+    directory: Path,
+    atol: float = ...,
+    golden: Path | None = ...,
+    progress: Progress = ...,
+    nonfinite: bool = ...,
+) -> Proof: ...
 def prove(
     plan: Plan,
     directory: Path,
     atol: float = Options.atol,
     golden: Path | None = None,
-    progress: Callable[[str, int, int], None] = lambda *_: None,
+    progress: Progress = silent,
     nonfinite: bool = False,
 ) -> Proof:
     """Ask all questions of `directory`, and compare with a recorded `golden` if given.
@@ -118,35 +176,75 @@ def prove(
     `nonfinite`: the source holds NaN or infinity, and outputs may; see `parity.difference`.
     Raises `ConvertError` for a golden file that cannot be read; verdicts are never raised.
     """
-    # A run without proof imports none of these.
-    from converter.proof.bits import check_bits
+    from converter.proof.bits import check_bits  # a run without proof imports none of these
+
+    progress("checking bits", 0, STAGES)
+    bits = check_bits(plan, directory)
+    if isinstance(plan, TablePlan):
+        proof: Proof = _prove_table(plan, bits, directory, atol, golden, progress, nonfinite)
+    else:
+        from converter.planning.graph import GraphPlan
+
+        assert isinstance(plan, GraphPlan)
+        proof = _prove_graph(plan, bits, directory, atol, golden, progress)
+    if os.name == "nt":  # no directory with a mapped file in it is renamed there
+        gc.collect()
+    progress("proof done", STAGES, STAGES)
+    return proof
+
+
+def _prove_table(
+    plan: TablePlan,
+    bits: Bits,
+    directory: Path,
+    atol: float,
+    golden: Path | None,
+    progress: Progress,
+    nonfinite: bool,
+) -> TableProof:
     from converter.proof.names import check_names
     from converter.proof.target import import_class
 
-    stages = 4
-    progress("checking bits", 0, stages)
-    bits = check_bits(plan, directory)
-    progress("importing Transformers", 1, stages)
+    progress("importing Transformers", 1, STAGES)
     import_class(plan.transformers_class)
-    progress("checking names", 2, stages)
+    progress("checking names", 2, STAGES)
     names = check_names(plan, directory)
     parity = golden_check = None
     if names.passed:
-        progress("checking parity", 3, stages)
+        progress("checking parity", 3, STAGES)
         parity, golden_check = _run(plan, directory, atol, golden, nonfinite)
-        if os.name == "nt":  # no directory with a mapped file in it is renamed there
-            gc.collect()
     tokens = None
     if plan.tokenizer:
         from converter.proof.tokens import check_tokens
 
         tokens = check_tokens(plan.tokenizer, directory, plan.table.reference)
-    progress("proof done", stages, stages)
-    return Proof(bits, names, parity, golden_check, tokens)
+    return TableProof(bits, names, parity, golden_check, tokens=tokens)
+
+
+def _prove_graph(
+    plan: GraphPlan,
+    bits: Bits,
+    directory: Path,
+    atol: float,
+    golden: Path | None,
+    progress: Progress,
+) -> GraphProof:
+    progress("importing torch", 1, STAGES)
+    from converter.proof.graph.golden import check_graph_golden
+    from converter.proof.graph.names import check_module_names
+    from converter.proof.graph.parity import check_graph_parity
+
+    progress("checking names", 2, STAGES)
+    names = check_module_names(plan, directory)
+    if not (names.passed and bits.passed):  # what is not as planned is not run
+        return GraphProof(bits, names, None)
+    progress("checking parity", 3, STAGES)
+    recorded = None if golden is None else check_graph_golden(plan, directory, golden, atol)
+    return GraphProof(bits, names, check_graph_parity(plan, directory, atol), recorded)
 
 
 def _run(
-    plan: Plan, directory: Path, atol: float, golden: Path | None, nonfinite: bool
+    plan: TablePlan, directory: Path, atol: float, golden: Path | None, nonfinite: bool
 ) -> tuple[Parity, GoldenCheck | None]:
     from converter.proof.golden import check_golden
     from converter.proof.parity import check_parity, run_source_side

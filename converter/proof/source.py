@@ -11,7 +11,7 @@ import numpy as np
 
 from converter.errors import ConvertError
 from converter.params import Weights as Stored
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.proof.reference.layers import Inputs, InputSpec, Outputs, Weights
 from converter.proof.reference.settings import (
     expressible_settings,
@@ -21,7 +21,7 @@ from converter.proof.reference.settings import (
 
 
 def run_source(
-    plan: Plan,
+    plan: TablePlan,
     inputs: Inputs,
     *,
     cast: bool = True,
@@ -42,7 +42,7 @@ def run_source(
     return outputs
 
 
-def source_input_spec(plan: Plan) -> InputSpec:
+def source_input_spec(plan: TablePlan) -> InputSpec:
     """What inputs the source takes, from its tensors; not from our tables."""
     with _forward_pass(plan) as reference, Stored(plan.index) as stored:
         params = _SourceTensors(plan, stored, False, {})
@@ -51,7 +51,7 @@ def source_input_spec(plan: Plan) -> InputSpec:
 
 
 @contextmanager
-def _forward_pass(plan: Plan) -> Iterator[Any]:
+def _forward_pass(plan: TablePlan) -> Iterator[Any]:
     """The module of the reference that the table names; its failures say what they mean."""
     try:
         name = reference_of(plan).forward
@@ -73,7 +73,7 @@ class _SourceTensors(Mapping[str, np.ndarray]):
 
     def __init__(
         self,
-        plan: Plan,
+        plan: TablePlan,
         stored: Stored,
         cast: bool,
         kept: dict[str, np.ndarray],
@@ -81,7 +81,7 @@ class _SourceTensors(Mapping[str, np.ndarray]):
     ) -> None:
         left_out = {*plan.match.around}
         if not exported:
-            left_out |= {entry.name for entry in plan.match.exported}
+            left_out |= {entry.name for entry in plan.exported}
         self._tensors = {n: e for n, e in plan.index.tensors.items() if e.name not in left_out}
         self._stored, self._kept = stored, kept
         self._largest = max((e.dense_nbytes for e in self._tensors.values()), default=0)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from converter.errors import ConvertError
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.proof.reference.layers import Inputs, Outputs
 
 
@@ -65,7 +65,7 @@ def target_class(transformers: Any, name: str) -> Any:
 
 
 @contextmanager
-def target_model(plan: Plan, directory: Path) -> Iterator[Any]:
+def target_model(plan: TablePlan, directory: Path) -> Iterator[Any]:
     """The model as a user loads it, in float32 arithmetic, ready to run.
 
     Yields the module; `model.loading_problems` lists tensors that `from_pretrained` found
@@ -90,7 +90,7 @@ def target_model(plan: Plan, directory: Path) -> Iterator[Any]:
         yield model
 
 
-def run_target(plan: Plan, model: Any, inputs: Inputs) -> Outputs:
+def run_target(plan: TablePlan, model: Any, inputs: Inputs) -> Outputs:
     """The Transformers model on the same inputs, its outputs under GluonNLP's words."""
     import torch
 
@@ -159,7 +159,7 @@ def _query_stream(model: Any, tensors: Mapping[str, Any], predicted: np.ndarray)
 
 
 def _dense_outputs(
-    plan: Plan, seen: Mapping[str, np.ndarray], shape: tuple[int, ...]
+    plan: TablePlan, seen: Mapping[str, np.ndarray], shape: tuple[int, ...]
 ) -> dict[str, np.ndarray]:
     """What the modules gave, by the structural name of the source's weight.
 
@@ -179,7 +179,7 @@ def _dense_outputs(
     return dense_outputs
 
 
-def _positions(plan: Plan, inputs: Inputs) -> dict[str, np.ndarray]:
+def _positions(plan: TablePlan, inputs: Inputs) -> dict[str, np.ndarray]:
     """`position_ids` as GluonNLP counts them, where the target would count otherwise.
 
     A target whose positions begin with rows that `pad` made (RoBERTa's) counts words that are not

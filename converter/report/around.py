@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from converter.params import TensorEntry
 from converter.planning.backbones import Backbone
-from converter.planning.plan import UNCONVERTED_FILE, Plan
+from converter.planning.base import UNCONVERTED_FILE
+from converter.planning.plan import TablePlan
 from converter.report.columns import merged
 
 HEADING = "## What was around the model"
@@ -43,7 +44,7 @@ class Dense:
         return self.weight.shape[1]
 
 
-def around_section(plan: Plan) -> Iterator[str]:
+def around_section(plan: TablePlan) -> Iterator[str]:
     """A section of the card; nothing where `--backbone` set nothing aside."""
     if not plan.match.backbone or not plan.match.exported:
         return
@@ -105,7 +106,7 @@ def _reading() -> Iterator[str]:
     yield f'rest = load_file("path/to/this/directory/{UNCONVERTED_FILE}")  # name → tensor'
 
 
-def _code(plan: Plan, dense: Sequence[Dense], alone: bool) -> Iterator[str]:
+def _code(plan: TablePlan, dense: Sequence[Dense], alone: bool) -> Iterator[str]:
     """The lines that make each Dense a `torch.nn.Linear`; and what it may read, if it is `alone`.
 
     alone: nothing else is around the model, which could be in front of a Dense
@@ -138,7 +139,7 @@ def _code(plan: Plan, dense: Sequence[Dense], alone: bool) -> Iterator[str]:
     yield ""
 
 
-def _may_read(plan: Plan, size: int) -> Iterator[tuple[str, str, str, str]]:
+def _may_read(plan: TablePlan, size: int) -> Iterator[tuple[str, str, str, str]]:
     """What gives an output as wide as a Dense reads, the output, its shape, and what it is of."""
     width = next((plan.config[name] for name in WIDTHS if name in plan.config), None)
     if size == width:

@@ -10,7 +10,7 @@ from typing import Any
 from converter.files.entries import check_entries, entries
 from converter.files.regular import read_regular
 from converter.files.staging import RECORD_FILE, Foreign
-from converter.planning.plan import UNCONVERTED_FILE
+from converter.planning.base import MODULE_FILE, UNCONVERTED_FILE
 from converter.report.record import MAX_BYTES, TOOL
 from converter.tokenizer.write import FILES, MARKER, NO_TOKENIZER
 from converter.writing.shards import INDEX
@@ -35,7 +35,16 @@ def foreign_files(directory: Path) -> list[str]:
     return sorted(
         path.name
         for path in directory.iterdir()
-        if path.is_symlink() or not (path.is_file() and _is_told(path, record))
+        if path.is_symlink() or not (_is_cache(path) or (path.is_file() and _is_told(path, record)))
+    )
+
+
+def _is_cache(path: Path) -> bool:
+    """Whether it is what Python makes of the written module when somebody imports it."""
+    stem = Path(MODULE_FILE).stem
+    return path.name == "__pycache__" and all(
+        file.name.startswith(f"{stem}.") and file.suffix == ".pyc" and not file.is_symlink()
+        for file in path.iterdir()
     )
 
 
@@ -46,6 +55,8 @@ def _is_told(path: Path, record: dict[str, Any]) -> bool:
         return True
     if name == UNCONVERTED_FILE:
         return bool(record.get("exported", True))
+    if name == MODULE_FILE:
+        return record.get("way") == "graph"
     if name in ("config.json", INDEX, *FILES):
         digests = record.get("sha256")
         if not isinstance(digests, dict):

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from converter.errors import safe
 from converter.planning.assumptions import Assumed, assumed_line
-from converter.planning.plan import UNCONVERTED_FILE, Plan
+from converter.planning.base import UNCONVERTED_FILE
+from converter.planning.plan import TablePlan
 from converter.report.around import around_section
-from converter.report.record import Report
+from converter.report.record import GraphReport, Report, TableReport
 from converter.report.terminal import summary, token_line
 from converter.tokenizer import TokenizerSpec
 from converter.version import VERSION
@@ -26,6 +27,15 @@ def model_card(report: Report, title: str | None = None) -> str:
 
     title: the model's name, where it is not that of the parameters file or of its sizes
     """
+    if isinstance(report, TableReport):
+        return _table_card(report, title)
+    from converter.report.graph_card import graph_card
+
+    assert isinstance(report, GraphReport)
+    return graph_card(report, title)
+
+
+def _table_card(report: TableReport, title: str | None) -> str:
     plan, proof = report.plan, report.proof
     lines = [
         "---",
@@ -78,7 +88,7 @@ def model_card(report: Report, title: str | None = None) -> str:
     return "\n".join(map(safe, lines)) + "\n"
 
 
-def _tokenizer(report: Report) -> Iterator[str]:
+def _tokenizer(report: TableReport) -> Iterator[str]:
     plan, proof = report.plan, report.proof
     if plan.tokenizer:
         yield from tokenizer_section(plan.tokenizer, proof.tokens if proof else None)
@@ -191,9 +201,9 @@ def _assumed(assumed: Sequence[Assumed]) -> str:
     return assumed_line(assumed) or "nothing"
 
 
-def _exported(plan: Plan) -> Iterator[str]:
-    if plan.match.exported and not plan.match.backbone:
-        names = ", ".join(f"`{entry.name}`" for entry in plan.match.exported)
+def _exported(plan: TablePlan) -> Iterator[str]:
+    if plan.exported and not plan.match.backbone:
+        names = ", ".join(f"`{entry.name}`" for entry in plan.exported)
         why = plan.match.export_reason
         yield f"- {why} Not converted, in `{UNCONVERTED_FILE}` under their own names: {names}."
 
@@ -202,14 +212,14 @@ def _arguments(init: Mapping[str, Any]) -> str:
     return ", ".join(['"path/to/this/directory"', *(f"{k}={v!r}" for k, v in init.items())])
 
 
-def _why_arguments(plan: Plan) -> Iterator[str]:
+def _why_arguments(plan: TablePlan) -> Iterator[str]:
     if plan.target.init.get("add_pooling_layer") is False:
         yield "The source has no pooler. Without `add_pooling_layer=False`, Transformers adds a"
         yield "random one and says so."
         yield ""
 
 
-def _proof_lines(report: Report) -> Iterator[str]:
+def _proof_lines(report: TableReport) -> Iterator[str]:
     yield "```"
     yield from summary(report, every=True)
     yield "```"
@@ -221,7 +231,7 @@ def _proof_lines(report: Report) -> Iterator[str]:
     yield ""
 
 
-def _concerns(report: Report, output: str) -> bool:
+def _concerns(report: TableReport, output: str) -> bool:
     return output in report.plan.target.outputs.values()
 
 

@@ -14,20 +14,20 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from converter.errors import ConvertError
 from converter.files.regular import check_regular, read_regular
 from converter.files.staging import RECORD_FILE
-from converter.params import Index, TensorEntry, origin
+from converter.params import Index, TensorEntry
 from converter.params.nonfinite import Nonfinite
+from converter.planning.base import MODULE_FILE, Plan
 from converter.planning.model_yml import recorded_model_config
-from converter.planning.plan import Plan
-from converter.planning.scopes import VERSIONS
-from converter.planning.steps import Step
-from converter.proof.proof import Proof, Unchanged
+from converter.planning.plan import TablePlan
+from converter.proof.proof import GraphProof, Proof, TableProof, Unchanged
+from converter.report.plan_json import plan_json
 from converter.tokenizer import tokenizer_json
 from converter.tokenizer.write import FILES
 from converter.version import VERSION
@@ -35,6 +35,7 @@ from converter.writing.model import write_json
 from converter.writing.shards import INDEX
 
 if TYPE_CHECKING:
+    from converter.planning.graph import GraphPlan
     from converter.proof.copies import Copies
     from converter.proof.tokens import Tokens
     from converter.tokenizer import TokenizerSpec
@@ -42,20 +43,25 @@ if TYPE_CHECKING:
 MAX_BYTES = 2**25  # of conversion.json: 400 bytes for each of 16,384 tensors, five times
 SCHEMA = 1  # of conversion.json: a field that changes its meaning makes it another
 TOOL = "bort-convert"
-PROVEN_BY = ("safetensors", "tokenizers", "torch", "transformers")
+BESIDE = ("config.json", MODULE_FILE)  # what a plan has to stand beside the weights
+PROVEN_BY = {
+    "table": ("safetensors", "tokenizers", "torch", "transformers"),
+    "graph": ("safetensors", "torch"),
+}
 
 
 @dataclass(frozen=True)
 class Report:
     """A conversion or a verification: the plan that was carried out and its proof.
 
-    `proof` is None after `--no-verify`; then nothing is promised. `nonfinite`: the source tensors
-    with NaN or infinity (allowed by `--allow-nonfinite`), and how many. `files`: the names of the
-    files that hold the weights; more than one are shards. `options`: what the user said.
+    `plan` and `proof` are a table's or a graph's, as the file goes: see the classes below. `proof`
+    is None after `--no-verify`; then nothing is promised. `nonfinite`: the source tensors with NaN
+    or infinity (allowed by `--allow-nonfinite`), and how many. `files`: the names of the files that
+    hold the weights; more than one are shards. `options`: what the user said.
     """
 
-    plan: Plan
-    proof: Proof | None
+    plan: Any
+    proof: Any
     nonfinite: Mapping[str, Nonfinite] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -63,14 +69,14 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether the proof was made and holds."""
-        return self.proof is not None and self.proof.passed
+        return self.proof is not None and bool(self.proof.passed)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, the same for the same input and versions: no date, no path."""
-        plan = self.plan
+        plan, told = self.plan, plan_json(self.plan)
         return {
             "schema": SCHEMA,
-            "tool": _tool(*PROVEN_BY) if self.proof else _tool(),
+            "tool": _tool(*PROVEN_BY[told["way"]]) if self.proof else _tool(),
             "source": {
                 "file": plan.index.path.name,
                 "bytes": plan.index.size,
@@ -78,12 +84,34 @@ class Report:
                 "format_versions": plan.index.versions,
             },
             "options": self.options,
-            **plan_json(plan),
+            **told,
             "files": self.files,
             "nonfinite": nonfinite_json(self.nonfinite),
             "verified": self.passed,
             "proof": _plain(dataclasses.asdict(self.proof)) if self.proof else None,
         }
+
+
+@dataclass(frozen=True)
+class TableReport(Report):
+    """Of a family's model."""
+
+    plan: TablePlan
+    proof: TableProof | None
+
+
+@dataclass(frozen=True)
+class GraphReport(Report):
+    """Of the module of a graph."""
+
+    plan: GraphPlan
+    proof: GraphProof | None
+
+
+def report_of(plan: Plan, proof: Proof | None, *rest: Any) -> Report:
+    """The report of a plan, by the way it goes; `rest` are the other fields of `Report`."""
+    kind: Any = TableReport if isinstance(plan, TablePlan) else GraphReport
+    return cast(Report, kind(plan, proof, *rest))
 
 
 @dataclass(frozen=True)
@@ -152,51 +180,9 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def plan_json(plan: Plan) -> dict[str, Any]:
-    """The plan as plain data: what `--dry-run --json` prints and the report repeats."""
-    return {
-        "family": plan.table.name,
-        "table_sha256": hashlib.sha256(plan.table.text.encode()).hexdigest(),
-        "known": plan.known,
-        "transformers_class": plan.transformers_class,
-        "init": dict(plan.target.init),
-        "heads": plan.heads,
-        "read_as": plan.read_as,
-        "prefix": plan.match.prefix,
-        "naming": origin.naming(plan.index),
-        "named_by": VERSIONS[plan.match.version] if plan.match.version else None,
-        "dtype": plan.dtype,
-        "gluonnlp_version": plan.gluonnlp,
-        "config_overrides": dict(plan.overrides),
-        "part": plan.match.part,
-        "model_config": dataclasses.asdict(plan.model_config) if plan.model_config else None,
-        "config": dict(plan.config),
-        "assumed": [dataclasses.asdict(assumed) for assumed in plan.assumed],
-        "tokenizer": tokenizer_json(plan.tokenizer) if plan.tokenizer else None,
-        "tensors": [_step_json(step) for step in plan.steps],
-        "tied": [
-            {"source": second.name, "equals": first.name} for second, first in plan.match.tied
-        ],
-        "exported": [entry.name for entry in plan.match.exported],
-        "dropped": dict(plan.match.dropped),
-    }
-
-
 def add_json(spec: TokenizerSpec, tokens: Tokens) -> dict[str, Any]:
     """What `tokenizer --json` prints."""
     return {"tokenizer": tokenizer_json(spec), "proof": dataclasses.asdict(tokens)}
-
-
-def _step_json(step: Step) -> dict[str, Any]:
-    return {
-        "source": step.source.name if step.source else None,
-        **({"sources": [s.name for s in step.sources]} if len(step.sources) > 1 else {}),
-        "operation": step.operation,
-        "target": step.target,
-        "source_dtype": step.source.dtype.name if step.source else None,
-        "dtype": step.dtype.name,
-        "shape": step.shape,
-    }
 
 
 def _tool(*proven_by: str) -> dict[str, Any]:
@@ -258,12 +244,28 @@ def _digest(record: Mapping[str, Any]) -> str:
 def _digests(directory: Path) -> dict[str, str]:
     """Of what this program writes beside the weights (which the bits show), card and record."""
     found = {}
-    for name in ("config.json", INDEX, *FILES):
+    for name in (*BESIDE, INDEX, *FILES):
         path = directory / name
         if path.is_file():
             with path.open("rb") as file:
                 found[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return found
+
+
+# What is read of a record again, by the way that the conversion went
+KINDS: Mapping[str, Mapping[str, Any]] = {
+    "table": {
+        "family": str,
+        "config_overrides": dict,
+        "config": dict,
+        "dtype": str,
+        "gluonnlp_version": str | None,
+        "model_config": dict | None,
+        "part": str | None,
+        "tokenizer": dict | None,
+    },
+    "graph": {"dtype": str, "options": dict, "symbol": dict},
+}
 
 
 def read_record(directory: Path) -> dict[str, Any]:
@@ -281,19 +283,11 @@ def read_record(directory: Path) -> dict[str, Any]:
         json.dumps(record, allow_nan=False)  # what is read here may be written into JSON again
         if record.get("schema", SCHEMA) != SCHEMA:  # none: written before there were numbers
             raise ValueError(f"it is of schema {record['schema']}, and this is schema {SCHEMA}")
-        kinds = {
-            "family": str,
-            "config_overrides": dict,
-            "config": dict,
-            "dtype": str,
-            "gluonnlp_version": str | None,
-            "model_config": dict | None,
-            "part": str | None,
-            "tokenizer": dict | None,
-        }
+        record.setdefault("way", "table")  # none: written before there were two
+        kinds = KINDS[record["way"]]
         if not all(isinstance(record[key], kind) for key, kind in kinds.items()):
             raise ValueError("its fields are not what convert writes")
-        if record["model_config"] is not None:
+        if record.get("model_config") is not None:
             record["model_config"] = recorded_model_config(record["model_config"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConvertError(

@@ -10,28 +10,39 @@ from typing import TYPE_CHECKING, Any
 from converter.errors import ConvertError, safe
 from converter.params.nonfinite import Nonfinite
 from converter.planning.assumptions import Assumed, assumed_line
-from converter.planning.plan import UNCONVERTED_FILE, Plan
+from converter.planning.base import UNCONVERTED_FILE, Plan
+from converter.planning.plan import TablePlan
 from converter.report.columns import columns, merged
 from converter.report.inspection import some_names
-from converter.report.record import ExportReport, Report
+from converter.report.record import ExportReport, GraphReport, Report, TableReport
 from converter.tokenizer import TokenizerSpec, where
 from converter.tokenizer.spec import OPTIONS
 
 if TYPE_CHECKING:
+    from converter.proof.bits import Bits
     from converter.proof.difference import Difference
-    from converter.proof.proof import Proof
+    from converter.proof.proof import TableProof, Unchanged
     from converter.proof.tokens import Tokens
 
 
 def summary(report: Report, every: bool = False) -> Iterator[str]:
     """The report for a person: one line a fact, then parity; `every` layer on a line of its own."""
+    if isinstance(report, TableReport):
+        return _table_summary(report, every)
+    from converter.report.graph_text import graph_summary
+
+    assert isinstance(report, GraphReport)
+    return graph_summary(report)
+
+
+def _table_summary(report: TableReport, every: bool) -> Iterator[str]:
     plan, proof = report.plan, report.proof
     known = f" ({plan.known})" if plan.known else ""
     yield f"{plan.index.path.name}: {plan.table.name}{known} → {plan.transformers_class}"
     yield from read_as_lines(plan)
     if len(report.files) > 1:
         yield f"weights in {len(report.files)} shards"
-    yield from _nonfinite_lines(report.nonfinite)
+    yield from nonfinite_lines(report.nonfinite)
     yield from export_lines(plan)
     yield from assumed_lines(plan)
     yield from (f"note: {text}" for text in plan.warnings())
@@ -55,16 +66,16 @@ def summary(report: Report, every: bool = False) -> Iterator[str]:
             yield f"{stated.output} of Transformers itself: {gap}"
 
 
-def read_as_lines(plan: Plan) -> Iterator[str]:
+def read_as_lines(plan: TablePlan) -> Iterator[str]:
     """Whose names the head's are: a class of one's own may have the same."""
     if plan.read_as:
         yield f"read as {plan.read_as}; if it is a class of your own, see --backbone"
 
 
-def export_lines(plan: Plan) -> Iterator[str]:
+def export_lines(plan: TablePlan) -> Iterator[str]:
     """The tensors that the target class has no place for, and where they are."""
-    if plan.match.exported:
-        names = some_names(plan.match.exported)
+    if plan.exported:
+        names = some_names(plan.exported)
         yield f"not converted, in {UNCONVERTED_FILE} under their own names: {names}"
         yield f"  {plan.match.export_reason}"
 
@@ -74,42 +85,53 @@ def export_summary(report: ExportReport) -> Iterator[str]:
     yield f"{report.index.path.name}: {len(report.names):,} tensors → {report.target}"
     yield from (f"note: no name begins with {safe(prefix)}" for prefix in report.unmet)
     yield from (f"left out, it holds no array: {name}" for name in report.left_out)
-    yield from _nonfinite_lines(report.nonfinite)
+    yield from nonfinite_lines(report.nonfinite)
     if report.copies is None:
         yield "not verified (--no-verify)"
         return
-    yield f"bits    {_word(report.copies)}  {report.copies.identical:,} tensors identical"
+    yield f"bits    {word_of(report.copies)}  {report.copies.identical:,} tensors identical"
     yield from (f"  - {problem}" for problem in report.copies.problems)
 
 
-def _nonfinite_lines(found: Mapping[str, Nonfinite]) -> Iterator[str]:
+def nonfinite_lines(found: Mapping[str, Nonfinite]) -> Iterator[str]:
+    """The tensors with NaN or infinity, which the user allowed."""
     if found:
         yield "weights that are not finite (--allow-nonfinite):"
         yield from (f"  - {name}: {count}" for name, count in found.items())
 
 
-def _verdicts(proof: Proof) -> Iterator[str]:
+def _verdicts(proof: TableProof) -> Iterator[str]:
     bits, names, parity = proof.bits, proof.names, proof.parity
-    cast = f", {bits.cast} equal to the cast source" if bits.cast else ""
-    yield f"bits    {_word(bits)}  {bits.identical} tensors identical{cast}"
+    yield bits_line(bits)
     edited = f", edited in config.json: {', '.join(names.edited)}" if names.edited else ""
-    yield f"names   {_word(names)}  {names.tensors} of {names.transformers_class}{edited}"
+    yield f"names   {word_of(names)}  {names.tensors} of {names.transformers_class}{edited}"
     if parity:
         worst = max(d.max_abs_diff for d in parity.differences)
         yield (
-            f"parity  {_word(parity)}  largest difference {worst:.1e}, "
+            f"parity  {word_of(parity)}  largest difference {worst:.1e}, "
             f"{parity.atol:g} allowed, {len(parity.differences)} outputs"
         )
     else:
         yield "parity  skipped, because names failed"
     if proof.tokens:
-        yield f"tokens  {_word(proof.tokens)}  {token_line(proof.tokens)}"
+        yield f"tokens  {word_of(proof.tokens)}  {token_line(proof.tokens)}"
     if proof.unchanged:
-        files = proof.unchanged.files
-        yield f"record  {_word(proof.unchanged)}  {files} files beside the weights and itself"
+        yield record_line(proof.unchanged)
     for verdict in (bits, names, parity, *proof.optional):
         for problem in verdict.problems if verdict else ():
             yield f"  - {problem}"
+
+
+def bits_line(bits: Bits) -> str:
+    """The first verdict."""
+    cast = f", {bits.cast} equal to the cast source" if bits.cast else ""
+    return f"bits    {word_of(bits)}  {bits.identical} tensors identical{cast}"
+
+
+def record_line(unchanged: Unchanged) -> str:
+    """What `verify` says of the record."""
+    files = unchanged.files
+    return f"record  {word_of(unchanged)}  {files} files beside the weights and itself"
 
 
 def token_line(tokens: Tokens) -> str:
@@ -121,7 +143,8 @@ def token_line(tokens: Tokens) -> str:
     )
 
 
-def _word(verdict: Any) -> str:
+def word_of(verdict: Any) -> str:
+    """A verdict in a word."""
     return str(getattr(verdict, "verdict", "passed" if verdict.passed else "FAILED"))
 
 
@@ -140,7 +163,7 @@ def _difference_rows(
     return rows
 
 
-def _statements(plan: Plan, proof: Proof) -> Iterator[str]:
+def _statements(plan: TablePlan, proof: TableProof) -> Iterator[str]:
     """What was measured and is stated, never judged."""
     parity = proof.parity
     assert parity is not None
@@ -183,22 +206,26 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
         if step.casts and step.source:
             dtype = f"{step.source.dtype.name} → {dtype}"
         rows.append((source, step.operation, step.target, dtype, "×".join(map(str, step.shape))))
-    match = plan.match
-    rows += [(two.name, "tied", f"(equals {one.name})", "", "") for two, one in match.tied]
-    rows += [(e.name, "export", f"({UNCONVERTED_FILE})", "", "") for e in match.exported]
-    rows += [(name, "drop", f"({reason})", "", "") for name, reason in match.dropped.items()]
+    rows += [(two.name, "tied", f"(equals {one.name})", "", "") for two, one in plan.tied]
+    rows += [(e.name, "export", f"({UNCONVERTED_FILE})", "", "") for e in plan.exported]
+    rows += [(name, "drop", f"({reason})", "", "") for name, reason in plan.dropped.items()]
     return columns(rows if every else [row for row, _ in merged(rows, names=(0, 2))])
 
 
-def config_lines(plan: Plan) -> Iterator[str]:
-    """What config.json will say."""
+def beside_lines(plan: Plan) -> Iterator[str]:
+    """What will stand beside the weights: config.json, or the module of a graph."""
+    if not isinstance(plan, TablePlan):
+        from converter.report.graph_text import module_lines
+
+        yield from module_lines(plan)
+        return
     yield f"{plan.transformers_class}, {plan.nbytes:,} bytes of weights; config.json:"
     yield from (f"  {name} = {json.dumps(value)}" for name, value in plan.config.items())
     yield from read_as_lines(plan)
     yield from assumed_lines(plan)
 
 
-def assumed_lines(plan: Plan) -> Iterator[str]:
+def assumed_lines(plan: TablePlan) -> Iterator[str]:
     """What the user said of the model, which both sides of the proof take; what nobody said."""
     told = [f"{name}={json.dumps(value)}" for name, value in plan.overrides.items()]
     told += [f"GluonNLP {plan.gluonnlp}"] if plan.gluonnlp else []
@@ -231,6 +258,8 @@ def tokenizer_line(spec: TokenizerSpec) -> str:
 
 def vocabulary_lines(plan: Plan, dst: Path | None) -> Iterator[str]:
     """The files that were taken; or why there are none, and what to do about it."""
+    if not isinstance(plan, TablePlan):
+        return
     if plan.tokenizer:
         for path in plan.tokenizer.files.given().values():
             found = f", {where(path, plan.index.path)}" if plan.tokenizer.found else ""

@@ -1,8 +1,9 @@
-"""Plan → `model.safetensors`, or shards of it, and `config.json`."""
+"""Plan → `model.safetensors`, or shards of it, and what the plan has to stand beside it."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from converter.operations import OPERATIONS
 from converter.params import TensorEntry, Weights
 from converter.params.nonfinite import Nonfinite, Tally
 from converter.params.weights import PIECE
+from converter.planning.base import UNCONVERTED_FILE, Plan
 from converter.planning.options import Options, parse_size
-from converter.planning.plan import UNCONVERTED_FILE, Plan
 from converter.planning.steps import Step
 from converter.writing.safetensors import Pieces, Tensor, write_safetensors
 from converter.writing.shards import write_shards
@@ -28,7 +29,7 @@ def write_model(
     progress: Progress = silent,
     max_shard_size: int | str = Options.max_shard_size,
 ) -> Mapping[str, Nonfinite]:
-    """Write `model.safetensors` and `config.json` of `plan` into an existing directory.
+    """Write `model.safetensors`, and what stands beside it, into an existing directory.
 
     Weights of more than `max_shard_size` (bytes, or as in "5GB") become several files and an
     index. What the class has no place for goes into `not_converted.safetensors`.
@@ -46,12 +47,14 @@ def write_model(
         _check_zero(plan, weights)
         tensors = [_tensor(step, weights, tally) for step in steps]
         write_shards(directory, tensors, parse_size(max_shard_size), progress)
-        if plan.match.exported:
+        if plan.exported:
             write_safetensors(
                 directory / UNCONVERTED_FILE,
-                [_stored(e, weights, tally) for e in plan.match.exported],
+                [_stored(e, weights, tally) for e in plan.exported],
             )
-    write_json(directory / "config.json", plan.config)
+    for name, content in plan.beside().items():
+        write = write_text if isinstance(content, str) else write_json
+        write(directory / name, content)
     return tally.found
 
 
@@ -105,7 +108,12 @@ def _pieces(step: Step, weights: Weights, tally: Tally) -> Pieces:
 
 
 def constant(step: Step) -> Pieces:
-    """The bytes of a step without source: zeros, or the identity, row by row."""
+    """The bytes of a step without source: zeros, ones, or the identity, row by row."""
+    if step.operation == "ones":
+        count = math.prod(step.shape)
+        for start in range(0, count, PIECE):
+            yield _bytes_of(np.ones(min(PIECE, count - start), step.dtype))
+        return
     if step.operation != "identity":
         yield from _zeros(step.nbytes)
         return
@@ -139,16 +147,16 @@ def _cast(piece: memoryview, step: Step) -> memoryview:
 
 def _check_tied(plan: Plan, weights: Weights) -> None:
     """Tensors under two names are stored once: only when they are equal, byte for byte."""
-    for second, first in plan.match.tied:
+    for second, first in plan.tied:
         pairs = zip(weights.pieces(second), weights.pieces(first), strict=True)
         for number, (a, b) in enumerate(pairs):
             if not np.array_equal(np.frombuffer(a, np.uint8), np.frombuffer(b, np.uint8)):
                 raise PlanError(
-                    f"{plan.index.path} cannot be converted as {plan.table.name}:",
+                    f"{plan.index.path} cannot be converted as {plan.name}:",
                     [
                         f"{second.name} must equal {first.name} (one tensor under two names) and "
                         f"differs within its bytes from {number * PIECE:,} on: this decoder is "
-                        f"not tied to the embedding{_otherwise(plan, second, first)}"
+                        f"not tied to the embedding{plan.untied(second, first)}"
                     ],
                 )
 
@@ -156,26 +164,14 @@ def _check_tied(plan: Plan, weights: Weights) -> None:
 def _check_zero(plan: Plan, weights: Weights) -> None:
     """Tensors that the target has no place for are left out: only when they add nothing."""
     problems = [
-        f"{entry.name} must be all zeros and is not: {plan.match.dropped[entry.name]}"
-        for entry in plan.match.zero
+        f"{entry.name} must be all zeros and is not: {plan.dropped[entry.name]}"
+        for entry in plan.zero
         if not is_zero(weights.pieces(entry), entry.dtype)
     ]
     if problems:
-        raise PlanError(f"{plan.index.path} cannot be converted as {plan.table.name}:", problems)
+        raise PlanError(f"{plan.index.path} cannot be converted as {plan.name}:", problems)
 
 
 def is_zero(pieces: Pieces, dtype: np.dtype) -> bool:
     """Whether every value is 0 (of either sign)."""
     return not any(np.frombuffer(piece, dtype).any() for piece in pieces)
-
-
-def _otherwise(plan: Plan, *unlike: TensorEntry) -> str:
-    """How the table takes tensors that are not tied, if it does: with a row for one of them."""
-    keys = [key for key, entry in plan.index.tensors.items() if entry in unlike]
-    tied = {head.name: {*head.sources()} for head in plan.table.heads}
-    for head in plan.table.heads:
-        own = {*head.sources()} - tied.get(head.instead_of, set())
-        if head.instead_of and any(key.endswith(source) for key in keys for source in own):
-            settings = " ".join(f"--config {k}={json.dumps(v)}" for k, v in head.config.items())
-            return f"; {settings} converts it so"
-    return ", and the target class cannot hold it"

@@ -18,8 +18,9 @@ from safetensors.numpy import load_file
 import converter
 from converter.errors import ParamsError, ParityError, PlanError
 from converter.params import read_index
+from converter.planning.base import UNCONVERTED_FILE
 from converter.planning.file import plan_file
-from converter.planning.plan import UNCONVERTED_FILE, make_plan
+from converter.planning.plan import make_plan
 from converter.report.table_text import table_lines
 from converter.tables.load import load_family
 from tests.indexes import make_index

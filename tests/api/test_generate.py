@@ -10,11 +10,11 @@ import pytest
 
 from converter.errors import PlanError
 from converter.params import read_index
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from tests import borts, zoo, zoo_1x, zoo_master
 
 CONVERTED = [n for n in zoo_master.NAMES if zoo_master.MANIFEST[n]["transformers_class"]]
-PLANS: dict[str, Callable[[str], Plan]] = {
+PLANS: dict[str, Callable[[str], TablePlan]] = {
     **dict.fromkeys(borts.NAMES, borts.plan_of),
     **dict.fromkeys(zoo.NAMES, zoo.plan_of),
     **dict.fromkeys(zoo_1x.NAMES, zoo_1x.plan_of),

@@ -19,7 +19,7 @@ import converter
 from converter.errors import ConvertError, ParamsError, ParityError, PlanError
 from converter.planning.file import plan_file
 from converter.planning.model_yml import MAX_BYTES, read_model_config
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.proof.proof import prove
 from converter.proof.reference.settings import source_settings
 from converter.tables.load import load_family
@@ -306,7 +306,7 @@ def test_a_changed_record_is_refused(record: dict[str, Any], model: Path, tmp_pa
         converter.verify(model, tmp_path / "out")
 
 
-def written(plan: Plan, directory: Path) -> Path:
+def written(plan: TablePlan, directory: Path) -> Path:
     directory.mkdir()
     write_model(plan, directory)
     return directory

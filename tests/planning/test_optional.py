@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 import converter
 from converter.errors import PlanError, TableError
 from converter.params import read_index
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from converter.proof.bits import check_bits
 from converter.report.table_text import table_lines
 from converter.tables.load import load_family, parse_table
@@ -55,7 +55,7 @@ SHAPES: Mapping[str, tuple[int, ...]] = {
 EQUAL: Mapping[str, tuple[int, ...]] = {"words": (5, 3), "units": (3, 3)}
 
 
-def plan_of(tmp_path: Path, shapes: Mapping[str, Any], dtype: str = "keep") -> Plan:
+def plan_of(tmp_path: Path, shapes: Mapping[str, Any], dtype: str = "keep") -> TablePlan:
     arrays = {name: np.ones(shape, "f4") for name, shape in shapes.items()}
     converter.save_params(tmp_path / "x.params", arrays)
     table = parse_table(TABLE, "my", "my.toml")

@@ -10,7 +10,7 @@ import pytest
 from converter.errors import PlanError
 from converter.params import Index, read_index
 from converter.planning.config import RETURNS
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from converter.planning.steps import DTYPES
 from converter.tables.load import family_names, load_family, parse_table
 from tests import zoo
@@ -23,7 +23,7 @@ MLM = make_index(bort_shapes() | decoder_shapes())
 CLASSIFIER = make_index(bort_shapes(prefix="bort.") | classifier_shapes())
 
 
-def plan(index: Index, dtype: str = "keep", **config: Any) -> Plan:
+def plan(index: Index, dtype: str = "keep", **config: Any) -> TablePlan:
     return make_plan(index, [BORT], {**HEADS, **config}, dtype)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import converter
 from converter.params import read_index
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from converter.proof.proof import prove
 from converter.proof.reference.settings import REFERENCES
 from converter.tables.table import Table
@@ -34,7 +34,7 @@ def _others(value: object) -> list[Any]:
     raise AssertionError(value)
 
 
-def _defaults(plan: Plan) -> dict[str, Any]:
+def _defaults(plan: TablePlan) -> dict[str, Any]:
     """What Transformers' class has in places where the plan says nothing."""
     import transformers
 
@@ -43,14 +43,14 @@ def _defaults(plan: Plan) -> dict[str, Any]:
     return {k: v for k, v in fields.items() if k not in plan.config and isinstance(v, kinds)}
 
 
-def _mutants(family: str, plan: Plan) -> Iterator[tuple[str, Any, Table]]:
+def _mutants(family: str, plan: TablePlan) -> Iterator[tuple[str, Any, Table]]:
     for field, value in {**_defaults(plan), **plan.table.config}.items():
         for other in _others(value):
             changed = {**plan.table.config, field: other}
             yield field, other, dataclasses.replace(plan.table, config=changed)
 
 
-def _is_right(plan: Plan, mutant: Plan, field: str) -> bool:
+def _is_right(plan: TablePlan, mutant: TablePlan, field: str) -> bool:
     """Whether the wrong value never reached config.json: something better than the table told."""
     return bool(mutant.config.get(field) == plan.config.get(field))
 

@@ -12,8 +12,9 @@ from safetensors.numpy import load_file
 
 from converter.errors import PlanError
 from converter.params import load_params, read_index
-from converter.planning.plan import UNCONVERTED_FILE, Plan, make_plan
-from converter.proof.proof import Proof, prove
+from converter.planning.base import UNCONVERTED_FILE
+from converter.planning.plan import TablePlan, make_plan
+from converter.proof.proof import TableProof, prove
 from converter.proof.reference.settings import source_settings
 from converter.tables.load import load_family
 from converter.writing.model import write_model
@@ -24,7 +25,7 @@ from tools.figures import FIGURES, FIXTURES, manifests
 ATOL = 1e-5
 
 
-def proven(plan: Plan, name: str, folder: Path) -> Proof:
+def proven(plan: TablePlan, name: str, folder: Path) -> TableProof:
     out = folder / "out"
     out.mkdir()
     write_model(plan, out)
@@ -109,7 +110,7 @@ def test_the_first_0_9_had_another_epsilon(version: str, tmp_path: Path) -> None
     assert 1e-5 < known["embedding_layer_norm_eps"].max_abs_diff < 1e-3
 
 
-def prove_only(plan: Plan, folder: Path) -> Proof:
+def prove_only(plan: TablePlan, folder: Path) -> TableProof:
     (folder / "out").mkdir()
     write_model(plan, folder / "out")
     return prove(plan, folder / "out", atol=ATOL)

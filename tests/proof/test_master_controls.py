@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 import converter
 from converter.errors import PlanError
 from converter.params import load_params, read_index
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from converter.proof.parity import Parity
 from converter.proof.proof import prove
 from converter.tables.load import family_names, load_family
@@ -23,7 +23,7 @@ from tests import borts, zoo_master
 Arrays = dict[str, np.ndarray]
 
 
-def parity_of(plan: Plan, folder: Path, change: Callable[[Arrays], Arrays]) -> Parity:
+def parity_of(plan: TablePlan, folder: Path, change: Callable[[Arrays], Arrays]) -> Parity:
     """The verdict on what was written once `change` has changed some of it."""
     path = borts.written(plan, folder / "out") / "model.safetensors"
     written = load_file(path)

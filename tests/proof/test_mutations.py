@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from converter.planning.options import Options
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.planning.steps import Step
 from converter.proof.parity import check_parity, run_source_side
 from converter.proof.proof import prove
@@ -66,7 +66,7 @@ WRITTEN = 25  # one swap in so many is written and read back
 MUTATED = BORTS | ZOO | MASTER | ZOO_1X
 
 
-def swaps(plan: Plan, beginning: str) -> Iterator[tuple[Step, Step, Plan]]:
+def swaps(plan: TablePlan, beginning: str) -> Iterator[tuple[Step, Step, TablePlan]]:
     """Every plan in which two sources of one shape have exchanged their targets, all layers.
 
     One of the two must begin with `beginning`.

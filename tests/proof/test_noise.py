@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from converter.planning.options import Options
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.proof.parity import check_parity, run_source_side
 from converter.proof.target import target_model
 from tests import borts, zoo, zoo_1x, zoo_master
 
 NOISE = 0.01  # of the tensor's range
 CONVERTED = [n for n in zoo_master.NAMES if zoo_master.MANIFEST[n]["transformers_class"]]
-FIXTURES: dict[str, Callable[[str], Plan]] = {
+FIXTURES: dict[str, Callable[[str], TablePlan]] = {
     **dict.fromkeys(borts.NAMES, borts.plan_of),
     **dict.fromkeys(zoo.NAMES, zoo.plan_of),
     **dict.fromkeys(zoo_1x.NAMES, zoo_1x.plan_of),

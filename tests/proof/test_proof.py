@@ -14,9 +14,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from converter.errors import ConvertError
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.proof.difference import difference
-from converter.proof.proof import Proof, prove
+from converter.proof.proof import TableProof, prove
 from converter.proof.reference import settings as reference_settings
 from converter.proof.reference.settings import REFERENCES, Setting
 from tests import borts
@@ -27,7 +27,7 @@ KEY_BIAS = "bert.encoder.layer.1.attention.self.key.bias"
 
 
 @pytest.fixture
-def right(tmp_path: Path) -> tuple[Plan, Path]:
+def right(tmp_path: Path) -> tuple[TablePlan, Path]:
     plan = borts.plan_of("bort_decoder")
     return plan, borts.written(plan, tmp_path / "out")
 
@@ -70,7 +70,7 @@ def test_rounding_is_measured_apart(tmp_path: Path) -> None:
     assert 1e-3 < max(d.max_abs_diff for d in parity.rounding) < 0.1
 
 
-def test_the_known_limit_is_measured(right: tuple[Plan, Path]) -> None:
+def test_the_known_limit_is_measured(right: tuple[TablePlan, Path]) -> None:
     parity = prove(*right).parity
     assert parity is not None
     (limit,) = parity.known_differences
@@ -104,7 +104,10 @@ def flip(tensors: Tensors) -> None:
     ids=["bit", "missing", "extra", "shape", "dtype", "twice", "zeros"],
 )
 def test_a_damaged_directory(
-    right: tuple[Plan, Path], edit: Callable[[Tensors], Any], bits: str | None, names: str | None
+    right: tuple[TablePlan, Path],
+    edit: Callable[[Tensors], Any],
+    bits: str | None,
+    names: str | None,
 ) -> None:
     plan, directory = right
     change(directory, edit)
@@ -116,7 +119,7 @@ def test_a_damaged_directory(
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"\xff" * 100])
-def test_not_safetensors(right: tuple[Plan, Path], content: bytes) -> None:
+def test_not_safetensors(right: tuple[TablePlan, Path], content: bytes) -> None:
     plan, directory = right
     (directory / "model.safetensors").write_bytes(content)
     proof = prove(plan, directory)
@@ -135,7 +138,9 @@ def test_not_safetensors(right: tuple[Plan, Path], content: bytes) -> None:
         ("num_hidden_layers", 10**9, "num_hidden_layers is 1000000000, planned 2"),
     ],
 )
-def test_another_config(right: tuple[Plan, Path], field: str, value: Any, problem: str) -> None:
+def test_another_config(
+    right: tuple[TablePlan, Path], field: str, value: Any, problem: str
+) -> None:
     plan, directory = right
     config = {**plan.config, field: value}
     (directory / "config.json").write_text(json.dumps(config))
@@ -144,7 +149,7 @@ def test_another_config(right: tuple[Plan, Path], field: str, value: Any, proble
     assert problem in " ".join(names.problems)
 
 
-def with_config(plan: Plan, **changed: Any) -> Plan:
+def with_config(plan: TablePlan, **changed: Any) -> TablePlan:
     """The plan a wrong table would make: its [config] is wrong, GluonNLP's settings are not."""
     return dataclasses.replace(plan, config={**plan.config, **changed})
 
@@ -194,24 +199,24 @@ def test_nan_fails_parity_and_not_bits(tmp_path: Path) -> None:
     entry = plan.index.tensors["encoder.layer_norm.beta"]
     content[entry.offset : entry.offset + 4] = np.float32(math.nan).tobytes()
     source.write_bytes(content)
-    plan = matched(plan, index=dataclasses.replace(plan.index, path=source))
+    plan = dataclasses.replace(plan, index=dataclasses.replace(plan.index, path=source))
     proof = prove(plan, borts.written(plan, tmp_path / "out"))
     assert proof.bits.passed
     assert proof.parity is not None
     assert not proof.parity.passed
 
 
-def test_atol_is_the_judge(right: tuple[Plan, Path]) -> None:
+def test_atol_is_the_judge(right: tuple[TablePlan, Path]) -> None:
     assert prove(*right, atol=1e-5).passed
     assert not prove(*right, atol=1e-9).passed
 
 
-def matched(plan: Plan, **changed: Any) -> Plan:
+def matched(plan: TablePlan, **changed: Any) -> TablePlan:
     """The plan of a match in which something is changed."""
     return dataclasses.replace(plan, match=dataclasses.replace(plan.match, **changed))
 
 
-def published(plan: Plan, begin: tuple[float, ...], **changed: Any) -> Plan:
+def published(plan: TablePlan, begin: tuple[float, ...], **changed: Any) -> TablePlan:
     """The plan with a golden that this small model could have published."""
     golden = plan.table.golden
     assert golden is not None
@@ -221,14 +226,14 @@ def published(plan: Plan, begin: tuple[float, ...], **changed: Any) -> Plan:
     return matched(plan, table=dataclasses.replace(plan.table, golden=golden))
 
 
-def recognised(plan: Plan, directory: Path) -> bool | None:
+def recognised(plan: TablePlan, directory: Path) -> bool | None:
     parity = prove(plan, directory).parity
     assert parity is not None
     assert parity.passed
     return parity.is_published
 
 
-def test_the_published_model_is_recognised(right: tuple[Plan, Path]) -> None:
+def test_the_published_model_is_recognised(right: tuple[TablePlan, Path]) -> None:
     """By hidden states of the weights rounded to float16, as the published port was."""
     plan, directory = right
     from converter.params import load_params
@@ -251,7 +256,7 @@ def test_the_published_model_is_recognised(right: tuple[Plan, Path]) -> None:
     assert recognised(plan, directory) is False  # the real one has another width
 
 
-def test_no_golden_no_answer(right: tuple[Plan, Path]) -> None:
+def test_no_golden_no_answer(right: tuple[TablePlan, Path]) -> None:
     plan, directory = right
     plan = matched(plan, table=dataclasses.replace(plan.table, golden=None))
     assert recognised(plan, directory) is None
@@ -261,7 +266,7 @@ def test_no_golden_no_answer(right: tuple[Plan, Path]) -> None:
 def test_against_the_recorded_golden(name: str, tmp_path: Path) -> None:
     plan = borts.plan_of(name)
     directory = borts.written(plan, tmp_path / "out")
-    proof: Proof = prove(plan, directory, atol=1e-5, golden=borts.golden(name))
+    proof: TableProof = prove(plan, directory, atol=1e-5, golden=borts.golden(name))
     assert proof.passed, proof.golden
     assert proof.golden is not None
     assert proof.golden.recorded["gluonnlp"] == borts.MANIFEST[name]["gluonnlp"]
@@ -269,14 +274,14 @@ def test_against_the_recorded_golden(name: str, tmp_path: Path) -> None:
     assert stated == (["mlm_logits"] if plan.heads == ("mlm",) else [])
 
 
-def test_another_models_golden_fails(right: tuple[Plan, Path]) -> None:
+def test_another_models_golden_fails(right: tuple[TablePlan, Path]) -> None:
     proof = prove(*right, golden=borts.golden("bort_float16"))
     assert proof.golden is not None
     assert not proof.passed
     assert "layer 1 differs from the recorded one" in proof.golden.problems[0]
 
 
-def test_an_output_of_one_side_alone_is_no_proof(right: tuple[Plan, Path]) -> None:
+def test_an_output_of_one_side_alone_is_no_proof(right: tuple[TablePlan, Path]) -> None:
     """A table that forgets which output is which must not pass by comparing less."""
     plan, directory = right
     forgetful = dataclasses.replace(plan.target, outputs={})
@@ -285,7 +290,7 @@ def test_an_output_of_one_side_alone_is_no_proof(right: tuple[Plan, Path]) -> No
     assert parity.problems == ("mlm_logits: the source alone gives it",)
 
 
-def test_tensors_the_arithmetic_cannot_run_on(right: tuple[Plan, Path]) -> None:
+def test_tensors_the_arithmetic_cannot_run_on(right: tuple[TablePlan, Path]) -> None:
     plan, directory = right
     with pytest.raises(ConvertError, match=r"reference 'bort' cannot run on its tensors \(KeyErr"):
         prove(matched(plan, prefix="other."), directory)

@@ -11,7 +11,7 @@ import transformers
 
 import converter
 from converter.errors import ParityError, PlanError, TableError
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.proof.proof import prove
 from converter.proof.reference.layers import activation
 from converter.proof.reference.settings import REFERENCES, source_settings
@@ -20,7 +20,7 @@ from tests import borts, zoo, zoo_1x, zoo_master
 
 TABLES = {name: load_family(name) for name in family_names()}
 # One fixture a table, with the outputs that use its settings
-FIXTURES: dict[str, tuple[Callable[[str], Plan], str]] = {
+FIXTURES: dict[str, tuple[Callable[[str], TablePlan], str]] = {
     "bort": (borts.plan_of, "bort_decoder"),
     **{
         family: (zoo.plan_of, name)

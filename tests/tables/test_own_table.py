@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 import converter
 from converter.cli.main import main
 from converter.params import load_params
-from converter.planning.plan import UNCONVERTED_FILE
+from converter.planning.base import UNCONVERTED_FILE
 from tests import zoo
 
 PAGE = Path(__file__).parents[2] / "docs" / "tables.md"

@@ -15,7 +15,8 @@ import converter
 from converter.errors import PlanError, TableError
 from converter.operations import ROW_OPERATIONS
 from converter.params import read_index
-from converter.planning.plan import UNCONVERTED_FILE, Plan, make_plan
+from converter.planning.base import UNCONVERTED_FILE
+from converter.planning.plan import TablePlan, make_plan
 from converter.proof.bits import check_bits
 from converter.tables.load import parse_table
 from converter.writing.model import write_model
@@ -99,14 +100,14 @@ TIED = dict.fromkeys(("second", "lm.weight"), ARRAYS["copied"])
 EXTRA = {f"extra.{n}": RANDOM.standard_normal((n + 1, 2)).astype("f4") for n in range(2)}
 
 
-def plan_of(folder: Path, arrays: Mapping[str, np.ndarray], **choice: Any) -> Plan:
+def plan_of(folder: Path, arrays: Mapping[str, np.ndarray], **choice: Any) -> TablePlan:
     converter.save_params(folder / "a.params", dict(arrays), force=True)
     config = {key: choice.pop(key) for key in ("tie",) if key in choice}
     table = parse_table(TABLE, "my", "my.toml")
     return make_plan(read_index(folder / "a.params"), [table], config, **choice)
 
 
-def written(plan: Plan, folder: Path) -> dict[str, np.ndarray]:
+def written(plan: TablePlan, folder: Path) -> dict[str, np.ndarray]:
     out = folder / "out"
     out.mkdir()
     write_model(plan, out)

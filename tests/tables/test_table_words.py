@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 import converter
 from converter.errors import PlanError
 from converter.params import read_index
-from converter.planning.plan import Plan, make_plan
+from converter.planning.plan import TablePlan, make_plan
 from converter.proof.bits import check_bits
 from converter.tables.load import parse_table
 from converter.writing.model import write_model
@@ -54,13 +54,13 @@ ARRAYS = {
 INNER = {f"inner.{name}": value for name, value in ARRAYS.items()}
 
 
-def plan_of(folder: Path, arrays: Mapping[str, np.ndarray], **choice: Any) -> Plan:
+def plan_of(folder: Path, arrays: Mapping[str, np.ndarray], **choice: Any) -> TablePlan:
     converter.save_params(folder / "a.params", dict(arrays), force=True)
     table = parse_table(TABLE, "my", "my.toml")
     return make_plan(read_index(folder / "a.params"), [table], {}, **choice)
 
 
-def written(plan: Plan, folder: Path) -> dict[str, np.ndarray]:
+def written(plan: TablePlan, folder: Path) -> dict[str, np.ndarray]:
     out = folder / "out"
     out.mkdir()
     write_model(plan, out)

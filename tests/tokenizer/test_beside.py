@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 import converter
 from converter.params import Index
 from converter.planning.file import plan_file
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.tokenizer import beside, vocabulary
 from converter.tokenizer.beside import find_beside
 from tests.indexes import make_index
@@ -66,8 +66,9 @@ def index_in(folder: Path) -> Index:
     return replace(make_index({"a": (1,)}), path=folder / "net.params")
 
 
-def planned(source: Path, **more: Any) -> Plan:
-    return plan_file(source, **{**TOLD, **more})
+def planned(source: Path, **more: Any) -> TablePlan:
+    made: TablePlan = plan_file(source, **{**TOLD, **more})
+    return made
 
 
 NOISE: dict[str, bytes] = {

@@ -21,7 +21,7 @@ from converter.files.disk import NO_ROOM
 from converter.params import load_params, save_params
 from converter.params.weights import PIECE
 from converter.planning.file import plan_file
-from converter.planning.plan import Plan
+from converter.planning.plan import TablePlan
 from converter.planning.steps import DTYPES, Step, widest_dtype
 from converter.writing.model import write_model
 from converter.writing.safetensors import header_of
@@ -44,16 +44,17 @@ FFN = "bert.encoder.layer.{i}.intermediate.dense.weight"
 OVER_A_PIECE = 3 * PIECE // 32 + 1  # rows of 8 float32 that fill more than three pieces
 
 
-def planned(path: Path, **options: Any) -> Plan:
+def planned(path: Path, **options: Any) -> TablePlan:
     family = None if "table" in options else "bort"
-    return plan_file(path, family=family, config=CONFIG, **options)
+    made: TablePlan = plan_file(path, family=family, config=CONFIG, **options)
+    return made
 
 
-def planned_from(tmp_path: Path, arrays: Arrays, **options: Any) -> Plan:
+def planned_from(tmp_path: Path, arrays: Arrays, **options: Any) -> TablePlan:
     return planned(write_params(tmp_path / "a.params", arrays), **options)
 
 
-def written(plan: Plan, directory: Path) -> Arrays:
+def written(plan: TablePlan, directory: Path) -> Arrays:
     directory.mkdir()
     write_model(plan, directory)
     return load_file(directory / "model.safetensors")

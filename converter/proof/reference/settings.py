@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from converter.errors import TableError
 
 if TYPE_CHECKING:
-    from converter.planning.plan import Plan
+    from converter.planning.plan import TablePlan
 
 Value = str | int | float
 
@@ -240,7 +240,7 @@ REFERENCES: Mapping[str, Reference] = {
 }
 
 
-def reference_of(plan: Plan) -> Reference:
+def reference_of(plan: TablePlan) -> Reference:
     """The reference that the plan's table names. Raises `TableError` for an unknown one.
 
     So it does for a known difference in a setting that Transformers' classes do not lack, or in
@@ -263,7 +263,7 @@ def reference_of(plan: Plan) -> Reference:
     return found
 
 
-def source_settings(plan: Plan) -> dict[str, Any]:
+def source_settings(plan: TablePlan) -> dict[str, Any]:
     """GluonNLP's own settings for the version that the user gave, and for a model of known sizes.
 
     A field that the user gave in `--config` wins, then what `model.yml` says, in its own words.
@@ -285,7 +285,7 @@ def _of_version(reference: Reference, gluonnlp: str | None) -> Mapping[str, Valu
     return reference.versions[max(names, key=len)] if names else {}
 
 
-def expressible_settings(plan: Plan) -> dict[str, Any]:
+def expressible_settings(plan: TablePlan) -> dict[str, Any]:
     """In place of settings that Transformers cannot express, so that the mapping is judged.
 
     The difference this makes is measured on its own: `parity.MeasuredDifference`.
