@@ -7,7 +7,6 @@ The cases are files of the kinds that people bring. They are beside the reposito
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from tests import own
+from tests.brought import CASES
 from tools.figures import FIXTURES, choice_of, manifests
 
-CASES = Path(os.environ.get("BORT_CASES") or FIXTURES.parents[1] / "shared" / "cases")
 # What a class of Transformers gives, and what its recordings have beside the hidden states
 OUTPUTS = "logits prediction_logits seq_relationship_logits sop_logits start_logits end_logits"
 OUTPUTS += " last_hidden_state pooler_output encoder_last_hidden_state"

@@ -155,7 +155,9 @@ def as_a_backbone(spec: dict[str, Any], version: str, source: Path) -> None:
     kind, by_scopes = spec["model"]["kind"], spec["way"] in ("scopes", "exported")
     fits = [b.fit for b in converter.inspect(source).backbones if b.fit.table.name == kind]
     begins = [fit.begin for fit in fits]
-    for second in sorted({False, bool(spec["second"])}):
+    read = any(head["reads"] == "both" for head in spec["heads"])
+    there = spec["way"] != "exported" or read  # what no output needs is not in the graph
+    for second in sorted({False, bool(spec["second"]) and there}):
         out = source.with_suffix(f".{second}")
         which: dict[str, Any] = {"backbone": True}
         if len(begins) > 1:

@@ -139,6 +139,8 @@ def test_a_tokenizer_added_later_is_the_one_converted_with(
     for file in ("tokenizer.json", "tokenizer_config.json", "config.json", "spiece.model"):
         assert (out / file).read_bytes() == (converted / name / file).read_bytes()
     records = [directories.recorded(folder) for folder in (out, converted / name)]
+    found = [record["tokenizer"].pop("found") for record in records]
+    assert found == [None, "found beside the file"]
     for key in ("tokenizer", "config", "model_config"):
         assert records[0][key] == records[1][key]
     assert converter.verify(bare, out).passed
