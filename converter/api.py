@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,10 @@ from converter.files.staging import RECORD_FILE, staging
 from converter.graph.facts import GraphFacts, graph_facts
 from converter.graph.symbol import MAX_BYTES
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
+from converter.params.graphs import find_source, params_of, read_symbol_text
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
-from converter.params.source import find_source, params_of, read_symbol_text
+from converter.params.source import find_params
+from converter.planning.assumptions import Assumed, renewed
 from converter.planning.base import Plan
 from converter.planning.file import files_of, plan_of, tables_of
 from converter.planning.match import Match, match_table
@@ -125,8 +127,9 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
     """Convert the `.params` file `src` into the new directory `dst`, and prove it equal.
 
     `src` is the file, or a directory with one such file in it, as those of GluonNLP 1.x. Without
-    a family or table the file's sizes decide. Without files of a tokenizer those beside
-    the source, or in `$MXNET_HOME/models`, under GluonNLP's names are taken.
+    a family or table the file's sizes decide. Without files of a tokenizer those under GluonNLP's
+    names are taken, beside the source or in `$MXNET_HOME/models`; else the only vocabulary of the
+    model's size that is beside the source, or in the archive that it is.
 
     Raises `ParamsError`, `TableError`, `VocabularyError`, `PlanError` (all problems at once),
     `WriteError`, `NonfiniteError` (every tensor with NaN or infinity), and `ParityError` (with the
@@ -240,6 +243,7 @@ def _nonfinite(plan: Plan) -> Mapping[str, Nonfinite]:
 def export(src: PathLike, dst: PathLike, options: Options) -> ExportReport:
     """Copy every tensor of the parameters file `src` into the new file `dst`, bit for bit.
 
+    `src` is the file, or a directory with one such file in it.
     `dst` ends in `.safetensors` or `.npz`. Every dtype, shape and value is kept; safetensors holds
     all dtypes of MXNet, `.npz` all but bfloat16. A name that holds no array is left out, and the
     report says so. The proof reads every tensor back through the library that users of `dst` have
@@ -250,12 +254,13 @@ def export(src: PathLike, dst: PathLike, options: Options) -> ExportReport:
     any of them `dst` is as before. The options:
     """
     npz, progress = _is_npz(dst, options.npz), options.progress
+    src = find_params(src)
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or (destination.is_file() and _is_same(source, destination)):
         raise ConvertError(f"{dst}: is the source itself; choose another DST")
     before = state_of(source)
     index = read_index(src)
-    names = exported_names(index, options.strip_prefixes)
+    names, unmet = exported_names(index, options.strip_prefixes)
     if problems := [*unholdable(names, npz), *([] if options.densify else sparse(names))]:
         raise PlanError(f"{src} cannot be exported as {'npz' if npz else 'safetensors'}:", problems)
     tally = Tally()
@@ -276,7 +281,8 @@ def export(src: PathLike, dst: PathLike, options: Options) -> ExportReport:
             from converter.proof.copies import check_copies  # nothing of it, when it is not asked
 
             copies = check_copies(names, weights, stage.path, npz=npz, progress=progress)
-        report = ExportReport(index, "npz" if npz else "safetensors", names, tally.found, copies)
+        target = "npz" if npz else "safetensors"
+        report = ExportReport(index, target, names, tally.found, copies, tuple(unmet))
         check_unchanged(source, before)
         if copies and not copies.passed:
             raise ParityError(f"{src}: exported, and the proof failed; {dst} was not made", report)
@@ -317,6 +323,8 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     destination = Path(os.path.realpath(dst))
     foreign = foreign_to_tokenizer(destination)
     record = read_record(destination)
+    if record["way"] != "table":
+        raise ConvertError(f"{dst}: holds the module of a graph, which takes no tokenizer")
     if options.table is None and record["family"] not in family_names():
         raise ConvertError(
             f"{dst} was converted with the table {record['family']!r}: give it by --table"
@@ -346,21 +354,23 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
         if not tokens.passed:
             lines = [f"{dst}: the tokenizer does not give GluonNLP's ids:", *tokens.problems]
             raise ParityError("\n  - ".join(lines), tokens)
+        assumed = renewed(record.get("assumed"), spec)
         record |= {"config": config, "tokenizer": tokenizer_json(spec)}
+        record["assumed"] = [*map(asdict, assumed)]
         if isinstance(record.get("proof"), dict):
             record["proof"]["tokens"] = asdict(tokens)
         if record["model_config"]:
             record["model_config"] = asdict(record["model_config"])
         write_json(stage.path / "config.json", config)
-        write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens))
+        write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens, assumed))
         write_record(stage.path, record)
         stage.commit()
     return spec, tokens
 
 
-def _card(path: Path, spec: TokenizerSpec, tokens: Tokens) -> str:
+def _card(path: Path, spec: TokenizerSpec, tokens: Tokens, assumed: Sequence[Assumed]) -> str:
     try:
         text = path.read_text("utf-8")
     except (OSError, ValueError):
         text = ""
-    return with_tokenizer_section(text, spec, tokens)
+    return with_tokenizer_section(text, spec, tokens, assumed)

@@ -9,7 +9,7 @@ import click
 from converter.api import inspect, inspect_graph
 from converter.cli.options import FILE
 from converter.cli.output import output_options, printed, shown_progress
-from converter.params.source import is_graph
+from converter.params.graphs import is_graph
 from converter.report.columns import columns
 from converter.report.graph_inspection import graph_json, graph_lines
 from converter.report.inspection import inspection_json, inspection_lines

@@ -12,6 +12,7 @@ import io
 import re
 import string
 import tokenize
+from collections.abc import Mapping
 from importlib.resources import files
 
 IMPORTS = {
@@ -70,8 +71,12 @@ def check(source: str) -> None:
     assert not {*source} - {*string.printable[:95], "\n", "×", "²"}, "an odd character"
     tree = ast.parse(source)
     known = _helpers()
+    within: set[int] = set()  # lines of helpers, whose comments are theirs
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef) and node.name in known:
+            within |= {*range(node.lineno, (node.end_lineno or 0) + 1)}
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
-        if token.type == tokenize.COMMENT and not _in_helper(tree, known, token.start[0]):
+        if token.type == tokenize.COMMENT and token.start[0] not in within:
             assert COMMENT.fullmatch(token.string), token.string
     docstring, *body = tree.body
     assert isinstance(docstring, ast.Expr)
@@ -90,20 +95,11 @@ def check(source: str) -> None:
 
 
 @functools.cache
-def _helpers() -> dict[str, str]:
-    """The functions of runtime.py, as they may stand in a module."""
+def _helpers() -> Mapping[str, str]:
+    """The helpers' ASTs, by name."""
     text = (files("converter.graph") / "runtime.py").read_text("utf-8")
-    defined = (node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef))
-    return {node.name: ast.dump(node) for node in defined}
-
-
-def _in_helper(tree: ast.Module, known: dict[str, str], line: int) -> bool:
-    return any(
-        isinstance(node, ast.FunctionDef)
-        and node.name in known
-        and node.lineno <= line <= (node.end_lineno or 0)
-        for node in tree.body
-    )
+    found = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    return {node.name: ast.dump(node) for node in found}
 
 
 def _check_model(model: ast.ClassDef, helpers: set[str]) -> None:
@@ -145,8 +141,10 @@ def _check_model(model: ast.ClassDef, helpers: set[str]) -> None:
 
 def _check_function(function: ast.FunctionDef, members: set[str], helpers: set[str]) -> None:
     arguments = {argument.arg for argument in function.args.args}
-    assert not (function.args.kwonlyargs or function.args.posonlyargs or function.decorator_list)
-    assert not (function.args.vararg or function.args.kwarg)
+    taken = function.args
+    more = [*taken.kwonlyargs, *taken.posonlyargs, taken.vararg, taken.kwarg]
+    assert not any(more), "forward has arguments of other kinds"
+    assert not function.decorator_list
     known = {*arguments, "norm", "tensor"} | {
         node.id
         for node in ast.walk(function)

@@ -20,10 +20,10 @@ from converter.graph.emit.names import MODULE
 from converter.graph.emit.site import RULES
 from converter.graph.operators import operators as known_operators
 from converter.graph.operators import understand
+from converter.graph.shapes import Spec
 from converter.graph.symbol import Output, parse_symbol
 from tests.graph import recordings
 from tests.graph.emitting import (
-    Spec,
     difference,
     emitted_network,
     emitted_of,

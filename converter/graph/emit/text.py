@@ -20,12 +20,14 @@ BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 HEAD = '"""A network of MXNet\'s as a PyTorch module: `load()` returns it with its weights."""'
 LOAD = '''\
 def load(directory: str | Path | None = None) -> Model:
-    """The model in eval mode, with the weights of `model.safetensors` beside this file."""
+    """The model in eval mode, with the weights of `model.safetensors` or its shards."""
     from safetensors.torch import load_file
 
     directory = Path(__file__).parent if directory is None else Path(directory)
-    model = Model()
-    model.load_state_dict(load_file(directory / "model.safetensors"))
+    model, weights = Model(), {}
+    for file in sorted(directory.glob("model*.safetensors")):
+        weights.update(load_file(file))
+    model.load_state_dict(weights)
     return model.eval()'''
 
 
