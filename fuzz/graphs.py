@@ -6,6 +6,7 @@ nothing but what `tests/graph/allowed.py` lists.
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -117,8 +118,13 @@ def _shape(sizes: Any) -> tuple[int, ...] | None:
     return tuple(sizes) if good else None
 
 
-def seeds(target: str) -> Iterator[bytes]:
+@functools.cache
+def seeds(target: str) -> tuple[bytes, ...]:
     """A small graph of each operator that real MXNet wrote, and a network."""
+    return tuple(_seeds(target))
+
+
+def _seeds(target: str) -> Iterator[bytes]:
     for operator in operators():
         case = cases_of(operator)[0]
         graph = json.loads(case.symbol)
