@@ -7,7 +7,7 @@ Behind a global pooling every size fits, and none follows.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from converter.errors import GraphError
 from converter.graph.operators import Call, Program
@@ -16,7 +16,7 @@ from converter.graph.shapes.solve import Solution, Spec, solve
 from converter.graph.shapes.two_way import Dims, full
 from converter.graph.symbol import Output
 
-LARGEST = 2048  # the side of a picture that is searched for
+LARGEST = 2048  # the side of a picture, or the length, that is searched for
 TRIED = 64  # sizes of those that fit the first dense layer
 WORK = 300_000  # calls looked at while sizes are searched: some seconds
 # What published networks take: tried first, in this order
@@ -47,7 +47,7 @@ class Search:
             self.known[name] = solution.dims[Output(self.places[name], 0)]
 
     def learn(self, inputs: Sequence[str]) -> None:
-        """Fill in what follows, then what is assumed: a matrix, a batch of 1, a square."""
+        """Fill in what follows, then what is assumed: dimensions, a batch of 1, a size."""
         self.take(self.solved(), inputs)
         for name in inputs:
             if self.known.get(name) is None and self.left > 0:
@@ -55,7 +55,10 @@ class Search:
         self._one_batch(inputs)
         open_ = [name for name in inputs if not full(self.known.get(name))]
         if len(open_) == 1:
-            self._as_square(open_[0], inputs)
+            (name,) = open_
+            for dims, assumed in _searchable(self.known.get(name)):
+                if self._search(name, dims, assumed, inputs):
+                    break
 
     def _as_rank(self, name: str, inputs: Sequence[str], rank: int) -> bool:
         """Dimensions of which all but the first then follow."""
@@ -79,45 +82,54 @@ class Search:
                     self.take(solution, inputs)
                     self.assumed[name].append("a batch of 1")
 
-    def _as_square(self, name: str, inputs: Sequence[str]) -> None:
-        """Height and width alike, so that the first dense layer behind them fits its weight."""
-        dims = self.known.get(name)
-        if dims is None or not is_picture(dims):
-            return
-        solution = self.solved()
+    def _search(self, name: str, dims: Dims, assumed: str, inputs: Sequence[str]) -> bool:
+        """The size for all that are unknown, so that the first dense layer fits its weight."""
+        solution = self.solved(name, dims)
         dense = next((call for call in self.program.calls if _open(call, solution)), None)
-        if dense is None:
-            return
+        if dense is None or solution.problems or dims is None:
+            return False
         weight = solution.dims[dense.inputs[1]]
         wanted = weight[1] if full(weight) and len(weight) == 2 else 0
         before = _needed(self.program, dense.inputs[0].node)
 
-        def features(side: int) -> int:
+        def features(size: int) -> int:
             """What the dense layer would get; 0 where the size is too small."""
             self.left -= len(before.calls)
             if self.left < 0:
                 return 0
-            tried = solve(before, self.known | {name: _sided(dims, side)})
+            tried = solve(before, self.known | {name: _filled(dims, size)})
             got = tried.dims[dense.inputs[0]]
             return product(got[1:]) if not tried.problems and full(got) else 0
 
-        low = _least(lambda side: features(side) >= wanted)
-        high = _least(lambda side: features(side) > wanted) - 1
+        low = _least(lambda size: features(size) >= wanted)
+        high = _least(lambda size: features(size) > wanted) - 1
         if high >= LARGEST:  # as behind a global pooling: nothing follows
-            return
-        usual = [side for side in USUAL if low <= side <= high]
-        for side in [*usual, *range(low, high + 1)][:TRIED]:
+            return False
+        usual = [size for size in USUAL if low <= size <= high]
+        for size in [*usual, *range(low, high + 1)][:TRIED]:
             if self.left < 0:
-                return
-            solution = self.solved(name, _sided(dims, side))
-            if features(side) == wanted and not solution.problems:
+                break
+            solution = self.solved(name, _filled(dims, size))
+            if features(size) == wanted and not solution.problems:
                 self.take(solution, inputs)
                 fitting = f"{low} to {high} fit" if high > low else "no other fits"
-                self.assumed[name].append(
-                    f"square, {side} wide, so that {solution.name(dense.inputs[1])} "
-                    f"{shown(weight)} fits ({fitting})"
-                )
-                return
+                tensor = f"{solution.name(dense.inputs[1])} {shown(weight)}"
+                told = f"{assumed.format(size)}, so that {tensor} fits ({fitting})"
+                self.assumed[name].append(told)
+                return True
+        return False
+
+
+def _searchable(dims: Dims) -> Iterator[tuple[Dims, str]]:
+    """Dims with sizes to search for, all alike, and how to say what they are then."""
+    if dims is None:
+        yield (1, None), "2 dimensions, a batch of 1, a length of {}"
+    elif is_picture(dims):
+        yield dims, "square, {} wide" if len(dims) == 4 else "{} long in each direction"
+    elif dims.count(None) == 1:
+        yield dims, "a length of {}"
+    elif dims.count(None) == 2 and dims[0] is None:
+        yield (1, *dims[1:]), "a batch of 1, a length of {}"
 
 
 def is_picture(dims: tuple[int | None, ...]) -> bool:
@@ -126,8 +138,8 @@ def is_picture(dims: tuple[int | None, ...]) -> bool:
     return len(dims) in AXES and channels is not None and {*dims[2:]} == {None}
 
 
-def _sided(dims: tuple[int | None, ...], side: int) -> Dims:
-    return tuple(side if size is None else size for size in dims)
+def _filled(dims: tuple[int | None, ...], size: int) -> Dims:
+    return tuple(size if known is None else known for known in dims)
 
 
 def _open(call: Call, solution: Solution) -> bool:
@@ -156,7 +168,7 @@ def _needed(program: Program, node: int) -> Program:
 
 
 def _least(holds: Callable[[int], bool]) -> int:
-    """The least side for which it holds, if for all larger ones too; else one beyond all."""
+    """The least size for which it holds, if for all larger ones too; else one beyond all."""
     low, high = 1, LARGEST + 1
     while low < high:
         middle = (low + high) // 2

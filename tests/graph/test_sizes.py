@@ -255,3 +255,44 @@ def test_an_input_is_said_by_name_and_shape(text: str, found: object) -> None:
 def test_anything_else_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(OptionError, match=r"data=1,3,224,224"):
         parse_input(text)
+
+
+def test_a_length_follows_from_a_dense_layer_over_all_steps() -> None:
+    made = Making()
+    rows = made.layer(
+        "Embedding", "embed", made.variable("ids"), "weight", input_dim=9, output_dim=4
+    )
+    rows = made.call("expand_dims", "channel", rows, axis=1)
+    x = made.layer(
+        "Convolution", "conv", rows, "weight", kernel="(3, 4)", num_filter=5, no_bias=True
+    )
+    made.layer("FullyConnected", "fc", x, "weight", num_hidden=2, no_bias=True)
+    shapes = {"embed_weight": (9, 4), "conv_weight": (5, 1, 3, 4), "fc_weight": (2, 5 * 18)}
+    found = sizes(made, shapes)
+    assert found.spec.shape == (1, 20)
+    assert found.assumed == (
+        "a batch of 1, a length of 20, so that fc_weight (2, 90) fits (no other fits)",
+    )
+
+
+def test_a_length_follows_where_not_even_the_rank_is_known() -> None:
+    made = Making()
+    rows = made.layer(
+        "Embedding", "embed", made.variable("ids"), "weight", input_dim=9, output_dim=4
+    )
+    made.layer("FullyConnected", "fc", rows, "weight", num_hidden=2, no_bias=True)
+    found = sizes(made, {"embed_weight": (9, 4), "fc_weight": (2, 28)})
+    assert found.spec.shape == (1, 7)
+    assert found.assumed[0].startswith("2 dimensions, a batch of 1, a length of 7, so that fc_")
+
+
+def test_a_length_follows_where_the_features_are_known() -> None:
+    made = Making()
+    data = made.variable("data")
+    x = made.layer(
+        "FullyConnected", "each", data, "weight", num_hidden=3, flatten=False, no_bias=True
+    )
+    made.layer("FullyConnected", "fc", x, "weight", num_hidden=2, no_bias=True)
+    made.nodes[0]["attrs"] = {"__shape__": "(0, 0, 4)"}
+    found = sizes(made, {"each_weight": (3, 4), "fc_weight": (2, 3 * 6)})
+    assert found.spec.shape == (1, 6, 4)
