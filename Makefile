@@ -89,6 +89,7 @@ fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done $(AUTOGLUON)  ## re
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/make_formats.py fixtures/formats || exit 1; done
 	.venv-mxnet-original/bin/python -W ignore $(GRAPH)/make_defaults.py $(GRAPH)/defaults-1.5.0.toml
 	.venv-mxnet-latest/bin/python -W ignore $(GRAPH)/make_defaults.py converter/graph/defaults.toml
+	.venv-mxnet-latest/bin/python -W ignore $(GRAPH)/make_training.py $(GRAPH)/training.npz
 	for name in original latest; do OMP_NUM_THREADS=1 \
 	  .venv-mxnet-$$name/bin/python -W ignore $(GRAPH)/make_operators.py $(GRAPH)/operators || exit 1; done
 	for name in v1 original latest; do OMP_NUM_THREADS=1 \

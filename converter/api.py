@@ -12,13 +12,12 @@ from converter.errors import ConvertError, GraphError, ParamsError, ParityError,
 from converter.files.progress import Progress, silent
 from converter.files.regular import read_regular
 from converter.files.staging import RECORD_FILE, staging
-from converter.graph.facts import GraphFacts, graph_facts
-from converter.graph.symbol import MAX_BYTES
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
 from converter.params.graphs import find_source, params_of, read_symbol_text
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.params.source import find_params
 from converter.planning.assumptions import Assumed, renewed
+from converter.planning.backbones import Backbone, find_backbones
 from converter.planning.base import Plan
 from converter.planning.file import files_of, plan_of, tables_of
 from converter.planning.match import Match, match_table
@@ -61,6 +60,7 @@ from converter.writing.safetensors import write_safetensors
 from converter.writing.shards import weight_files
 
 if TYPE_CHECKING:
+    from converter.graph.facts import GraphFacts
     from converter.params.content import Content
     from converter.proof.tokens import Tokens
 
@@ -69,13 +69,15 @@ if TYPE_CHECKING:
 class Inspection:
     """What is in a file, and how each family's table fits it (best first).
 
-    `content` is None unless it was asked for. `graph` is None where there is none beside the file,
-    or in the same archive; `unread` says why one that is there cannot be read.
+    `content` is None unless it was asked for. `backbones` are the models that it holds where it is
+    a network of one's own, and no table fits it whole. `graph` is None where there is none beside
+    the file, or in the same archive; `unread` says why one that is there cannot be read.
     """
 
     index: Index
     fits: tuple[Match, ...]
     content: Content | None = None
+    backbones: tuple[Backbone, ...] = ()
     graph: GraphFacts | None = None
     unread: str | None = None
 
@@ -90,9 +92,11 @@ def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent
     """
     source = find_source(src)
     index = read_index(source.params)
-    fits = [match_table(index, load_family(name)) for name in family_names()]
+    tables = [load_family(name) for name in family_names()]
+    fits = [match_table(index, table) for table in tables]
     fits.sort(key=lambda f: (len(f.problems), -f.accounted))
-    found = Inspection(index, tuple(fits))
+    backbones = find_backbones(index, tables) if all(fit.problems for fit in fits) else ()
+    found = Inspection(index, tuple(fits), backbones=tuple(backbones))
     if content:
         from converter.params.content import read_content
 
@@ -100,6 +104,8 @@ def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent
     try:
         text = read_symbol_text(source, index)
         if text:
+            from converter.graph.facts import graph_facts  # a family's file needs none of it
+
             found = replace(found, graph=graph_facts(text.name, text.content, index))
     except (GraphError, ParamsError) as error:
         found = replace(found, unread=str(error))
@@ -112,6 +118,9 @@ def inspect_graph(src: PathLike) -> GraphFacts:
     The parameters of its name beside it are looked at too, those of the last epoch where there are
     several. Raises `GraphError` when it is no graph, and `ParamsError` when they are damaged.
     """
+    from converter.graph.facts import graph_facts
+    from converter.graph.symbol import MAX_BYTES
+
     path = Path(src)
     try:
         content = read_regular(path, MAX_BYTES)

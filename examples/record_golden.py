@@ -2,6 +2,9 @@
 
     python record_golden.py my.params golden.npz --family bert --num-heads 12
 
+A network with its graph, of any kind: `python record_golden.py model-symbol.json golden.npz --input
+data=1,3,112,112`, as record_golden_graph.py tells.
+
 Run this in the OLD environment, the one that still imports MXNet: Python 3.6 or newer, mxnet 1.5 to
 1.9, numpy below 1.24. Take the other record_golden_*.py along, in one folder. What else is needed:
 
@@ -14,21 +17,21 @@ Run this in the OLD environment, the one that still imports MXNet: Python 3.6 or
 Carry the `.npz` to the new environment; there, `bort-convert verify --golden golden.npz` asks the
 converted model for the same numbers.
 
-SRC.params is a file that `save_parameters` wrote. Sizes are read off names and shapes; the number of
-heads is in no tensor. Everything is computed in float32; the values of a float16 file are cast to
-float32 first, so no step is rounded to float16.
+SRC.params is a file that `save_parameters` wrote. Sizes are read off names and shapes; the number
+of heads is in no tensor. Everything is computed in float32; the values of a float16 file are cast
+to float32 first, so no step is rounded to float16.
 
 GOLDEN.npz holds:
 
     input_ids      int32    (batch, length)   random over the whole vocabulary, padding included
     valid_length   int32    (batch,)          the first is the full length, the last is 1
     token_types    int32    (batch, length)   only if the model has them
-    hidden_states  float32  (num_layers, batch, length, units)   every layer's output, meaningless at
-                                              padded positions; of the encoder, where there are two
+    hidden_states  float32  (num_layers, batch, length, units)   every layer's output, meaningless
+                                              at padded positions; of the encoder, if there are two
     decoder_ids, decoder_valid_length, decoder_states   the same of the decoder
     the model's other outputs by their words, such as pooled, mlm_logits, lm_logits, logits
-    about          0-d text: JSON with mxnet, source (file name), dtype (of the file), code (what was
-                   run), and the settings that it was run with
+    about          0-d text: JSON with mxnet, source (file name), dtype (of the file), code (what
+                   was run), and the settings that it was run with
 
 The same command twice gives the same bytes.
 """
@@ -37,6 +40,7 @@ import argparse
 import importlib
 import json
 import os
+import sys
 from typing import NamedTuple, Optional
 
 import mxnet as mx
@@ -46,8 +50,14 @@ MODULES = {
     "record_golden_0x": ("bort", "bert", "ernie", "roberta", "distilbert"),
     "record_golden_1x": ("bert_1x", "albert_1x", "electra_1x", "mobilebert_1x", "roberta_1x"),
     "record_golden_operators": (
-        *("gpt2", "xlnet", "gpt2_1x", "bart_1x", "t5_1x", "mt5_1x"),
-        *("xlmr_1x", "roberta_1x_master"),
+        "gpt2",
+        "xlnet",
+        "gpt2_1x",
+        "xlmr_1x",
+        "roberta_1x_master",
+        "bart_1x",
+        "t5_1x",
+        "mt5_1x",
     ),
 }
 FAMILIES = {family: module for module, families in MODULES.items() for family in families}
@@ -103,6 +113,35 @@ def read_params(path: str, prefix: str = "") -> dict:
 
 
 # Running it
+
+
+def fill(net: mx.gluon.Block, arrays: dict, family: str) -> None:
+    """Give every parameter of `net` its array by its `save_parameters` name, cast to float32.
+
+    `load_parameters` would not do: it refuses deduplicated files under MXNet 1.5, and float16.
+    Tied names share one Parameter, so either of word_embed.0.weight and decoder.3.weight will.
+    """
+    parameters = net._collect_params_with_prefix()
+    given = [parameters[name] for name in arrays if name in parameters]
+    missing = [name for name, parameter in parameters.items() if parameter not in given]
+    unknown = [name for name in arrays if name not in parameters]
+    if missing or unknown:
+        raise SystemExit(
+            f"not a {family}: missing {sorted(missing)[:5]}, unknown {sorted(unknown)[:5]}"
+        )
+    in_numpy_mode = getattr(mx.util, "is_np_array", bool)()  # GluonNLP 1.x; MXNet 1.5 has none
+    made, filled = mx.np.array if in_numpy_mode else mx.nd.array, {}
+    for name, array in arrays.items():
+        parameter = parameters[name]
+        if not np.array_equal(filled.setdefault(id(parameter), array), array):
+            raise SystemExit(f"not a {family}: {name} and the tensor it is tied to are not equal")
+        try:
+            parameter.set_data(made(array.astype("float32"), dtype="float32"))
+        except AssertionError:  # this is how Parameter refuses a shape
+            raise SystemExit(
+                f"not a {family}: {name} has shape {array.shape}, but the other tensors ask for "
+                f"{parameter.shape} (0: any)"
+            ) from None
 
 
 def draw_inputs(limits: Limits, seed: int = 0, batch: int = 3, length: int = 16) -> tuple:
@@ -182,6 +221,9 @@ def record_golden(
 
 def main() -> None:
     """Run the command line."""
+    if sys.argv[1:] and sys.argv[1].endswith(".json"):
+        importlib.import_module("record_golden_graph").main()
+        return
     parser = argparse.ArgumentParser(
         description="Record what MXNet computes for a GluonNLP checkpoint (see this file's top)."
     )

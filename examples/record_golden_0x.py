@@ -10,7 +10,7 @@ import re
 import gluonnlp
 import mxnet as mx
 import numpy as np
-from record_golden import Limits, Told
+from record_golden import Limits, Told, fill
 
 # GluonNLP model/bert.py, and alexa/bort bort/bort.py: epsilon and activation of the family's models
 SETTINGS = {
@@ -99,7 +99,7 @@ class Model:
         scrambled = gluonnlp.__version__.startswith("0.9.")
         self.about = {
             "gluonnlp": gluonnlp.__version__,
-            "code": f"gluonnlp {gluonnlp.__version__}, {type(self.net).__name__}",
+            "code": "gluonnlp, " + type(self.net).__name__,
             "num_heads": told.num_heads,
             "activation": activation,
             "layer_norm_eps": eps,
@@ -128,34 +128,6 @@ class Model:
         return {word: array.asnumpy() for word, array in outputs.items()}
 
 
-def fill(net: mx.gluon.Block, arrays: dict, family: str) -> None:
-    """Give every parameter of `net` its array by its `save_parameters` name, cast to float32.
-
-    `load_parameters` would not do: it refuses deduplicated files under MXNet 1.5, and float16.
-    Tied names share one Parameter, so either of word_embed.0.weight and decoder.3.weight will.
-    """
-    parameters = net._collect_params_with_prefix()
-    given = [parameters[name] for name in arrays if name in parameters]
-    missing = [name for name, parameter in parameters.items() if parameter not in given]
-    unknown = [name for name in arrays if name not in parameters]
-    if missing or unknown:
-        raise SystemExit(
-            f"not a {family}: missing {sorted(missing)[:5]}, unknown {sorted(unknown)[:5]}"
-        )
-    filled = {}
-    for name, array in arrays.items():
-        parameter = parameters[name]
-        if not np.array_equal(filled.setdefault(id(parameter), array), array):
-            raise SystemExit(f"not a {family}: {name} and the tensor it is tied to are not equal")
-        try:
-            parameter.set_data(mx.nd.array(array.astype("float32"), dtype="float32"))
-        except AssertionError:  # this is how Parameter refuses a shape
-            raise SystemExit(
-                f"not a {family}: {name} has shape {array.shape}, but the other tensors ask for "
-                f"{parameter.shape} (0: any)"
-            ) from None
-
-
 def run_heads(heads: dict, sequence: mx.nd.NDArray, pooled: object) -> dict:
     """Return what the heads give; `sequence` (batch, length, units), `pooled` (batch, units)."""
     left = dict(heads)
@@ -167,7 +139,7 @@ def run_heads(heads: dict, sequence: mx.nd.NDArray, pooled: object) -> dict:
     def numbered(name: str) -> list:
         matches = (HEAD.fullmatch(key) for key in heads)
         numbers = {int(m.group(2)) for m in matches if m and m.group(1) == name}
-        return ["%s.%d" % (name, number) for number in sorted(numbers)]
+        return [f"{name}.{number}" for number in sorted(numbers)]
 
     outputs = {}
     for name in ("classifier", "regression"):

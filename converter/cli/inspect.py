@@ -38,12 +38,12 @@ def inspect_command(src: Path, content: bool, every: bool, as_json: bool) -> Non
         return
     with shown_progress(as_json or not content) as progress:
         found = inspect(src, content=content, progress=progress)
-    parts = found.index, found.fits, found.content
+    parts = found.index, found.fits, found.content, found.backbones
     if as_json:
         graph = graph_json(found.graph) if found.graph else None
         printed({**inspection_json(*parts), "graph": graph, "graph_unread": found.unread})
         return
-    lines = [*inspection_lines(*parts, every)]
+    lines = [*inspection_lines(*parts, every=every)]
     if found.graph:
         lines += ["", *graph_lines(found.graph, every)]
     if found.unread:

@@ -20,17 +20,17 @@ from converter.cli.convert import convert_command, verify_command
 from converter.cli.export import export_command
 from converter.cli.inspect import families_command, inspect_command
 from converter.cli.options import FILE, options
-from converter.cli.output import output_options
+from converter.cli.output import output_options, show_error
 from converter.cli.tokenizer import tokenizer_command
 from converter.errors import ConvertError
 from converter.planning.options import CONVERT
-from converter.report.terminal import error_lines
 from converter.version import VERSION
 
 # \b keeps click from joining the lines of a paragraph
 HELP = """Convert an MXNet/GluonNLP .params file into a Transformers directory, and prove it equal.
 
 \b
+  bort-convert bort.params out/
   bort-convert --src bort.params --dst out/
 
 DST appears only when every tensor came back bit for bit, every name is the one Transformers
@@ -40,8 +40,30 @@ Exit codes: 0 done and verified, 1 cannot convert, 2 wrong usage, 3 the proof fa
 """
 
 
+class Word(str):
+    """A word of the command line that is told from another of the same letters."""
+
+    __slots__ = ()
+
+
 class CatchingGroup(click.Group):
     """The command: turns every error into text and an exit code, never into a traceback."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """`SRC DST`, anywhere among the options, is `--src SRC --dst DST`."""
+        words = [Word(arg) for arg in args]
+        if not {*words} & {*self.commands, *self.get_help_option_names(ctx)}:
+            parser = self.make_parser(ctx)
+            parser.allow_interspersed_args = True
+            said, paths, _ = parser.parse_args([*words])
+            if len(paths) == 2 or (len(paths) == 1 and os.path.lexists(paths[0])):
+                for option in ("src", "dst")[: len(paths)]:
+                    if option in said:
+                        raise click.UsageError(f"{option.upper()} and --{option}: give one", ctx)
+                rest = [word for word in words if not any(word is path for path in paths)]
+                named = zip(("--src", "--dst"), paths, strict=False)
+                args = [*(word for pair in named for word in pair), *rest]
+        return super().parse_args(ctx, args)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP; nohup ignores it
@@ -65,7 +87,7 @@ class CatchingGroup(click.Group):
             with _not_swallowed():
                 return super().invoke(ctx)
         except ConvertError as error:
-            click.echo("\n".join(error_lines(error)), err=True)
+            show_error(error, ctx)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("\ninterrupted: nothing is half written", err=True)

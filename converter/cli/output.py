@@ -10,14 +10,32 @@ from typing import Any
 
 import click
 
-from converter.errors import ParityError, safe
+from converter.errors import ConvertError, ParityError, safe
 from converter.files.progress import Progress, silent
 from converter.report.record import ExportReport, Report
-from converter.report.terminal import export_summary, plan_lines, seconds_lines, summary
+from converter.report.terminal import (
+    error_lines,
+    export_summary,
+    plan_lines,
+    seconds_lines,
+    summary,
+)
+
+JSON = "converter.json"  # in a context's `meta`: whether JSON was asked for
+
+
+def _asked_for(ctx: click.Context, _param: click.Parameter, value: bool) -> bool:
+    ctx.meta[JSON] = ctx.meta.get(JSON) or value
+    return value
+
 
 OUTPUT = {
     "json": click.option(
-        "--json", "as_json", is_flag=True, help="Print JSON on stdout, and nothing else."
+        "--json",
+        "as_json",
+        is_flag=True,
+        callback=_asked_for,
+        help="Print JSON on stdout, and nothing else.",
     ),
     "quiet": click.option("--quiet", "-q", is_flag=True, help="Print errors only."),
     "verbose": click.option(
@@ -66,6 +84,14 @@ def show(
         lines = [*plan_lines(report.plan, every=True), ""] if verbose else []
         times = ["", *seconds_lines(seconds)] if verbose and seconds else []
         printed([*lines, *summary(report, every=verbose), *times])
+
+
+def show_error(error: ConvertError, ctx: click.Context) -> None:
+    """An error on stderr; where JSON was asked for and no report was printed, on stdout too."""
+    if ctx.meta.get(JSON) and not isinstance(error, ParityError):
+        told = {"kind": type(error).__name__, "message": error.headline}
+        printed({"error": {**told, "problems": [*error.problems]}})
+    click.echo("\n".join(error_lines(error)), err=True)
 
 
 @contextmanager

@@ -179,8 +179,9 @@ def pick(x: Tensor, index: Tensor, axis: int, mode: str = "clip") -> Tensor:
 
 def take(x: Tensor, index: Tensor, axis: int, mode: str = "clip") -> Tensor:
     """The values at places along an axis; a place outside is the nearest, or wraps around."""
-    size = x.shape[axis]
-    index = index.long() % size if mode == "wrap" else index.long().clamp(0, size - 1)
+    size, index = x.shape[axis], index.long()
+    if mode != "raise":
+        index = index % size if mode == "wrap" else index.clamp(0, size - 1)
     found = x.index_select(axis, index.flatten())
     return found.reshape(x.shape[:axis] + index.shape + x.shape[axis + 1 :])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,6 @@ from converter.tables.patterns import Numbers, expand, fill, numbers_of, outgrow
 from converter.tables.rows import Row
 from converter.tables.table import Head, Known, Part, Table, Target
 
-SCOPE = re.compile(r"[a-z]\w*[a-z]\d+")  # gluon/block.py: a class and a counter
 LISTED = 20  # problems of one kind that are spelled out; the rest is counted
 
 
@@ -31,6 +29,11 @@ class Match:
     `absent` are the optional heads that the file does not have. The keys of `index` are structural
     names. `version` is the GluonNLP that the names tell, a key of
     `converter.planning.scopes.VERSIONS`; `undecided`: they can be read in more than one way.
+    `backbone`: the model alone is converted; `around` are the names of what is no part of it, and
+    among the `exported`.
+    `begin` is how the names of the model begin in the file, and `others` how those of other models
+    of the family begin that are set aside. `read_as` is the class of GluonNLP whose head's names
+    these are, where a head of one's own could have the same.
     """
 
     table: Table
@@ -52,6 +55,11 @@ class Match:
     version: str | None = None
     undecided: bool = False
     part: str | None = None
+    backbone: bool = False
+    around: frozenset[str] = frozenset()
+    begin: str = ""
+    others: tuple[str, ...] = ()
+    read_as: str | None = None
 
     @property
     def accounted(self) -> int:
@@ -93,7 +101,7 @@ class Attempt:
         prefix = self.outer + prefix
         self.renamed, self.table, self.prefix = renamed, table, prefix
         self.names = renamed.index.tensors
-        self.backbone = choice.backbone
+        self.backbone, self.use = choice.backbone, choice.use
         self.heads = [
             head
             for head in chosen_heads(table, choice.config)
@@ -149,11 +157,12 @@ class Attempt:
         accounted = {m.source.name for m in matches} | {second.name for second, _ in tied}
         accounted |= {*dropped, *beside}
         extra = [entry.name for entry in self.names.values() if entry.name not in accounted]
+        around = frozenset[str]()
         if self.backbone:
-            inside = self._inside(matches)
-            around = {name for name in extra if not inside(name)}
+            inside = {self.names[key].name for key in self.names if self._is_inside(key)}
+            around = frozenset(extra) - inside
             beside |= {e.name: e for e in self.names.values() if e.name in around}
-            self.around, extra = bool(around), [name for name in extra if inside(name)]
+            extra = [name for name in extra if name in inside]
         absent = tuple(head for head in self.heads if head.absent and head not in heads)
         sizes, wrong = read_sizes(self.table, matches, self.layers)
         wrong += [
@@ -173,10 +182,11 @@ class Attempt:
             problems = [*unequal_sizes(heads, absent, sizes)]
         if not problems:
             problems = [*self._no_target(target, heads)]
+        asked = [] if problems else [*self._asked(heads)]
         return Match(
             self.table,
             self.renamed.index,
-            tuple(problems),
+            tuple(problems or asked),
             prefix=self.prefix,
             heads=tuple(heads),
             absent=absent,
@@ -189,24 +199,52 @@ class Attempt:
             numbers=self.numbers,
             sizes=sizes,
             known=known_model(self.table, sizes),
-            export_reason=" ".join(self._reasons(target)),
+            export_reason=" ".join(self._reasons(target, around)),
             version=self.renamed.version,
+            undecided=bool(asked),
             part=self.part.name if self.part else None,
+            backbone=self.backbone,
+            around=around,
+            begin=",".join(self.renamed.scopes) or self.prefix,
+            read_as=self._read_as(heads),
         )
 
-    def _inside(self, matches: Iterable[RowMatch]) -> Callable[[str], bool]:
-        """Whether a tensor, by its name in the file, is one of the model's own: not set aside.
+    def _is_inside(self, key: str) -> bool:
+        """Whether a tensor is one of the model's own: nothing of these is set aside.
 
-        It begins as the others do: with their prefix, or with the scope of one of them, a class and
-        its counter. Where these have none, nothing tells, and every tensor counts as the model's.
+        It begins as the others do. Where these begin with nothing, nothing tells, and every tensor
+        counts as the model's.
         """
-        matched = {match.source.name for match in matches}
-        own = {key: without_kind(e.name) for key, e in self.names.items() if e.name in matched}
-        scopes = {name.partition("_")[0] for key, name in own.items() if name != key}
-        if not all(SCOPE.fullmatch(scope) for scope in scopes):
-            return lambda _: True
-        begin = tuple(f"{scope}_" for scope in scopes) or self.prefix
-        return lambda name: without_kind(name).startswith(begin)
+        if self.renamed.scopes:
+            return without_kind(self.names[key].name).startswith(self.renamed.scopes)
+        return key.startswith(self.prefix)
+
+    def _of(self, head: Head) -> Iterator[str]:
+        """The classes of GluonNLP that give a head its names, in a file that has them here."""
+        if head.name in self.renamed.named:
+            yield from head.of
+        elif not self.renamed.scopes:
+            begin = self.prefix.removeprefix(self.outer)
+            yield from (name for name, prefix in head.of.items() if prefix == begin)
+
+    def _read_as(self, heads: Iterable[Head]) -> str | None:
+        """The class that has them all, unless the user said what one is for."""
+        told = [h for h in heads if h.outer and h.of and not (h.use and h.use == self.use)]
+        classes = [[*self._of(head)] for head in told]
+        common = (name for name in classes[0] if all(name in c for c in classes)) if told else ()
+        return next(iter(common), None)
+
+    def _asked(self, heads: Iterable[Head]) -> Iterator[str]:
+        """Heads whose names no class of GluonNLP has around such a model: only the author knows."""
+        for head in heads:
+            if head.use and head.of and self.use != head.use and not [*self._of(head)]:
+                names = ", ".join(self.names[self._named(n, head)].name for n in head.sources())
+                uses = " or ".join(f"--head {use}" for use in uses_of(self.table))
+                begin = f"beside {self.prefix!r}" if self.prefix else "beside such a model"
+                yield (
+                    f"{names}: no class of GluonNLP's has such a head {begin}: say what it is for, "
+                    f"with {uses}"
+                )
 
     def _told(self, name: str) -> str:
         """A structural name that is missing, and what it would be in a file of other names."""
@@ -254,8 +292,8 @@ class Attempt:
                 if name.startswith(self.part.export):
                     yield entry
 
-    def _reasons(self, target: Target | None) -> Iterator[str]:
-        if self.backbone and self.around:
+    def _reasons(self, target: Target | None, around: frozenset[str]) -> Iterator[str]:
+        if around:
             yield "It is not of the model itself: --backbone sets it aside."
         if target and target.export:
             yield target.reason
@@ -305,6 +343,11 @@ class Attempt:
         if target is None:
             found = " and ".join(head.name for head in heads) or "no head"
             yield f"the file holds {found}: no Transformers class of the table has just that"
+
+
+def uses_of(table: Table) -> list[str]:
+    """What a Dense on top of a model may be for, as `--head` says it."""
+    return [*dict.fromkeys(head.use for head in table.heads if head.use)]
 
 
 def listed(items: list[str], text: Callable[[str], str]) -> Iterator[str]:

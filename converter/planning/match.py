@@ -6,70 +6,136 @@ is accounted for and none is missing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 
 from converter.errors import PlanError
 from converter.params import Index
 from converter.planning.attempt import Attempt, listed
 from converter.planning.attempt import Choice as Choice
 from converter.planning.attempt import Match as Match
-from converter.planning.scopes import Renamed, structural
+from converter.planning.scopes import Renamed, models_within, structural
 from converter.tables.patterns import placeholders
 from converter.tables.table import Part, Table
 from converter.tables.unsupported import outsized
 
 NOTHING = Choice()
-MODELS = 4  # that are tried in one network
+MODELS = 16  # that are tried in one network
 
 
 def match_table(index: Index, table: Table, choice: Choice = NOTHING) -> Match:
     """Try every prefix of the table; the one that explains most of the file is the answer."""
     if problem := outsized(index):
         return Match(table, index, (problem,))
-    part, use = choice.part, choice.use
     try:
-        found = structural(index, table, use, heads=not choice.backbone)
-        names = found or Renamed(index, None, {})
+        if choice.backbone:
+            return _backbone(index, table, choice)
+        names = structural(index, table, choice.use) or Renamed(index)
     except PlanError as error:
-        return Match(table, index, tuple(listed([*error.problems], str)), undecided=True)
+        return _undecided(index, table, error)
+    part = choice.part
     parts = [one for one in table.parts if part in (None, one.name) and _may_have(names, one)]
-    prefixes = [*_prefixes(names, table, choice)]
-    if not prefixes:
-        lacking = f"no model of the family {table.name} is in it, behind any prefix"
-        return Match(table, index, (lacking,))
     fits = [
         Attempt(names, table, prefix, choice, one).result()
         for one in (None, *parts)
-        for prefix in prefixes
+        for prefix in table.prefixes
     ]
-    models = {f.prefix: f for f in fits if choice.backbone and not f.problems}
-    if len(models) > 1:
-        told = " or ".join(f"--prefix {prefix or repr(prefix)}" for prefix in models)
-        several = f"several models are in it: say which with {told}"
-        return replace(next(iter(models.values())), problems=(several,))
+    if choice.use and all(fit.problems for fit in fits):
+        fits += _with_head(names, table, choice)
     whole = {f.part: f for f in fits if f.part and not f.problems}
     if len(whole) > 1:
         several = f"the file holds several models: choose with --part {' or '.join(whole)}"
         return replace(next(iter(whole.values())), problems=(several,))
-    aside = len if choice.backbone else lambda _: 0  # what is set aside explains nothing
-    return max(fits, key=lambda f: (f.accounted - aside(f.exported), -len(f.problems)))
+    return max(fits, key=lambda f: (f.accounted, -len(f.problems)))
 
 
-def _prefixes(names: Renamed, table: Table, choice: Choice) -> Iterator[str]:
-    """The table's; in a network of one's own, all that a tensor of every such model has."""
-    if not choice.backbone:
-        yield from table.prefixes
-    elif choice.prefix is not None:
-        yield choice.prefix
-    else:
-        own = [row.source for row in table.rows if not placeholders(row.source)]
-        there = names.index.tensors if own else {}
-        found = (name.removesuffix(own[0]) for name in there if name.endswith(own[0]))
-        most = (p for p in found if 2 * sum(p + name in there for name in own) > len(own))
-        by_scopes = any(key != entry.name for key, entry in names.index.tensors.items())
-        yield from dict.fromkeys([*(table.prefixes if by_scopes else ()), *islice(most, MODELS)])
+def _with_head(names: Renamed, table: Table, choice: Choice) -> Iterator[Match]:
+    """A model and one Dense under a name of one's own, which is what the user said it is."""
+    heads = (head for head in table.heads if head.use == choice.use)
+    head = next((head for head in heads if len([*head.sources()]) == 2), None)
+    for prefix in _prefixes(names, table) if head and not names.scopes else ():
+        tensors = names.index.tensors
+        around = [key for key in tensors if not key.startswith(prefix)]
+        if dense := _dense(around):
+            keys = dict(zip(dense, head.sources(), strict=True)) if head else {}
+            known = {keys.get(key, key): entry for key, entry in tensors.items()}
+            index = replace(names.index, tensors=known)
+            yield Attempt(Renamed(index), table, prefix, choice).result()
+
+
+def _dense(names: Sequence[str]) -> tuple[str, str] | None:
+    """Weight and bias, where these two are all."""
+    ends = {name.rpartition(".")[2]: name for name in names}
+    stems = {name.rpartition(".")[0] for name in names}
+    found = len(names) == 2 and len(stems) == 1 and ends.keys() == {"weight", "bias"}
+    return (ends["weight"], ends["bias"]) if found else None
+
+
+def models_of(index: Index, table: Table, choice: Choice = NOTHING) -> list[Match]:
+    """The models of the family in a network of one's own, each whole, what is around it set aside.
+
+    choice: as for `match_table`; its `prefix` leaves those whose names begin so.
+    """
+    if outsized(index):
+        return []
+    try:
+        return [f for f in _attempts(index, table, choice) if not f.problems]
+    except PlanError:
+        return []
+
+
+def _backbone(index: Index, table: Table, choice: Choice) -> Match:
+    attempts = _attempts(index, table, choice)
+    whole = [fit for fit in attempts if not fit.problems]
+    if len(whole) > 1:
+        told = " or ".join(listed([f"--prefix {f.begin or repr('')}" for f in whole], str))
+        return replace(whole[0], problems=(f"several models are in it: say which with {told}",))
+    if not attempts:
+        there = (
+            f", behind {choice.prefix!r}" if choice.prefix is not None else ", behind any prefix"
+        )
+        return Match(table, index, (f"no model of the family {table.name} is in it{there}",))
+    # what is set aside explains nothing
+    return max(attempts, key=lambda f: (f.accounted - len(f.exported), -len(f.problems)))
+
+
+def _attempts(index: Index, table: Table, choice: Choice) -> list[Match]:
+    """Every model of the family that the user may mean, whole or not."""
+    choice = replace(choice, backbone=True)
+    fits = [
+        Attempt(names, table, prefix, choice).result()
+        for names in models_within(index, table)
+        for prefix in (table.prefixes[:1] if names.scopes else _prefixes(names, table))
+    ]
+    begins = [fit.begin for fit in fits if not fit.problems]
+    fits = [replace(f, others=tuple(b for b in begins if b != f.begin)) for f in fits]
+    told = choice.prefix
+    return [f for f in fits if told is None or _is_meant(f, told)]
+
+
+def _is_meant(fit: Match, told: str) -> bool:
+    """Whether `--prefix` is how its names begin, or those of one of its blocks.
+
+    The point or underscore at its end may be left out; `query._net.` of an XLNet is within `query.`
+    """
+    begins = {fit.begin, *fit.begin.split(",")}
+    ends = (f"{told}.", f"{told}_", told if told.endswith((".", "_")) else f"{told}.")
+    return told in begins or (bool(told) and any(begin.startswith(ends) for begin in begins))
+
+
+def _prefixes(names: Renamed, table: Table) -> Iterator[str]:
+    """What the names of each model begin with: more than half of what is not of a layer."""
+    own = [row.source for row in table.rows if not placeholders(row.source)]
+    found = Counter(
+        name.removesuffix(end) for name in names.index.tensors for end in own if name.endswith(end)
+    )
+    most = [p for p, count in found.items() if 2 * count > len(own) and p[-1:] in ("", ".", ":")]
+    yield from most[:MODELS]
+
+
+def _undecided(index: Index, table: Table, error: PlanError) -> Match:
+    return Match(table, index, tuple(listed([*error.problems], str)), undecided=True)
 
 
 def _may_have(names: Renamed, part: Part) -> bool:

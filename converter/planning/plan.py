@@ -13,6 +13,7 @@ import ml_dtypes
 from converter.errors import NoFamilyError, PlanError
 from converter.params import Index, TensorEntry
 from converter.planning.assumptions import assumptions, of_tokenizer
+from converter.planning.backbones import backbone_lines, find_backbones, head_line
 from converter.planning.base import Plan
 from converter.planning.config import read_config, read_statements, written_config
 from converter.planning.match import Choice, Match, match_table
@@ -64,6 +65,11 @@ class TablePlan(Plan):
     def transformers_class(self) -> str:
         """The name of the class that is written."""
         return self.target.transformers_class
+
+    @property
+    def read_as(self) -> str | None:
+        """The class of GluonNLP that the names were taken for, where nobody said it."""
+        return None if self.head else self.match.read_as
 
     @property
     def heads(self) -> tuple[str, ...]:
@@ -138,7 +144,11 @@ def make_plan(
     config, problems = read_config(chosen, overrides, version, model_config, force_config)
     if head and not any(one.use == head for one in chosen.heads):
         found = ", ".join(one.name for one in chosen.heads) or "no head"
-        problems.append(f"--head {head}: the names of the file say {found}: leave it out")
+        of = f", as {chosen.read_as} has it" if chosen.read_as else ""
+        problems.append(
+            f"--head {head}: the names of the file say {found}{of}: leave it out, or convert the "
+            "model alone with --backbone"
+        )
     problems = [*chosen.problems, *problems, *_not_floating(chosen)]
     steps: list[Step] = []
     if not problems:
@@ -218,33 +228,29 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
         )
     if known := known_as(index, tables):
         raise NoFamilyError(f"{index.path} cannot be converted:", known)
-    within = () if choice.backbone else [*_backbones(index, tables, choice)]
     closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
+    models = [] if closest.part else find_backbones(index, tables, choice)
+    if not models and choice.prefix is not None:
+        models = find_backbones(index, tables, replace(choice, prefix=None))
+    within = [*backbone_lines(models)]
     if closest.undecided:
         raise PlanError(
             f"{index.path}: its names can be read in more than one way:",
             [*closest.problems, *within],
         )
     if within:
-        raise NoFamilyError(f"{index.path} is a model in a network of one's own:", within)
+        if choice.use and not choice.backbone:
+            within.append(f"--head {choice.use}: what is around the model is no such head alone")
+        elif not choice.backbone:
+            within += head_line(index, [model.fit.table for model in models], choice)
+        raise NoFamilyError(
+            f"{index.path} is a network of one's own. Add one of these options: the model in it is "
+            "converted, and the rest written beside it, under its own names:",
+            within,
+        )
     if is_foreign(closest, several=len(tables) > 1):
         raise NoFamilyError(f"{index.path} is {foreign_headline(closest)}.", [*foreign_ways(index)])
     return closest
-
-
-def _backbones(index: Index, tables: Sequence[Table], choice: Choice) -> Iterator[str]:
-    """What `--backbone` would convert of a file that no table fits whole, and set aside."""
-    for table in (table for table in tables if not table.parts):
-        found = match_table(index, table, replace(choice, backbone=True))
-        if found.target and found.rows and not found.problems:
-            aside = [entry.name for entry in found.exported]
-            yield (
-                f"--family {table.name} --backbone converts {found.accounted - len(aside)} tensors "
-                f"behind {found.prefix!r} to {found.target.transformers_class}, and sets aside "
-                f"{len(aside)}: {', '.join(aside[:4])}{', …' if len(aside) > 4 else ''}"
-            )
-        elif found.rows and any("--prefix" in problem for problem in found.problems):
-            yield from (f"--family {table.name} --backbone: {line}" for line in found.problems)
 
 
 def _not_floating(chosen: Match) -> Iterator[str]:

@@ -67,6 +67,7 @@ class _SourceTensors(Mapping[str, np.ndarray]):
     """The source's tensors by structural name, read when asked for; cast as the plan casts.
 
     Without the exported ones, unless asked for: the target has no place for what is made of them.
+    What is around the model in a network of one's own is no part of it, whatever it is called.
     Not mapped into memory: a source that is cut short meanwhile is an error then, not a crash.
     """
 
@@ -78,7 +79,9 @@ class _SourceTensors(Mapping[str, np.ndarray]):
         kept: dict[str, np.ndarray],
         exported: bool = False,
     ) -> None:
-        left_out = set() if exported else {entry.name for entry in plan.exported}
+        left_out = {*plan.match.around}
+        if not exported:
+            left_out |= {entry.name for entry in plan.exported}
         self._tensors = {n: e for n, e in plan.index.tensors.items() if e.name not in left_out}
         self._stored, self._kept = stored, kept
         self._largest = max((e.dense_nbytes for e in self._tensors.values()), default=0)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from converter.errors import safe
 from converter.params import Index, TensorEntry, origin
 from converter.params.diagnosis import listed
+from converter.planning.backbones import Backbone
 from converter.planning.match import Match
 from converter.planning.refusals import foreign_headline, foreign_ways, is_foreign, known_as
 from converter.planning.scopes import VERSIONS
@@ -28,9 +29,13 @@ def some_names(entries: Sequence[TensorEntry]) -> str:
 
 
 def inspection_lines(
-    index: Index, fits: Sequence[Match], content: Content | None = None, every: bool = False
+    index: Index,
+    fits: Sequence[Match],
+    content: Content | None = None,
+    backbones: Sequence[Backbone] = (),
+    every: bool = False,
 ) -> Iterator[str]:
-    """The tensors of a file; where it is from; and how each family fits.
+    """The tensors of a file; where it is from; how each family fits, or what a network holds.
 
     Those of all layers are on one line, with their bytes together; `every`: each has its own.
     """
@@ -52,7 +57,7 @@ def inspection_lines(
         yield f"names as {VERSIONS[version]} gives them"
     if content:
         yield from _content_lines(content)
-    yield from _fits_lines(fits)
+    yield from _fits_lines(fits, backbones)
 
 
 def _together(row: Row, of: Sequence[Row]) -> Row:
@@ -61,14 +66,23 @@ def _together(row: Row, of: Sequence[Row]) -> Row:
     return *row[:3], size, *row[4:]
 
 
-def _fits_lines(fits: Sequence[Match]) -> Iterator[str]:
-    """The families that fit; when none does, the one that explains most, and why it does not."""
+def _fits_lines(fits: Sequence[Match], backbones: Sequence[Backbone]) -> Iterator[str]:
+    """The families that fit; when none does, the one that explains most, and why it does not.
+
+    Of a network of one's own, the models in it, and the options that convert them.
+    """
     fitting = [fit for fit in fits if not fit.problems]
     told = fitting or sorted(fits, key=lambda f: (not f.undecided, -f.accounted))[:1]
     if not fitting and fits:
         closest, tables = told[0], [fit.table for fit in fits]
         if known := known_as(closest.index, tables):
             yield from map(safe, known)
+            return
+        for backbone in backbones:
+            yield backbone.line()
+            yield f"  - converted by {' '.join(backbone.options)}"
+        if backbones:
+            yield from closest.problems if closest.undecided else ()
             return
         if not closest.undecided and is_foreign(closest, several=True):
             yield foreign_headline(closest)
@@ -132,7 +146,10 @@ def fit_lines(fit: Match) -> Iterator[str]:
 
 
 def inspection_json(
-    index: Index, fits: Sequence[Match], content: Content | None = None
+    index: Index,
+    fits: Sequence[Match],
+    content: Content | None = None,
+    backbones: Sequence[Backbone] = (),
 ) -> dict[str, Any]:
     """A file as plain data: what `inspect --json` prints."""
     model = origin.zoo_model(index, content.sha1 if content else None)
@@ -157,6 +174,17 @@ def inspection_json(
                 "storage": entry.storage,
             }
             for entry in index.tensors.values()
+        ],
+        "backbones": [
+            {
+                "family": backbone.fit.table.name,
+                "begin": backbone.fit.begin,
+                "class": backbone.fit.target.transformers_class if backbone.fit.target else None,
+                "tensors": backbone.tensors,
+                "others": [entry.name for entry in backbone.fit.exported],
+                "options": backbone.options,
+            }
+            for backbone in backbones
         ],
         "families": {fit.table.name: {"problems": fit.problems} for fit in fits},
         "content": _content_json(content) if content else None,

@@ -9,6 +9,7 @@ from converter.errors import safe
 from converter.planning.assumptions import Assumed, assumed_line
 from converter.planning.base import UNCONVERTED_FILE
 from converter.planning.plan import TablePlan
+from converter.report.around import around_section
 from converter.report.record import GraphReport, Report, TableReport
 from converter.report.terminal import summary, token_line
 from converter.tokenizer import TokenizerSpec
@@ -58,6 +59,7 @@ def _table_card(report: TableReport, title: str | None) -> str:
         "",
         *_why_arguments(plan),
         *_tokenizer(report),
+        *around_section(plan),
         "## How it was proven",
         "",
         *(_proof_lines(report) if proof else ["It was not: `--no-verify` was given.", ""]),
@@ -73,8 +75,10 @@ def _table_card(report: TableReport, title: str | None) -> str:
         "",
         f"- Source: `{plan.index.path.name}`, {plan.index.size:,} bytes"
         + (f", sha256 `{proof.bits.source_sha256}`" if proof else ""),
-        f"- Heads in the file: {', '.join(plan.heads) or 'none'}; dtype: {plan.dtype}",
+        f"- Heads in the file: {', '.join(plan.heads) or 'none'}; dtype: {plan.dtype}"
+        + (f"; read as {plan.read_as}" if plan.read_as else ""),
         f"- Given by hand: {_overrides(plan.overrides)}"
+        + (f"; head {plan.head}" if plan.head else "")
         + (f"; trained under GluonNLP {plan.gluonnlp}" if plan.gluonnlp else "")
         + (f"; stated by `{plan.model_config.file}`" if plan.model_config else ""),
         f"{ASSUMED} {_assumed(plan.assumed)}",
@@ -198,7 +202,7 @@ def _assumed(assumed: Sequence[Assumed]) -> str:
 
 
 def _exported(plan: TablePlan) -> Iterator[str]:
-    if plan.exported:
+    if plan.exported and not plan.match.backbone:
         names = ", ".join(f"`{entry.name}`" for entry in plan.exported)
         why = plan.match.export_reason
         yield f"- {why} Not converted, in `{UNCONVERTED_FILE}` under their own names: {names}."

@@ -54,6 +54,7 @@ def _table_json(plan: TablePlan) -> dict[str, Any]:
         "transformers_class": plan.transformers_class,
         "init": dict(plan.target.init),
         "heads": plan.heads,
+        "read_as": plan.read_as,
         "prefix": plan.match.prefix,
         "naming": origin.naming(plan.index),
         "named_by": VERSIONS[plan.match.version] if plan.match.version else None,

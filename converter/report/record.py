@@ -216,7 +216,8 @@ def write_record(directory: Path, record: Mapping[str, Any]) -> None:
 def check_record(directory: Path, *, config: bool = True) -> Unchanged | None:
     """What is not as `write_record` left it; None for a record without digests.
 
-    config: config.json too, which the names compare field by field
+    config: config.json too, which the names compare field by field with what the record says, and
+    so with the plan where the record itself is as it was
     """
     record = json.loads((directory / RECORD_FILE).read_text("utf-8"))
     digests = record.get("sha256")
@@ -227,7 +228,7 @@ def check_record(directory: Path, *, config: bool = True) -> Unchanged | None:
         problems.append(f"{RECORD_FILE} was changed after it was written")
     there = _digests(directory)
     own = set() if record.get("tokenizer") else {*FILES}  # where there was none, the user's own
-    own |= set() if config else {"config.json"}
+    own |= set() if config or problems else {"config.json"}
     for name in sorted({*digests, *there} - own):
         if name not in there:
             problems.append(f"{name} is not there any more")

@@ -39,6 +39,7 @@ def _table_summary(report: TableReport, every: bool) -> Iterator[str]:
     plan, proof = report.plan, report.proof
     known = f" ({plan.known})" if plan.known else ""
     yield f"{plan.index.path.name}: {plan.table.name}{known} → {plan.transformers_class}"
+    yield from read_as_lines(plan)
     if len(report.files) > 1:
         yield f"weights in {len(report.files)} shards"
     yield from nonfinite_lines(report.nonfinite)
@@ -63,6 +64,12 @@ def _table_summary(report: TableReport, every: bool) -> Iterator[str]:
         for stated in proof.golden.stated:
             gap = f"{stated.max_abs_diff:.1e} (known difference)"
             yield f"{stated.output} of Transformers itself: {gap}"
+
+
+def read_as_lines(plan: TablePlan) -> Iterator[str]:
+    """Whose names the head's are: a class of one's own may have the same."""
+    if plan.read_as:
+        yield f"read as {plan.read_as}; if it is a class of your own, see --backbone"
 
 
 def export_lines(plan: TablePlan) -> Iterator[str]:
@@ -214,6 +221,7 @@ def beside_lines(plan: Plan) -> Iterator[str]:
         return
     yield f"{plan.transformers_class}, {plan.nbytes:,} bytes of weights; config.json:"
     yield from (f"  {name} = {json.dumps(value)}" for name, value in plan.config.items())
+    yield from read_as_lines(plan)
     yield from assumed_lines(plan)
 
 

@@ -50,6 +50,11 @@ class Head(Modules):
     name: str = said("the name of its section")
     outer: bool = said("its names are outside the table's prefix", False)
     use: str = said("what --head calls it, where the names in a file are those of several", "")
+    of: Mapping[str, str] = said(
+        "class that has it, as a person would say it → how the names of the model begin in a file "
+        "of that class; with other names, what the head is for is asked",
+        {},
+    )
     dropout: str = said(
         "the config field that is 0.0 where the head was built with dropout=0: there the "
         "Dropout blocks are absent, and the numbers in its names are 0, 1, …: a second head, "

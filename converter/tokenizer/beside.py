@@ -65,7 +65,7 @@ def find_beside(index: Index, rule: TokenizerRule, config: Mapping[str, Any]) ->
             search.leave(candidate, error)
         else:
             fits.setdefault(_content(spec), candidate)
-    return Beside((*fits.values(),), (*search.others,))
+    return Beside(() if search.unread else (*fits.values(),), (*search.unread, *search.others))
 
 
 def where(file: File, source: Path) -> str:
@@ -96,13 +96,15 @@ def _options(files: Files) -> str:
 class _Search:
     """Files that could be the vocabulary of a model of `rows` tokens, and what is said of others.
 
-    Bounded for a folder or an archive of any content: by name and size first, then by number.
+    Bounded for a folder or an archive of any content: by name and size first, then by number; so
+    many are `unread`, and any of these could be it.
     """
 
     index: Index
     rule: TokenizerRule
     rows: int
     others: dict[str, None] = field(default_factory=dict)
+    unread: list[str] = field(default_factory=list)
 
     def candidates(self) -> Iterator[Files]:
         """What the files can be for the family, by their names."""
@@ -111,9 +113,8 @@ class _Search:
         files = [file for file in there if self._may_be(file)]
         pieces = [file for file in files if file.name.lower().endswith(PIECES)]
         words = [file for file in files if file.name.lower().endswith(WORDS)]
-        for file in files:
-            if file.name.lower().endswith(EITHER):
-                (words if _is_text(file) else pieces).append(file)
+        for file in self._few([file for file in files if file.name.lower().endswith(EITHER)]):
+            (words if _is_text(file) else pieces).append(file)
         merges = [file for file in files if any(part in file.name.lower() for part in MERGES)]
         maps = [file for file in files if file.name.lower().endswith(".json")]
         for kind in self.rule.kinds:
@@ -152,6 +153,8 @@ class _Search:
         except OSError:
             return False
         least = self.rows - self.rule.spare - self.rule.extra_ids - len(ROLES)
+        if any(part in name for part in MERGES):
+            least = 1
         if least <= size <= min(FIXED + EACH * self.rows, MAX_BYTES):
             return True
         if _is_named(file):
@@ -169,7 +172,8 @@ class _Search:
         return []
 
     def _many(self, first: File, count: int) -> None:
-        self._say(first, f"{count:,} files are named like a vocabulary: too many to read")
+        place = where(first, self.index.path)
+        self.unread.append(f"{place}: {count:,} files named like a vocabulary: too many to read")
 
 
 def _in_folder(folder: Path) -> Iterator[Path]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from converter.params import load_params, read_index
 from converter.tables.load import family_names
 from tests import zoo_master
-from tests.brought import there
+from tests.brought import FOLDER, there
 from tests.cli.test_main import invoke
 from tests.exported import assert_equal
 
@@ -169,6 +170,30 @@ def test_following_what_is_said_converts_it(
         assert len(options) > before, result.stderr
     assert result.exit_code == 0, result.stderr
     assert f"→ {becomes}" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"),
+    [
+        ("sagemaker_images", "SageMaker's built-in image classification"),
+        ("sagemaker_pca", "SageMaker's built-in PCA"),
+        ("gluonts", None),
+    ],
+)
+def test_it_is_named_in_the_archive_that_it_comes_in(
+    folder: str, said: str | None, tmp_path: Path
+) -> None:
+    """SageMaker packs what an algorithm leaves as model.tar.gz; of several one is asked for."""
+    path = tmp_path / "model.tar.gz"
+    with tarfile.open(path, "w:gz") as archive:
+        for member in sorted((FOLDER / folder).iterdir()):
+            archive.add(member, member.name)
+    lines = refusal(invoke("--src", tmp_path, "--dst", tmp_path / "out"))
+    if said is None:
+        assert "holds 3 .params files" in lines[0]
+        return
+    assert said in "\n".join(lines)
+    assert typed(lines)[1] == str(path)
 
 
 def test_the_command_is_quoted_as_a_shell_needs_it(tmp_path: Path) -> None:

@@ -152,6 +152,7 @@ def test_a_file_larger_than_any_model_is_tried_on_no_table() -> None:
 
 VOCABULARIES: dict[str, Callable[[], dict[str, bytes]]] = {
     "8,000 of them": lambda: {f"vocab{n}.txt": b"a\n" * 70 for n in range(8000)},
+    "8,000 of either kind": lambda: {f"{n}.vocab": b"a\n" * 70 for n in range(8000)},
     "8,000 too small": lambda: {f"{n}.vocab": b"a\n" for n in range(8000)},
     "a few, empty lines": lambda: {f"vocab{n}.txt": b"\n" * 1_060_000 for n in range(9)},
     "a few, deep": lambda: {f"{n}.vocab": b'{"a":' * 200_000 for n in range(9)},

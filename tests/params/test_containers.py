@@ -93,6 +93,36 @@ def test_a_long_name_is_told_whole_and_never_used(path: Path) -> None:
     assert [*path.parent.iterdir()] == [path]
 
 
+@pytest.mark.parametrize("name", [n for n in WHOLE if n.startswith(("tar", "zip"))])
+def test_the_other_files_are_listed_and_can_be_read(name: str, path: Path) -> None:
+    """No link, no device; in memory, and no more than is asked for."""
+    path.write_bytes(WHOLE[name][0])
+    others = {other.place: other for other in read_index(path).others}
+    assert others.keys() == MODEL.keys() - {LONG}
+    notes = others["notes.txt"]
+    assert (notes.name, notes.folder, notes.size) == ("notes.txt", "", 2000)
+    assert all(other.read(2000) == MODEL[place] for place, other in others.items())
+    with pytest.raises(ValueError, match="more than 1,999 bytes"):
+        notes.read(1999)
+    assert str(notes) == f"notes.txt in {path}"
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises(ValueError, match=r"shorter|ends after|damaged"):
+        others["notes.txt"].read(2000)
+
+
+def test_what_has_no_other_files_lists_none(path: Path) -> None:
+    for content, container in WHOLE.values():
+        path.write_bytes(content)
+        if container in ("gzip", "npz"):
+            assert read_index(path).others == ()
+
+
+def test_names_that_cannot_be_shown_are_not_listed(path: Path) -> None:
+    names = ("a\nb.txt", "x" * 300, "\u202ea.txt", "good.txt")
+    path.write_bytes(tar("w", {**dict.fromkeys(names, b"1"), "a.params": CONTENT}))
+    assert [other.place for other in read_index(path).others] == ["good.txt"]
+
+
 def test_a_bare_array_is_named_by_position(path: Path) -> None:
     with path.open("wb") as file:
         np.save(file, np.arange(3, dtype="<i8"))

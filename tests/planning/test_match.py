@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from converter.params import read_index
 from converter.planning.attempt import LISTED
-from converter.planning.match import match_table
+from converter.planning.match import Choice, match_table
 from converter.report.inspection import fit_lines
 from converter.tables.load import load_family, parse_table
 from tests.indexes import Shapes, bort_shapes, classifier_shapes, decoder_shapes, make_index
@@ -84,11 +84,20 @@ def test_the_published_sizes_are_recognised(layers: int, ffn: int, known: str | 
     assert (found.known and found.known.name) == known
 
 
-@pytest.mark.parametrize("prefix", ["", "bort."])
-def test_a_prefix_is_taken_off_and_heads_of_the_outer_class_have_none(prefix: str) -> None:
-    shapes = bort_shapes(prefix=prefix) | classifier_shapes()
-    found = match_table(make_index(shapes), BORT)
-    assert (found.problems, found.prefix) == ((), prefix)
+def test_a_prefix_is_taken_off_and_heads_of_the_outer_class_have_none() -> None:
+    found = match_table(make_index(bort_shapes(prefix="bort.") | classifier_shapes()), BORT)
+    assert (found.problems, found.prefix) == ((), "bort.")
+    assert found.read_as == "BortClassifier of alexa/bort"
+
+
+def test_a_head_beside_a_prefix_that_no_class_has_is_asked_for() -> None:
+    index = make_index(bort_shapes() | classifier_shapes())
+    found = match_table(index, BORT)
+    assert (found.undecided, found.read_as) == (True, None)
+    assert found.problems[0].startswith("classifier.1.weight, classifier.1.bias, ")
+    assert "with --head sequence-classification" in found.problems[0]
+    told = match_table(index, BORT, Choice(use="sequence-classification"))
+    assert (told.problems, told.read_as) == ((), None)
 
 
 def test_a_prefix_that_the_table_does_not_state_is_refused() -> None:

@@ -251,7 +251,7 @@ def test_labels_are_given_or_numbered() -> None:
 
 
 def test_one_label_is_a_regression_unless_told_otherwise() -> None:
-    index = make_index(bort_shapes() | classifier_shapes(labels=1))
+    index = make_index(bort_shapes(prefix="bort.") | classifier_shapes(labels=1))
     assert plan(index).config["problem_type"] == "regression"
     kind = "multi_label_classification"
     assert plan(index, problem_type=kind).config["problem_type"] == kind

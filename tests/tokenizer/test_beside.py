@@ -278,7 +278,10 @@ def test_no_file_of_another_size_is_ever_taken(
     assert {path.name for files in found.fits for path in files.given().values()} == fitting
 
 
-def test_no_more_files_are_read_than_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("ending", [".txt", ".vocab"])
+def test_no_more_files_are_read_than_a_few(
+    ending: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A folder, or an archive, of thousands that are named like a vocabulary."""
     opened = []
     usual = vocabulary.read_bytes
@@ -290,17 +293,27 @@ def test_no_more_files_are_read_than_a_few(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(beside, "read_bytes", counted)
     monkeypatch.setattr(vocabulary, "read_bytes", counted)
     for number in range(300):
-        (tmp_path / f"vocab{number}.txt").write_bytes(lines(range(61)))
+        (tmp_path / f"vocab{number}{ending}").write_bytes(lines(range(61)))
         (tmp_path / f"data{number}.txt").write_bytes(lines(range(61)))
     index = index_in(tmp_path)
     found = find_beside(index, cases.BERT, cases.config(61))
     assert found.fits == ()
-    assert "300 files are named like a vocabulary: too many to read" in found.why
+    assert "300 files named like a vocabulary: too many to read" in found.why
     assert opened == []
     for number in range(beside.MOST, 300):
-        (tmp_path / f"vocab{number}.txt").unlink()
+        (tmp_path / f"vocab{number}{ending}").unlink()
     assert find_beside(index, cases.BERT, cases.config(61)).fits == ()
-    assert len(opened) == beside.MOST
+    assert {*opened} == {tmp_path / f"vocab{n}{ending}" for n in range(beside.MOST)}
+
+
+def test_of_too_many_the_only_one_of_another_kind_is_not_taken(
+    models: dict[int, bytes], tmp_path: Path
+) -> None:
+    source = put(tmp_path, models[500], my_cased__spiece=KOBERT)
+    assert planned(source).tokenizer is not None
+    for number in range(beside.MOST + 1):
+        (tmp_path / f"vocab{number}.txt").write_bytes(lines(range(500)))
+    assert planned(source).tokenizer is None
 
 
 def test_what_is_no_file_or_far_too_large_is_not_opened(

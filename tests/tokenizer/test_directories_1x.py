@@ -40,7 +40,8 @@ def converted(sources: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert result.exit_code == 0, result.output
         for file in ("vocab", "merges", "sentencepiece"):
             path = directories.recorded(folder / name)["tokenizer"]["files"].get(file)
-            assert path is None or f"took {sources / name / path}\n" in result.stdout
+            took = f"took {sources / name / str(path)}, found beside the file\n"
+            assert path is None or took in result.stdout
     return folder
 
 
@@ -138,6 +139,8 @@ def test_a_tokenizer_added_later_is_the_one_converted_with(
     for file in ("tokenizer.json", "tokenizer_config.json", "config.json", "spiece.model"):
         assert (out / file).read_bytes() == (converted / name / file).read_bytes()
     records = [directories.recorded(folder) for folder in (out, converted / name)]
+    found = [record["tokenizer"].pop("found") for record in records]
+    assert found == [None, "found beside the file"]
     for key in ("tokenizer", "config", "model_config"):
         assert records[0][key] == records[1][key]
     assert converter.verify(bare, out).passed

@@ -8,6 +8,7 @@ name then is one that a structural name gives, or stays what it is.
 """
 
 from converter.planning.scopes.rename import Renamed as Renamed
+from converter.planning.scopes.rename import models_within as models_within
 from converter.planning.scopes.rename import structural as structural
 from converter.planning.scopes.rename import without_kind as without_kind
 from converter.planning.scopes.rules import VERSIONS as VERSIONS

@@ -5,10 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from converter.errors import PlanError
 from converter.params import Index
+from converter.planning.scopes.models import models_in
 from converter.planning.scopes.rules import layer_numbers
 from converter.planning.scopes.search import Search, UndecidedError
 from converter.tables.patterns import placeholders
@@ -23,42 +24,75 @@ class Renamed:
 
     A tensor that no structural name gives keeps its own name. `version` is a key of
     `VERSIONS`, or None when the names do not tell; `expected` says what a structural name that the
-    file lacks would be in it.
+    file lacks would be in it. `scopes` are the prefixes of the model's blocks in the file, none
+    where its names are structural; `named` the heads whose own prefix is a class of GluonNLP's.
     """
 
     index: Index
-    version: str | None
-    expected: Mapping[str, str]
+    version: str | None = None
+    expected: Mapping[str, str] = field(default_factory=dict)
+    scopes: tuple[str, ...] = ()
+    named: frozenset[str] = frozenset()
 
 
-def structural(
-    index: Index, table: Table, use: str | None = None, heads: bool = True
-) -> Renamed | None:
+def structural(index: Index, table: Table, use: str | None = None) -> Renamed | None:
     """`index` under the structural names of `table`; None when there is nothing to translate.
 
-    `use`: what the user says of a head that no name tells; `heads`: whether any is looked for
-    that is outside the model.
+    `use`: what the user says of a head that no name tells.
     Raises `PlanError`, with the candidates, when the names can be read in more than one way.
     """
+    own = _bare(index)
+    if _is_structural(own, table):
+        if own.keys() == index.tensors.keys():
+            return None
+        return Renamed(_under(index, {}, own))
+    try:
+        return _read(index, own, Search(own.keys(), table, use))
+    except UndecidedError as error:
+        raise _undecided(index, error.problems) from error
+
+
+def models_within(index: Index, table: Table) -> list[Renamed]:
+    """`index` for each model of `table` that a network of one's own may hold, heads aside.
+
+    Where its names are structural, or nobody's, once, as it is.
+    Raises `PlanError` when there are such models and the names of each can be read in several ways.
+    """
+    own = _bare(index)
+    search = Search(own.keys(), table, outer=False)
+    found, problems = list[Renamed | None](), list[str]()
+    for scopes in models_in(search.rows, own) if search.spellable else ():
+        try:
+            found.append(_read(index, own, Search(own.keys(), table, outer=False, scopes=scopes)))
+        except UndecidedError as error:
+            problems += error.problems
+    if problems and not found:
+        raise _undecided(index, problems)
+    return [renamed for renamed in found if renamed] or [Renamed(index)]
+
+
+def _bare(index: Index) -> dict[str, str]:
+    """Name without its kind → name in the file."""
     own = {without_kind(name): name for name in index.tensors}
     if len(own) < len(index.tensors):
         count = Counter(map(without_kind, index.tensors))
         twice = [name for name, times in count.items() if times > 1]
         raise PlanError(f"{index.path}: names that are one without arg: and aux::", twice)
-    if _is_structural(own, table):
-        if own.keys() == index.tensors.keys():
-            return None
-        return Renamed(_under(index, {}, own), None, {})
-    try:
-        found = Search(own.keys(), table, use, heads).findings()
-    except UndecidedError as error:
-        headline = f"{index.path}: its names can be read in more than one way:"
-        raise PlanError(headline, error.problems) from error
+    return own
+
+
+def _read(index: Index, own: Mapping[str, str], search: Search) -> Renamed | None:
+    found = search.findings()
     if found is None:
         return None
     kind = KINDS[0] if all(name.startswith(KINDS) for name in index.tensors) else ""
     expected = {key: kind + name for key, name in found.expected.items()}
-    return Renamed(_under(index, found.keys, own), found.version, expected)
+    renamed = _under(index, found.keys, own)
+    return Renamed(renamed, found.version, expected, found.scopes, found.named)
+
+
+def _undecided(index: Index, problems: list[str]) -> PlanError:
+    return PlanError(f"{index.path}: its names can be read in more than one way:", problems)
 
 
 def without_kind(name: str) -> str:

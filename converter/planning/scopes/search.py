@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from converter.params.diagnosis import listed
+from converter.planning.scopes.models import BLOCK_WORDS, prefixes
 from converter.planning.scopes.rules import (
     VERSIONS,
     Name,
@@ -18,8 +19,6 @@ from converter.planning.scopes.rules import (
     spelled,
 )
 from converter.tables.table import Head, Table
-
-BLOCK_WORDS = {"encoder": "an encoder", "model": "a model"}
 
 
 class UndecidedError(Exception):
@@ -32,11 +31,13 @@ class UndecidedError(Exception):
 
 @dataclass(frozen=True)
 class Findings:
-    """`keys`: name in the file → structural name; `version` and `expected` as in `Renamed`."""
+    """`keys`: name in the file → structural name; the rest as in `Renamed`."""
 
     keys: Mapping[str, str]
     version: str | None
     expected: Mapping[str, str]
+    scopes: tuple[str, ...]
+    named: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -83,13 +84,18 @@ class Search:
     """One table tried on one file, whose names, bare of arg: and aux:, are `own`.
 
     `use`: what the user says a head is for that no name tells (`--head`); `outer`: whether heads
-    outside the model are looked for.
+    outside the model are looked for; `scopes`: the prefix of each block, one of `models_in`.
     """
 
     def __init__(
-        self, own: Collection[str], table: Table, use: str | None = None, outer: bool = True
+        self,
+        own: Collection[str],
+        table: Table,
+        use: str | None = None,
+        outer: bool = True,
+        scopes: Mapping[str, str] | None = None,
     ) -> None:
-        self.own, self.table, self.use = own, table, use
+        self.own, self.table, self.use, self.scopes = own, table, use, scopes or {}
         rows = [spelled(row.source) for row in table.rows]
         self.spellable = None not in rows  # else it is a table of one's own for other classes
         self.rows = [name for name in rows if name]
@@ -100,13 +106,17 @@ class Search:
                 self.heads.append((head, [name for name in names if name]))
         self.left = dict.fromkeys(own)  # names that nothing explains yet, in the file's order
         self.problems: list[str] = []
+        self.named: set[str] = set()
 
     def findings(self) -> Findings | None:
         """Which name is which tensor; None when nothing of the table is met.
 
         Raises `UndecidedError` when the names can be read in more than one way.
         """
-        self.prefixes = {block: self._prefix(block) for block in BLOCK_WORDS}
+        self.prefixes = {
+            block: self.scopes.get(block) if self.scopes else self._prefix(block)
+            for block in BLOCK_WORDS
+        }
         if not self.spellable or self.prefixes == dict.fromkeys(BLOCK_WORDS):
             return None
         self._refuse_problems()
@@ -129,19 +139,13 @@ class Search:
 
     def _prefix(self, block: str) -> str | None:
         """The prefix that all of a block's names have, or else most of them."""
-        needed = [n for n in self.rows if n.block == block and n.is_whole]
-        hits: dict[str, set[str]] = {}
-        for name in needed:
-            for prefix in name.prefixes(self.own):
-                hits.setdefault(prefix, set()).add(name.pattern)
-        whole = [prefix for prefix, patterns in hits.items() if len(patterns) == len(needed)]
+        whole, most = prefixes(self.rows, block, self.own)
         if len(whole) > 1:
             self.problems.append(
                 f"more than one model is in it: each of {listed([*map(repr, sorted(whole))])} "
-                f"begins the names of {BLOCK_WORDS[block]}; save the one that you mean by itself"
+                f"begins the names of {BLOCK_WORDS[block]}; convert one of them with --prefix"
             )
-        # a layer has names like its encoder's, behind a longer prefix
-        return max(whole or hits, key=lambda p: (len(hits[p]), -len(p)), default=None)
+        return most
 
     def _last_layers(self) -> dict[str, int]:
         """The highest layer number met for each letter, as far as the file can hold that many."""
@@ -200,9 +204,12 @@ class Search:
                     same = told or same
                     same = [r for r in same if self._has_target(r.head, chosen, whole)] or same
                 different = {r.keys: r for r in same}.values()
-                if len({_meaning(r.head, self.table) for r in different}) > 1:
+                unsure = not (told or named) and any(r.head.use for r in same)
+                if unsure or len({_meaning(r.head, self.table) for r in different}) > 1:
                     self.problems.append(_undecided(same))
             chosen.add(same[0].head.name)
+            if class_of(same[0].prefix):
+                self.named.add(same[0].head.name)
             self._take(same[0].found)
             yield same[0]  # of two with the same meaning: the table's first
 
@@ -250,7 +257,9 @@ class Search:
             key_of(m): next((o for o, v in m.spellings.items() if v == version), m.own)
             for m in missing
         }
-        return Findings({own: key for key, own in owners.items()}, version, expected)
+        keys = {own: key for key, own in owners.items()}
+        scopes = tuple(p for p in self.prefixes.values() if p is not None)
+        return Findings(keys, version, expected, scopes, frozenset(self.named))
 
 
 def _meaning(head: Head, table: Table) -> object:
@@ -268,8 +277,9 @@ def _undecided(readings: list[_Reading]) -> str:
     own = namesake(prefix)
     whose = f"may be GluonNLP's {own}, whose head no table knows" if own else ""
     whose = whose or "is no class of GluonNLP's"
-    return f"{names}: the prefix {prefix!r} {whose}, and several heads have such names" + (
+    return f"{names}: the prefix {prefix!r} {whose}" + (
         f": say what it is for, with {' or '.join(uses)}"
         if uses
-        else f" ({heads}): give them the prefix of the class (load_params, save_params)"
+        else f", and several heads have such names ({heads}): give them the prefix of the "
+        "class (load_params, save_params)"
     )

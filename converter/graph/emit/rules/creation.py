@@ -80,6 +80,8 @@ def arange(site: Site) -> str:
     start, stop = (0.0, a["start"]) if a["stop"] is None else (a["start"], a["stop"])
     if dtype == np.float16 and any(number != int(number) for number in (start, a["step"])):
         raise site.refuse("fractions in float16")
+    if a["repeat"] < 1:
+        raise site.refuse(f"repeat={a['repeat']}")
     if a["infer_range"]:
         return _inferred(site, dtype)
     numbers = [literal(_number(site, number)) for number in (start, stop, a["step"])]
@@ -128,6 +130,8 @@ def arange_like(site: Site) -> str:
     arguments = [site["data"]]
     if a["axis"] is not None:
         arguments.append(f"axis={site.axis(a['axis'])}")
+    if a["repeat"] < 1:
+        raise site.refuse(f"repeat={a['repeat']}")
     for name, default in (("start", 0.0), ("step", 1.0), ("repeat", 1)):
         if a[name] != default:
             arguments.append(f"{name}={literal(a[name])}")

@@ -117,8 +117,9 @@ def up_sampling(site: Site) -> str:
 
 
 def _bilinear(site: Site, scale: int) -> str:
-    if len(site.call.inputs) != 2:
-        raise site.refuse(f"bilinear with {len(site.call.inputs)} inputs")
+    filters = site.attributes["num_filter"]
+    if len(site.call.inputs) != 2 or filters != site.shape(0)[1]:
+        raise site.refuse(f"bilinear, {len(site.call.inputs)} inputs, num_filter={filters}")
     channels, (kernel, pad) = site.shape(0)[1], (2 * scale - scale % 2, scale // 2)
     if site.shape(1) != (channels, 1, kernel, kernel):
         raise site.refuse(f"a weight of shape {site.shape(1)}")

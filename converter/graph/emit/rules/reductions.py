@@ -148,7 +148,7 @@ def pick(site: Site) -> str:
 def take(site: Site) -> str:
     """The values at places along an axis."""
     a = site.attributes
-    more = "" if a["mode"] != "wrap" else ', mode="wrap"'
+    more = "" if a["mode"] == "clip" else f', mode="{a["mode"]}"'
     return f"take({site['a']}, {site['indices']}, {site.axis(a['axis'], 'a')}{more})"
 
 
