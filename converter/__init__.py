@@ -7,6 +7,7 @@
     report = converter.convert("net-0000.params", "net")    # beside net-symbol.json: a module
     converter.add_tokenizer("out", vocab="my_uncased.vocab")  # for one converted without
     inspection = converter.inspect("bort.params")           # names, dtypes, shapes, families
+    facts = converter.inspect_graph("net-symbol.json")      # operators, inputs, outputs, traps
     converter.export("any.params", "any.safetensors")       # its own names, bit for bit
     arrays = converter.load_params("any.params")            # name → NumPy array, read on use
     converter.save_params("new.params", arrays)             # to the byte as MXNet writes them
@@ -19,6 +20,7 @@ from converter.api import add_tokenizer as add_tokenizer
 from converter.api import convert as convert
 from converter.api import export as export
 from converter.api import inspect as inspect
+from converter.api import inspect_graph as inspect_graph
 from converter.api import verify as verify
 from converter.errors import ConvertError as ConvertError
 from converter.errors import GraphError as GraphError

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.errors import ConvertError, ParityError, PlanError
+from converter.errors import ConvertError, GraphError, ParamsError, ParityError, PlanError
 from converter.files.progress import Progress, silent
+from converter.files.regular import read_regular
 from converter.files.staging import RECORD_FILE, staging
+from converter.graph.facts import GraphFacts, graph_facts
+from converter.graph.symbol import MAX_BYTES
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
+from converter.params.graphs import find_source, params_of, read_symbol_text
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
-from converter.params.source import find_params, find_source
+from converter.params.source import find_params
+from converter.planning.assumptions import Assumed, renewed
 from converter.planning.base import Plan
 from converter.planning.file import files_of, plan_of, tables_of
 from converter.planning.match import Match, match_table
@@ -64,12 +69,15 @@ if TYPE_CHECKING:
 class Inspection:
     """What is in a file, and how each family's table fits it (best first).
 
-    `content` is None unless it was asked for.
+    `content` is None unless it was asked for. `graph` is None where there is none beside the file,
+    or in the same archive; `unread` says why one that is there cannot be read.
     """
 
     index: Index
     fits: tuple[Match, ...]
     content: Content | None = None
+    graph: GraphFacts | None = None
+    unread: str | None = None
 
 
 def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent) -> Inspection:
@@ -80,14 +88,38 @@ def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent
 
     Raises `ParamsError` when `src` is no whole parameters file.
     """
-    index = read_index(find_params(src))
+    source = find_source(src)
+    index = read_index(source.params)
     fits = [match_table(index, load_family(name)) for name in family_names()]
     fits.sort(key=lambda f: (len(f.problems), -f.accounted))
-    if not content:
-        return Inspection(index, tuple(fits))
-    from converter.params.content import read_content
+    found = Inspection(index, tuple(fits))
+    if content:
+        from converter.params.content import read_content
 
-    return Inspection(index, tuple(fits), read_content(index, progress))
+        found = replace(found, content=read_content(index, progress))
+    try:
+        text = read_symbol_text(source, index)
+        if text:
+            found = replace(found, graph=graph_facts(text.name, text.content, index))
+    except (GraphError, ParamsError) as error:
+        found = replace(found, unread=str(error))
+    return found
+
+
+def inspect_graph(src: PathLike) -> GraphFacts:
+    """What is in the graph `src`, a `-symbol.json`: operators, inputs, outputs, what to mind.
+
+    The parameters of its name beside it are looked at too, those of the last epoch where there are
+    several. Raises `GraphError` when it is no graph, and `ParamsError` when they are damaged.
+    """
+    path = Path(src)
+    try:
+        content = read_regular(path, MAX_BYTES)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise GraphError(f"{path}: cannot be read as a graph: {reason}") from error
+    params = params_of(path)
+    return graph_facts(path.name, content, read_index(params[-1]) if params else None)
 
 
 @Takes(Options, CONVERT)
@@ -95,8 +127,9 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
     """Convert the `.params` file `src` into the new directory `dst`, and prove it equal.
 
     `src` is the file, or a directory with one such file in it, as those of GluonNLP 1.x. Without
-    a family or table the file's sizes decide. Without files of a tokenizer those beside
-    the source, or in `$MXNET_HOME/models`, under GluonNLP's names are taken.
+    a family or table the file's sizes decide. Without files of a tokenizer those under GluonNLP's
+    names are taken, beside the source or in `$MXNET_HOME/models`; else the only vocabulary of the
+    model's size that is beside the source, or in the archive that it is.
 
     Raises `ParamsError`, `TableError`, `VocabularyError`, `PlanError` (all problems at once),
     `WriteError`, `NonfiniteError` (every tensor with NaN or infinity), and `ParityError` (with the
@@ -210,6 +243,7 @@ def _nonfinite(plan: Plan) -> Mapping[str, Nonfinite]:
 def export(src: PathLike, dst: PathLike, options: Options) -> ExportReport:
     """Copy every tensor of the parameters file `src` into the new file `dst`, bit for bit.
 
+    `src` is the file, or a directory with one such file in it.
     `dst` ends in `.safetensors` or `.npz`. Every dtype, shape and value is kept; safetensors holds
     all dtypes of MXNet, `.npz` all but bfloat16. A name that holds no array is left out, and the
     report says so. The proof reads every tensor back through the library that users of `dst` have
@@ -220,12 +254,13 @@ def export(src: PathLike, dst: PathLike, options: Options) -> ExportReport:
     any of them `dst` is as before. The options:
     """
     npz, progress = _is_npz(dst, options.npz), options.progress
+    src = find_params(src)
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
     if source == destination or (destination.is_file() and _is_same(source, destination)):
         raise ConvertError(f"{dst}: is the source itself; choose another DST")
     before = state_of(source)
     index = read_index(src)
-    names = exported_names(index, options.strip_prefixes)
+    names, unmet = exported_names(index, options.strip_prefixes)
     if problems := [*unholdable(names, npz), *([] if options.densify else sparse(names))]:
         raise PlanError(f"{src} cannot be exported as {'npz' if npz else 'safetensors'}:", problems)
     tally = Tally()
@@ -246,7 +281,8 @@ def export(src: PathLike, dst: PathLike, options: Options) -> ExportReport:
             from converter.proof.copies import check_copies  # nothing of it, when it is not asked
 
             copies = check_copies(names, weights, stage.path, npz=npz, progress=progress)
-        report = ExportReport(index, "npz" if npz else "safetensors", names, tally.found, copies)
+        target = "npz" if npz else "safetensors"
+        report = ExportReport(index, target, names, tally.found, copies, tuple(unmet))
         check_unchanged(source, before)
         if copies and not copies.passed:
             raise ParityError(f"{src}: exported, and the proof failed; {dst} was not made", report)
@@ -287,6 +323,8 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     destination = Path(os.path.realpath(dst))
     foreign = foreign_to_tokenizer(destination)
     record = read_record(destination)
+    if record["way"] != "table":
+        raise ConvertError(f"{dst}: holds the module of a graph, which takes no tokenizer")
     if options.table is None and record["family"] not in family_names():
         raise ConvertError(
             f"{dst} was converted with the table {record['family']!r}: give it by --table"
@@ -316,21 +354,23 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
         if not tokens.passed:
             lines = [f"{dst}: the tokenizer does not give GluonNLP's ids:", *tokens.problems]
             raise ParityError("\n  - ".join(lines), tokens)
+        assumed = renewed(record.get("assumed"), spec)
         record |= {"config": config, "tokenizer": tokenizer_json(spec)}
+        record["assumed"] = [*map(asdict, assumed)]
         if isinstance(record.get("proof"), dict):
             record["proof"]["tokens"] = asdict(tokens)
         if record["model_config"]:
             record["model_config"] = asdict(record["model_config"])
         write_json(stage.path / "config.json", config)
-        write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens))
+        write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens, assumed))
         write_record(stage.path, record)
         stage.commit()
     return spec, tokens
 
 
-def _card(path: Path, spec: TokenizerSpec, tokens: Tokens) -> str:
+def _card(path: Path, spec: TokenizerSpec, tokens: Tokens, assumed: Sequence[Assumed]) -> str:
     try:
         text = path.read_text("utf-8")
     except (OSError, ValueError):
         text = ""
-    return with_tokenizer_section(text, spec, tokens)
+    return with_tokenizer_section(text, spec, tokens, assumed)

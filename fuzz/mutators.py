@@ -15,6 +15,7 @@ from typing import Any
 # What is put in the place of any value: the ends of types, and words that tables have a meaning for
 VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, 1, -1, 2**31, 2**63, 10**30, 1.5, 1e308, float("nan"), float("-inf")),
+    *("(0, -1)", "(2,)", "None", "True", "1e9", "__import__('os')"),
     *("", "a", "{i}", "a.{i}.{j}", "{", "a\n\x1b[2J", "é\u2028", "x" * 300, "0", "-", "*"),
     *([], [[]], [None], {}, {"a": {}}, ["a", "a"], [1, "a"], {"name": "a"}, {"sizes": ["a", 1]}),
 )
@@ -40,7 +41,7 @@ def _toml_text(data: Any) -> bytes:
 FORMATS: dict[str, tuple[Callable[[bytes], Any], Callable[[Any], bytes]]] = {
     "table": (lambda data: tomllib.loads(data.decode()), _toml_text),
     **dict.fromkeys(
-        ("told", "vocabulary", "names", "yml"),  # every JSON is YAML
+        ("told", "vocabulary", "names", "yml", "symbol", "symbol_params"),  # every JSON is YAML
         (json.loads, lambda value: json.dumps(value).encode()),
     ),
 }

@@ -21,7 +21,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 CORPUS, WORK = ROOT / "fuzz" / "corpus", ROOT / "build" / "fuzz"
-SHARES = {"reader": 5, "table": 2, "counts": 2} | dict.fromkeys(
+SHARES = {"reader": 5, "table": 2, "counts": 2, "symbol": 2, "symbol_params": 3} | dict.fromkeys(
     ("told", "vocabulary", "yml", "bits", "names", "golden"), 1
 )
 LIMITS = [
@@ -134,9 +134,9 @@ def main() -> None:
     for target in targets:
         seconds = max(1, options.seconds * SHARES[target] // shares)
         code, inputs = fuzz_for(target, seconds)
-        print(f"{target:8} {inputs:>12,} inputs in {seconds} s{', FOUND' if code else ''}")
+        print(f"{target:13} {inputs:>12,} inputs in {seconds} s{', FOUND' if code else ''}")
         failed, total = failed + bool(code), total + inputs
-    print(f"{'all':8} {total:>12,} inputs")
+    print(f"{'all':13} {total:>12,} inputs")
     if options.keep and not failed:
         for target in targets:
             keep(target)

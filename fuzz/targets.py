@@ -43,6 +43,7 @@ from converter.report.table_text import table_lines
 from converter.tables.load import load_family, parse_table
 from converter.tokenizer.vocabulary import read_merges, read_vocabulary
 from converter.writing.model import write_json, write_model
+from fuzz import graphs
 from tests.borts import FIXTURES
 from tests.faults.making import BORT_TOML, CONFIG, bort_arrays, write_params
 from tests.params.files import Array, File
@@ -252,6 +253,8 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "bits": bits,
     "names": names,
     "golden": golden,
+    "symbol": graphs.symbol,
+    "symbol_params": graphs.symbol_params,
 }
 
 
@@ -303,8 +306,10 @@ def seeds(target: str) -> Iterator[bytes]:
         converted()
         file = "model.safetensors" if target == "bits" else "config.json"
         yield (folder() / "whole" / file).read_bytes()
-    else:
+    elif target == "golden":
         yield from _goldens()
+    else:
+        yield from graphs.seeds(target)
 
 
 def _goldens() -> Iterator[bytes]:

@@ -21,8 +21,8 @@ from converter.planning.options import EXPORT
 def export_command(src: Path, dst: Path, as_json: bool, quiet: bool, **said: Any) -> None:
     """Copy every tensor of SRC, under its own name, into DST (.safetensors or .npz).
 
-    No family is needed: any parameters file will do. Every tensor is read back and compared
-    with the source, bit for bit, before DST appears.
+    No family is needed: any parameters file will do, or a directory with one. Every tensor is read
+    back and compared with the source, bit for bit, before DST appears.
     """
     with reported(as_json, quiet) as progress:
         report = export(src, dst, progress=progress, **said)

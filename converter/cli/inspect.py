@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
-from converter.api import inspect
+from converter.api import inspect, inspect_graph
 from converter.cli.options import FILE
 from converter.cli.output import output_options, printed, shown_progress
+from converter.params.graphs import is_graph
 from converter.report.columns import columns
+from converter.report.graph_inspection import graph_json, graph_lines
 from converter.report.inspection import inspection_json, inspection_lines
 from converter.report.table_text import table_lines
 from converter.tables.load import family_names, load_family
@@ -27,12 +29,26 @@ from converter.tables.load import family_names, load_family
 def inspect_command(src: Path, content: bool, every: bool, as_json: bool) -> None:
     """List the tensors of SRC, the family it fits, and what would be missing.
 
-    SRC is a .params, .npz or .npy file, or an archive with one .params file in it.
+    SRC is a .params, .npz or .npy file, or an archive or a folder with one .params file in it; or
+    the graph of a network (-symbol.json), whose operators, inputs and outputs are listed.
     """
+    if is_graph(src):
+        facts = inspect_graph(src)
+        printed({"graph": graph_json(facts)} if as_json else [*graph_lines(facts, every)])
+        return
     with shown_progress(as_json or not content) as progress:
         found = inspect(src, content=content, progress=progress)
     parts = found.index, found.fits, found.content
-    printed(inspection_json(*parts) if as_json else [*inspection_lines(*parts, every)])
+    if as_json:
+        graph = graph_json(found.graph) if found.graph else None
+        printed({**inspection_json(*parts), "graph": graph, "graph_unread": found.unread})
+        return
+    lines = [*inspection_lines(*parts, every)]
+    if found.graph:
+        lines += ["", *graph_lines(found.graph, every)]
+    if found.unread:
+        lines += ["", found.unread]
+    printed(lines)
 
 
 @click.command("families")

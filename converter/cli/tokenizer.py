@@ -10,9 +10,10 @@ import click
 from converter.api import add_tokenizer
 from converter.cli.options import FILE, options
 from converter.cli.output import output_options, printed
+from converter.planning.assumptions import of_tokenizer
 from converter.planning.options import TOKENIZER
 from converter.report.record import add_json
-from converter.report.terminal import token_line, tokenizer_line
+from converter.report.terminal import assumption_lines, token_line, tokenizer_line
 
 
 @click.command("tokenizer")
@@ -25,5 +26,6 @@ def tokenizer_command(dst: Path, as_json: bool, quiet: bool, **said: Any) -> Non
     if as_json:
         printed(add_json(spec, tokens))
     elif not quiet:
+        assumed = assumption_lines([*of_tokenizer(spec)])
         tokens_line = f"tokens  passed  {token_line(tokens)}"
-        printed([tokenizer_line(spec), tokens_line, f"wrote {dst}"])
+        printed([*assumed, tokenizer_line(spec), tokens_line, f"wrote {dst}"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import tomllib
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
@@ -19,7 +20,7 @@ from converter.graph.attributes import Attribute
 from converter.graph.symbol import VARIABLE, Graph, Node, Output
 
 MAX_OUTPUTS, MAX_OUTPUTS_OF_ONE = 1_000_000, 4096
-MAX_PROBLEMS = 100  # that are told in words
+MAX_PROBLEMS, LISTED, MAX_SHOWN = 100, 4, 200  # that are told; nodes of each; characters of each
 
 
 @dataclass(frozen=True)
@@ -153,95 +154,98 @@ def understand(graph: Graph) -> Program:
     """Type every node of a graph. Raises `GraphError` with everything that is not supported."""
     program, problems = typed(graph)
     if problems:
-        raise GraphError("the graph cannot be converted:", problems)
+        told = [problem.text for problem in problems[:MAX_PROBLEMS]]
+        more = len(problems) - len(told)
+        raise GraphError(
+            "the graph cannot be converted:", [*told, *([f"… and {more:,} more"] if more else [])]
+        )
     return program
 
 
-def typed(graph: Graph) -> tuple[Program, list[str]]:
+@dataclass(frozen=True)
+class Problem:
+    """What stands against nodes of one operator: what is said of them, and their names."""
+
+    operator: str
+    told: str
+    nodes: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The problem in one line: a few of the nodes stand for many."""
+        operator = safe(self.operator[:MAX_SHOWN])
+        names = [safe(name[:MAX_SHOWN]) for name in self.nodes[:LISTED]]
+        if len(self.nodes) == 1:
+            return f"{names[0]} ({operator}): {self.told}"
+        more = ", …" if len(self.nodes) > LISTED else ""
+        return f"{operator}: {self.told}: {len(self.nodes):,} nodes ({', '.join(names)}{more})"
+
+
+def typed(graph: Graph) -> tuple[Program, tuple[Problem, ...]]:
     """The program of a graph as far as its nodes are known, and what stands against the others."""
-    problems = _Problems()
+    problems: dict[tuple[str, str], list[str]] = defaultdict(list)
     nodes: list[Node] = []
     calls: list[Call] = []
     place: list[int] = []  # a node of the file → of the graph with what 0.8 leaves out
     outputs: dict[int, int] = {}
+    total = 0
     for node in graph.nodes:
         inputs = tuple(Output(place[i.node], i.number) for i in node.inputs)
         if not node.is_variable:
-            call = _call(node, inputs, graph.version, problems)
+            call, wrong = _call(node, inputs, graph.version)
             for name in call.names[len(inputs) :] if call else ():
                 inputs += (Output(len(nodes), 0),)
                 nodes.append(Node(VARIABLE, f"{node.name}_{name}" if node.name else name))
             outputs[len(nodes)] = call.outputs if call else 2**31
             if any(source.number >= outputs.get(source.node, 1) for source in inputs):
-                problems.add(f"{_where(node)}: takes an output that its node does not have")
-            elif call:
+                wrong = [*wrong, "takes an output that its node does not have"]
+            if call:
+                total += call.outputs
+                if total > MAX_OUTPUTS:
+                    wrong = [*wrong, f"with it, the graph has more than {MAX_OUTPUTS:,} outputs"]
+            if call and not wrong:
                 calls.append(replace(call, number=len(nodes), inputs=inputs))
+            for problem in wrong:
+                problems[node.op, problem].append(node.name)
         place.append(len(nodes))
         nodes.append(node if inputs == node.inputs else replace(node, inputs=inputs))
     heads = tuple(Output(place[head.node], head.number) for head in graph.heads)
     for head in heads:
         if head.number >= outputs.get(head.node, 1):
-            problems.add(f"{_where(nodes[head.node])}: has no output {head.number}, a head")
-    if sum(call.outputs for call in calls) > MAX_OUTPUTS:
-        problems.add(f"the graph has more than {MAX_OUTPUTS:,} outputs of nodes")
-    program = Program(Graph(tuple(nodes), heads, graph.version), tuple(calls))
-    return program, problems.told()
+            node = nodes[head.node]
+            problems[node.op, f"has no output {head.number}, a head"].append(node.name)
+    program = Program(replace(graph, nodes=tuple(nodes), heads=heads), tuple(calls))
+    return program, tuple(Problem(*key, tuple(names)) for key, names in problems.items())
 
 
 def outputs_of(node: Node, version: tuple[int, int, int] | None) -> int | None:
     """How many outputs a node has; None of a variable, and where it is not supported."""
-    call = None if node.is_variable else _call(node, node.inputs, version, _Problems())
+    call = None if node.is_variable else _call(node, node.inputs, version)[0]
     return call.outputs if call else None
 
 
-class _Problems:
-    """What stands against a graph: the first of them in words, and how many there are."""
-
-    def __init__(self) -> None:
-        self.first: list[str] = []
-        self.count = 0
-
-    def add(self, *problems: str) -> None:
-        self.count += len(problems)
-        self.first += problems[: MAX_PROBLEMS - len(self.first)]
-
-    def told(self) -> list[str]:
-        more = self.count - len(self.first)
-        return [*self.first, f"… and {more:,} more"] if more else self.first
-
-
-def _where(node: Node) -> str:
-    return f"{safe(node.name)[:200]} ({safe(node.op)[:200]})"
-
-
 def _call(
-    node: Node,
-    inputs: tuple[Output, ...],
-    version: tuple[int, int, int] | None,
-    problems: _Problems,
-) -> Call | None:
+    node: Node, inputs: tuple[Output, ...], version: tuple[int, int, int] | None
+) -> tuple[Call | None, list[str]]:
     """The typed call of a node; or nothing, and what stands against it."""
     operator = operators().get(node.op)
     if operator is None or not operator.supported or node.subgraphs:
-        problems.add(f"{_where(node)}: the operator is not supported")
-        return None
+        return None, ["the operator is not supported"]
     version = version or (0, 8, 0)
     attributes, wrong = _attributes(operator, node, version)
     if not wrong:
         wrong = _wrong_inputs(operator, node, attributes, version)
     if wrong:
-        problems.add(*(f"{_where(node)}: {problem}" for problem in wrong))
-        return None
+        return None, wrong
     if operator.variadic:
         names = tuple(f"{operator.inputs[-1]}{n}" for n in range(len(inputs)))
     else:
         names = operator.inputs_with(attributes)
     count = operator.outputs_with(attributes)
     if not 1 <= count <= MAX_OUTPUTS_OF_ONE:
-        problems.add(f"{_where(node)}: has {count:,} outputs; 1 to {MAX_OUTPUTS_OF_ONE:,} are read")
-        return None
+        return None, [f"has {count:,} outputs; 1 to {MAX_OUTPUTS_OF_ONE:,} are read"]
     stated = frozenset(node.attributes)
-    return Call(0, operator, node.name, names, inputs, attributes, count, stated)
+    return Call(0, operator, node.name, names, inputs, attributes, count, stated), []
 
 
 def _attributes(

@@ -45,6 +45,11 @@ def cut_at(graph: Graph, names: Sequence[str]) -> Graph:
     return graph.cut(tuple(found))
 
 
+def output_names(graph: Graph) -> tuple[str, ...]:
+    """What MXNet calls the outputs of a graph (`list_outputs`)."""
+    return tuple(map(_Names(graph).name_of, graph.heads))
+
+
 class _Names:
     """The names of a graph's nodes and outputs."""
 
@@ -71,6 +76,15 @@ class _Names:
         near = difflib.get_close_matches(bare, [*self.nodes][-COMPARED:], n=5)
         told = f": near are {', '.join(map(safe, near))}" if near else ""
         return f"no node and no output is called {name[:200]!r}{told}"
+
+    def name_of(self, output: Output) -> str:
+        """What MXNet calls an output."""
+        node = self.graph.nodes[output.node]
+        if node.is_variable:
+            return node.name
+        ends = self._ends(output.node)
+        end = ends[output.number] if output.number < len(ends) else f"output{output.number}"
+        return f"{node.name}_{end}"
 
     def _of_node(self, name: str) -> Output | str:
         number, *more = self.nodes[name]

@@ -52,16 +52,16 @@ def masked_softmax(x: Tensor, length: Tensor, axis: int) -> Tensor:
 
 def div_sqrt_dim(x: Tensor) -> Tensor:
     """The values divided by the root of the last axis' size."""
-    return x / x.shape[-1] ** 0.5
+    return x / math.sqrt(x.shape[-1])
 
 
 def quadratic(x: Tensor, a: float, b: float, c: float) -> Tensor:
-    """a x² + b x + c."""
+    """The parabola a x² + b x + c."""
     return a * x.square() + b * x + c
 
 
 def gemm(a: Tensor, b: Tensor, c: Tensor, alpha: float, beta: float) -> Tensor:
-    """alpha A B + beta C."""
+    """The product alpha A B, and beta C."""
     return alpha * (a @ b) + beta * c
 
 
@@ -240,7 +240,7 @@ def selfatt_qk(qkv: Tensor, heads: int) -> Tensor:
     """Scaled scores of each head; queries, keys and values stand side by side in each head."""
     length, batch, _ = qkv.shape
     query, key, _ = qkv.reshape(length, batch * heads, 3, -1).unbind(2)
-    query = query / query.shape[-1] ** 0.5
+    query = query / math.sqrt(query.shape[-1])
     return query.transpose(0, 1) @ key.permute(1, 2, 0)
 
 
@@ -256,7 +256,7 @@ def encdec_qk(query: Tensor, key_value: Tensor, heads: int) -> Tensor:
     batch = query.shape[1]
     query = query.reshape(query.shape[0], batch * heads, -1)
     key = key_value.reshape(key_value.shape[0], batch * heads, 2, -1)[:, :, 0]
-    query = query / query.shape[-1] ** 0.5
+    query = query / math.sqrt(query.shape[-1])
     return query.transpose(0, 1) @ key.permute(1, 2, 0)
 
 
@@ -271,7 +271,8 @@ def behind(x: Tensor, length: Tensor, axis: int) -> Tensor:
     """Which places of (time, batch) or, with axis 1, (batch, time) are behind a sequence's end."""
     place = torch.arange(x.shape[axis], device=x.device)
     mask: Tensor = place.unsqueeze(1 - axis) >= length.unsqueeze(axis)
-    return mask.reshape([*mask.shape] + [1] * (x.dim() - 2))
+    shape = [*mask.shape] + [1] * (x.dim() - 2)
+    return mask.reshape(shape)
 
 
 def sequence_mask(x: Tensor, length: Tensor, value: float, axis: int = 0) -> Tensor:

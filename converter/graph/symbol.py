@@ -25,6 +25,7 @@ MAX_REFERENCES = 65_536  # inputs of one node, or outputs of the graph
 MAX_NAME = 1024  # characters
 MAX_VALUE = 65_536  # characters of one attribute
 VARIABLE = "null"
+LAYOUTS = ("param", "attr", "attrs")  # of attributes: MXNet 0.8, 0.9 to 1.1, and later
 
 
 class Output(NamedTuple):
@@ -60,11 +61,13 @@ class Graph:
     """A whole graph: every node's inputs come before it. `heads` are its outputs, in order.
 
     `version` is the MXNet that wrote it, such as (1, 9, 1); None where the file does not say.
+    `layout`: the keys that attributes stand under, of param, attr and attrs.
     """
 
     nodes: tuple[Node, ...]
     heads: tuple[Output, ...]
     version: tuple[int, int, int] | None = None
+    layout: tuple[str, ...] = ()
 
     def variables(self) -> Iterator[str]:
         """The names of parameters, auxiliary states and inputs, in the file's order."""
@@ -79,7 +82,7 @@ class Graph:
                 wanted.add(number)
                 waiting.extend(source.node for source in self.nodes[number].inputs)
         if len(wanted) == len(self.nodes):
-            return Graph(self.nodes, heads, self.version)
+            return replace(self, heads=heads)
         place = {old: new for new, old in enumerate(sorted(wanted))}
         moved = tuple(
             replace(
@@ -88,7 +91,8 @@ class Graph:
             )
             for old in place
         )
-        return Graph(moved, tuple(Output(place[h.node], h.number) for h in heads), self.version)
+        moved_heads = tuple(Output(place[head.node], head.number) for head in heads)
+        return replace(self, nodes=moved, heads=moved_heads)
 
 
 def read_symbol(path: Path) -> Graph:
@@ -129,7 +133,8 @@ def parse_symbol(data: str | bytes) -> Graph:
     heads = tuple(_outputs(content.get("heads"), len(nodes), "heads"))
     if not heads:
         raise GraphError('is no graph of MXNet: its list "heads" is empty')
-    return Graph(tuple(nodes), heads, _version(content)).cut(heads)
+    layout = tuple(key for key in LAYOUTS if any(key in node for node in found))
+    return Graph(tuple(nodes), heads, _version(content), layout).cut(heads)
 
 
 def _no_number(text: str) -> float:
@@ -153,7 +158,7 @@ def _node(content: Any, number: int) -> Node:
     where = f"node {number} ({safe(name)[:200]})"
     attributes: dict[str, str] = {}
     user: dict[str, str] = {}
-    for layout in ("param", "attr", "attrs"):
+    for layout in LAYOUTS:
         stated = content.get(layout)
         if stated is None:
             continue

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from converter.graph.operators import Program
+from converter.graph.operators import Call, Program
 
 # How MXNet's layers call what is trained, and the statistics they keep: their own inputs' names,
 # and the ends of the names of variables (apache/mxnet python/mxnet/initializer.py, 1.9.1)
@@ -81,10 +81,34 @@ def needed_nodes(program: Program) -> frozenset[int]:
         if number in needed:
             continue
         needed.add(number)
-        if call := calls.get(number):
+        call = calls.get(number)
+        if call is None:  # a variable, or what is not supported
+            waiting += [source.node for source in program.graph.nodes[number].inputs]
+        else:
             pairs = zip(call.names, call.inputs, strict=True)
             waiting += [source.node for name, source in pairs if name not in call.operator.labels]
     return frozenset(needed)
+
+
+def first_steps(program: Program, name: str) -> tuple[Call, ...]:
+    """What the graph itself does with an input first: the constants it adds or multiplies.
+
+    They are a part of the preprocessing (mean, scale); what the file does not hold is the rest.
+    """
+    takers: dict[int, list[Call]] = defaultdict(list)
+    for call in program.calls:
+        for number in {source.node for source in call.inputs}:
+            takers[number].append(call)
+    place = next((n for n, own in program.variables().items() if own == name), None)
+    found: list[Call] = []
+    while place is not None and len(takers[place]) == 1:
+        (call,) = takers[place]
+        if call.op.endswith("_scalar"):
+            found.append(call)
+        elif call.op not in ("_copy", "Cast", "amp_cast"):
+            break
+        place = call.number
+    return tuple(found)
 
 
 def _taken_as(program: Program) -> Mapping[int, set[str]]:

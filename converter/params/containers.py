@@ -26,7 +26,7 @@ from converter.params.diagnosis import (
     holds_none,
     holds_several,
 )
-from converter.params.entries import Block, TensorEntry, byte_count
+from converter.params.entries import Block, Member, TensorEntry, byte_count
 from converter.params.inflate import (
     DEFLATE,
     GZIP,
@@ -36,11 +36,12 @@ from converter.params.inflate import (
     limit,
     scan,
 )
-from converter.params.tar import is_tar, tar_members
+from converter.params.tar import BLOCK, is_tar, tar_members
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 MAX_DIRECTORY = 2**23  # bytes of a ZIP's directory: 100 for each of `MAX_TENSORS` members
+MAX_OTHER = 2**8  # characters of a name of another file in the archive: any file system's longest
 SPARSE = ("data", "indices", "shape")  # what MXNet 2 writes of every sparse tensor
 
 
@@ -51,13 +52,15 @@ class Contents:
     tensors: Mapping[str, TensorEntry]
     container: str
     member: str | None = None
+    others: tuple[Member, ...] = ()
 
 
 @dataclass(frozen=True)
-class Run:
-    """A run of bytes, perhaps of a compressed stream: a member of an archive, under its name.
+class _Run:
+    """A run of bytes, perhaps of a compressed stream: `name` is for messages alone.
 
     raw: the file that the stream is in, while nobody has scanned the stream
+    holds_list: whether it is a list of arrays
     """
 
     file: BinaryIO
@@ -66,9 +69,9 @@ class Run:
     name: str
     packed: Packed | None = None
     raw: BinaryIO | None = None
+    holds_list: bool = False
 
     def head(self, count: int) -> bytes:
-        """Its first bytes, at most `count`."""
         self.file.seek(self.start)
         data = b""
         count = min(count, self.end - self.start)
@@ -79,7 +82,7 @@ class Run:
 
 def read_contents(file: BinaryIO, size: int, path: Path) -> Contents:
     """The tensors of a file that is no list of arrays itself. Raises `ParamsError`."""
-    whole = Run(file, 0, size, path.name)
+    whole = _Run(file, 0, size, path.name)
     try:
         head = whole.head(HEAD)
         if head.startswith(npy.MAGIC):
@@ -96,30 +99,13 @@ def read_contents(file: BinaryIO, size: int, path: Path) -> Contents:
     raise ParamsError(f"{path}: {diagnose(head, file.read(TAIL), size, path.name)}")
 
 
-def members(file: BinaryIO, size: int, path: Path) -> Iterator[Run]:
-    """The regular members of an archive; of a file that is none, nothing. Raises `ParamsError`."""
-    whole = Run(file, 0, size, path.name)
-    head = whole.head(HEAD)
-    try:
-        if head.startswith(ZIP_MAGICS):
-            yield from (run for info in _infos(whole, path) if (run := _member(whole, info, path)))
-            return
-        if head.startswith(GZIP_MAGIC):
-            packed = scan(file, Packed(0, size, GZIP, limit(size)))
-            whole = Run(_unpacked(file, packed), 0, packed.length, path.stem, packed)
-        if is_tar(whole.head(HEAD)):
-            for name, start, length in tar_members(whole.file, whole.start, whole.end, path):
-                yield Run(whole.file, start, start + length, name, whole.packed)
-    except PackedError as error:
-        raise ParamsError(f"{path}: {error}") from error
-
-
-def _is_list(run: Run) -> bool:
+def _is_list(run: _Run) -> bool:
     return run.end - run.start >= HEADER and run.head(len(LIST_BEGINNING)) == LIST_BEGINNING
 
 
-def _one_list(found: list[Run], path: Path, container: str, none: str) -> Contents:
-    """The tensors of the only run found that is a list of arrays; `none`: what is said of none."""
+def _one_list(runs: list[_Run], path: Path, container: str, none: str) -> Contents:
+    """The tensors of the only run that is a list of arrays; `none`: what is said of none."""
+    found = [run for run in runs if run.holds_list]
     if len(found) != 1:
         names = [run.name for run in found]
         raise ParamsError(f"{path}: {holds_several(container, names) if names else none}")
@@ -128,12 +114,18 @@ def _one_list(found: list[Run], path: Path, container: str, none: str) -> Conten
     if packed and run.raw:
         packed = scan(run.raw, packed)
         file = _unpacked(run.raw, packed)
-    return Contents(read_list(file, run.start, run.end, path, packed), container, run.name)
+    others = tuple(
+        Member(path, other.name, other.start, other.end - other.start, other.packed)
+        for other in runs
+        if other is not run and len(other.name) <= MAX_OTHER and other.name.isprintable()
+    )
+    tensors = read_list(file, run.start, run.end, path, packed)
+    return Contents(tensors, container, run.name, others)
 
 
-def _in_gzip(whole: Run, path: Path) -> Contents:
+def _in_gzip(whole: _Run, path: Path) -> Contents:
     packed = scan(whole.file, Packed(0, whole.end, GZIP, limit(whole.end)))
-    inner = Run(_unpacked(whole.file, packed), 0, packed.length, path.stem, packed)
+    inner = _Run(_unpacked(whole.file, packed), 0, packed.length, path.stem, packed)
     head = inner.head(HEAD)
     if is_tar(head):
         return _in_tar(inner, path, "tar.gz")
@@ -148,14 +140,17 @@ def _said(told: str) -> str:
     return told if told.startswith("is ") else f"is {told}"
 
 
-def _in_tar(whole: Run, path: Path, container: str) -> Contents:
-    names, found = [], []
+def _in_tar(whole: _Run, path: Path, container: str) -> Contents:
+    runs, packed = [], []
     for name, start, size in tar_members(whole.file, whole.start, whole.end, path):
-        run = Run(whole.file, start, start + size, name, whole.packed)
-        names.append(name)
-        if _is_list(run):  # looked at in passing: the stream is read in one direction
-            found.append(run)
-    return _one_list(found, path, container, holds_none(container, names))
+        run = _Run(whole.file, start, start + size, name, whole.packed)
+        head = run.head(BLOCK)  # looked at in passing: the stream is read in one direction
+        is_list = size >= HEADER and head.startswith(LIST_BEGINNING)
+        runs.append(dataclasses.replace(run, holds_list=is_list))
+        if head.startswith((*ZIP_MAGICS, GZIP_MAGIC)) or is_tar(head):
+            packed.append(name)  # SageMaker's model_algo-1 is a ZIP within model.tar.gz
+    names = [run.name for run in runs]
+    return _one_list(runs, path, container, holds_none(container, names, packed))
 
 
 class _Bounded:
@@ -173,8 +168,7 @@ class _Bounded:
         return self._file.read(count)
 
 
-def _infos(whole: Run, path: Path) -> list[zipfile.ZipInfo]:
-    """The members of a ZIP archive that are no directories."""
+def _in_zip(whole: _Run, path: Path) -> Contents:
     try:
         with zipfile.ZipFile(cast(BinaryIO, _Bounded(whole.file))) as archive:
             infos = [info for info in archive.infolist() if not info.is_dir()]
@@ -190,22 +184,18 @@ def _infos(whole: Run, path: Path) -> list[zipfile.ZipInfo]:
         raise ParamsError(f"{path}: damaged ZIP archive: its members overlap")
     if len(infos) > MAX_TENSORS:
         raise ParamsError(f"{path}: a ZIP archive of {len(infos)} members: no model has so many")
-    return infos
-
-
-def _in_zip(whole: Run, path: Path) -> Contents:
-    infos = _infos(whole, path)
     names = [_zip_name(info) for info in infos]
     if infos and all(name.endswith(".npy") for name in names):
         return Contents(dict(_arrays(whole, infos, path)), "npz")
     runs = [_member(whole, info, path) for info in infos]
     return _one_list(
-        [run for run in runs if run and _is_list(run)], path, "zip", diagnose_zip(names)
+        [dataclasses.replace(run, holds_list=_is_list(run)) for run in runs if run],
+        *(path, "zip", diagnose_zip(names)),
     )
 
 
 def _arrays(
-    whole: Run, infos: list[zipfile.ZipInfo], path: Path
+    whole: _Run, infos: list[zipfile.ZipInfo], path: Path
 ) -> Iterator[tuple[str, TensorEntry]]:
     members: dict[str, zipfile.ZipInfo] = {}
     for info in infos:
@@ -263,7 +253,7 @@ def _small(entry: TensorEntry, file: BinaryIO) -> tuple[int, ...] | None:
     if len(entry.shape) != 1 or not 1 <= entry.shape[0] <= MAX_NDIM or entry.dtype.kind != "i":
         return None
     stream = _unpacked(file, entry.packed) if entry.packed else file
-    run = Run(stream, entry.offset, entry.offset + entry.nbytes, entry.name)
+    run = _Run(stream, entry.offset, entry.offset + entry.nbytes, entry.name)
     data = run.head(entry.nbytes)
     sizes = tuple(np.frombuffer(data, entry.dtype).tolist()) if len(data) == entry.nbytes else ()
     if not sizes or min(sizes) < 0 or byte_count(sizes, np.dtype("<f8")) is None:
@@ -271,7 +261,7 @@ def _small(entry: TensorEntry, file: BinaryIO) -> tuple[int, ...] | None:
     return sizes
 
 
-def _array(run: Run, name: str, path: Path) -> TensorEntry:
+def _array(run: _Run, name: str, path: Path) -> TensorEntry:
     run.file.seek(run.start)
     try:
         header = npy.read_header(run.file)
@@ -290,7 +280,7 @@ def _array(run: Run, name: str, path: Path) -> TensorEntry:
     )
 
 
-def _member(whole: Run, info: zipfile.ZipInfo, path: Path) -> Run | None:
+def _member(whole: _Run, info: zipfile.ZipInfo, path: Path) -> _Run | None:
     """Where a member's bytes are; None when they cannot be read."""
     if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         return None
@@ -307,7 +297,7 @@ def _member(whole: Run, info: zipfile.ZipInfo, path: Path) -> Run | None:
         return None
     name = _zip_name(info)
     if info.compress_type == zipfile.ZIP_STORED:
-        return Run(whole.file, start, start + info.compress_size, name)
+        return _Run(whole.file, start, start + info.compress_size, name)
     packed = Packed(start, info.compress_size, DEFLATE, info.file_size, info.CRC)
     if info.file_size > limit(info.compress_size):
         raise ParamsError(
@@ -315,7 +305,7 @@ def _member(whole: Run, info: zipfile.ZipInfo, path: Path) -> Run | None:
             f"{info.file_size:,}: no weights do so (a decompression bomb?). "
             "If you trust it, unpack it first"
         )
-    return Run(_unpacked(whole.file, packed), 0, info.file_size, name, packed, whole.file)
+    return _Run(_unpacked(whole.file, packed), 0, info.file_size, name, packed, whole.file)
 
 
 def _zip_name(info: zipfile.ZipInfo) -> str:

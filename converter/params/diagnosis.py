@@ -13,6 +13,7 @@ from converter.params.array_list import HEADER, LIST_BEGINNING
 
 HEAD = 4096  # bytes of the beginning that are looked at
 TAIL = 8  # bytes of the end
+SHOWN, WIDTH = 5, 120  # lines of a text that are shown, characters of each
 FETCH = "Fetch it again, and compare its size with the original's."
 LOAD_THERE = "It was not written by MXNet: load it with the library that wrote it."
 
@@ -22,7 +23,8 @@ class Sign:
     """A format met in place of a `.params` file. The first sign that fits is the one told.
 
     starts: what the file begins with, from byte `at` on, one of these; ends: what it ends with;
-    holds: what its beginning must hold besides, all of these; named: a part of the file's name
+    holds: what its beginning must hold besides, all of these; named: a part of the file's name;
+    shown: whether it is a text that a person is shown
     """
 
     what: str
@@ -32,6 +34,7 @@ class Sign:
     ends: bytes = b""
     holds: tuple[bytes, ...] = ()
     named: str = ""
+    shown: bool = False
 
     def fits(self, head: bytes, tail: bytes, name: str) -> bool:
         return (
@@ -49,6 +52,14 @@ SIGNS = (
         "a git-lfs pointer, not the file itself",
         "Run `git lfs pull` in the repository that it is from.",
         (b"version https://git-lfs",),
+        shown=True,
+    ),
+    # MXNet 1.9.1 python/mxnet/gluon/block.py, Block.save: <prefix>-model.json and -model.params
+    Sign(
+        "what MXNet's Block.save writes beside the weights (its -model.json): how blocks are named",
+        "Give the -model.params beside it, which has the weights.",
+        (b"{",),
+        holds=(b'"orig_name"',),
     ),
     Sign(
         "the symbol of a network (its -symbol.json), which holds no weights",
@@ -56,7 +67,7 @@ SIGNS = (
         (b"{",),
         holds=(b'"nodes"', b'"op"'),
     ),
-    Sign("a JSON text, perhaps an error message of the server", FETCH, (b"{", b"[")),
+    Sign("a JSON text, perhaps an error message of the server", FETCH, (b"{", b"["), shown=True),
     Sign(
         "a PyTorch checkpoint (of before 1.6, a Python pickle)",
         LOAD_THERE,
@@ -102,7 +113,10 @@ SIGNS = (
 
 
 def diagnose(head: bytes, tail: bytes, size: int, name: str = "") -> str:
-    """Two lines about a file of `size` bytes that begins with `head` and ends with `tail`."""
+    """What a file of `size` bytes is that begins with `head` and ends with `tail`; what to do.
+
+    A line each, and between them the beginning of what is a text.
+    """
     if not size:
         return f"is empty: the download may have failed.\n{FETCH}"
     if head.startswith(LIST_BEGINNING[:size]):
@@ -112,15 +126,21 @@ def diagnose(head: bytes, tail: bytes, size: int, name: str = "") -> str:
         )
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<"):
+        said = _quoted(text)
         return (
             "not an MXNet .params file, but a web page or an error message of the server"
-            f"{_quoted(text)}.\nFetch the file again, from an address that still has it."
+            f"{said or _shown(head)}{'.' if said else ''}\n"
+            "Fetch the file again, from an address that still has it."
         )
     for sign in SIGNS:
         if sign.fits(head, tail, name) or sign.fits(text, tail, name):
-            return f"not an MXNet .params file, but {sign.what}.\n{sign.do}"
+            shown = _shown(head) if sign.shown else ""
+            return f"not an MXNet .params file, but {sign.what}{shown or '.'}\n{sign.do}"
     if _is_graph(head):
         return f"not an MXNet .params file, but a TensorFlow graph (.pb).\n{LOAD_THERE}"
+    if shown := _shown(head):
+        what = "a text, perhaps an error message of the server"
+        return f"not an MXNet .params file, but {what}{shown}\n{FETCH}"
     return (
         f"not an MXNet .params file: it begins with {head[:16].hex(' ', 2)}, not with "
         f"{LIST_BEGINNING.hex(' ', 2)}.\nCheck that this is the file that MXNet saved."
@@ -138,8 +158,13 @@ def diagnose_zip(names: Sequence[str]) -> str:
     return holds_none("ZIP", names)
 
 
-def holds_none(kind: str, names: Sequence[str]) -> str:
-    """Two lines about an archive without parameters."""
+def holds_none(kind: str, names: Sequence[str], packed: Sequence[str] = ()) -> str:
+    """Two lines about an archive without parameters; `packed` are the archives in it."""
+    if packed:
+        return (
+            f"a {kind} archive that holds no .params file, but an archive: {listed(packed)}.\n"
+            "Unpack the outer one (tar xf, unzip), and give the archive that was in it."
+        )
     return (
         f"a {kind} archive that holds no .params file; in it: {listed(names)}.\n"
         "Check that this is the archive of the model."
@@ -173,6 +198,22 @@ def _quoted(text: bytes) -> str:
         if end > start:
             said.append(" ".join(text[start:end].decode("utf-8", "replace").split())[:100])
     return f" that says: {'; '.join(said)}" if said else ""
+
+
+def _shown(head: bytes) -> str:
+    """The first lines of a file that is a text, as they may be printed; empty for what is none."""
+    utf16 = head.startswith((b"\xff\xfe", b"\xfe\xff"))  # as PowerShell's `>` writes it
+    encoding = "utf-16" if utf16 else "utf-8-sig"
+    text = head.decode(encoding, "replace").strip("\ufeff")
+    readable = sum((c.isprintable() and c != "\ufffd") or c.isspace() for c in text)
+    if "\0" in text or readable < 0.9 * len(text):
+        return ""
+    text = head.decode(encoding, "backslashreplace").strip("\ufeff")
+    lines = [line for line in text.split("\n") if line.strip()]
+    cut = (safe(line.expandtabs().rstrip()) for line in lines[:SHOWN])
+    shown = [line if len(line) <= WIDTH else f"{line[:WIDTH]}…" for line in cut]
+    more = ["…"] if len(lines) > SHOWN or len(head) == HEAD else []
+    return "".join([":", *(f"\n  | {line}" for line in [*shown, *more])])
 
 
 def _is_graph(head: bytes) -> bool:

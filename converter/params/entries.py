@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import ml_dtypes
 import numpy as np
 
 from converter.errors import ParamsError, safe
-from converter.params.inflate import Packed
+from converter.params.inflate import Packed, PackedError, PackedFile
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 # mshadow's type flags (MXNet 1.9.1, 3rdparty/mshadow/mshadow/base.h), by position.
@@ -67,6 +67,55 @@ class TensorEntry:
 
 
 @dataclass(frozen=True)
+class Member:
+    """A file in the same archive as the parameters, of which nothing was read.
+
+    place: what the archive calls it; a text to show, never a path
+    start, size: in bytes, of its content; in the compressed stream where there is one
+    """
+
+    archive: Path
+    place: str
+    start: int
+    size: int
+    packed: Packed | None = None
+
+    def __str__(self) -> str:
+        return f"{self.place} in {self.archive}"
+
+    @property
+    def name(self) -> str:
+        """Without its folders."""
+        return PurePosixPath(self.place).name
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder that it is in; empty where it is in none."""
+        return PurePosixPath(self.place).parent.name
+
+    def read(self, most: int) -> bytes:
+        """Its content of at most `most` bytes, in memory: nothing is unpacked to a place.
+
+        Raises `ValueError` when it is larger or damaged, and `OSError`.
+        """
+        if self.size > most:
+            raise ValueError(f"it has more than {most:,} bytes")
+        with self.archive.open("rb") as archive:
+            file = archive if self.packed is None else PackedFile(archive, self.packed)
+            file.seek(self.start)
+            content = bytearray()
+            try:
+                while len(content) < self.size:
+                    more = file.read(self.size - len(content))
+                    if not more:
+                        raise ValueError("the archive became shorter while it was read")
+                    content += more
+            except PackedError as error:
+                raise ValueError(str(error)) from error
+        return bytes(content)
+
+
+@dataclass(frozen=True)
 class Index:
     """What is in a parameters file. `tensors` keeps the order of the file; no weight was read.
 
@@ -75,6 +124,7 @@ class Index:
 
     container: `params`, `npz`, `npy`, `gzip`, `tar`, `tar.gz` or `zip`
     member: what an archive calls the parameters file in it; a text to show, never a path
+    others: the other files of the archive
     """
 
     path: Path
@@ -82,6 +132,7 @@ class Index:
     tensors: Mapping[str, TensorEntry]
     container: str = "params"
     member: str | None = None
+    others: tuple[Member, ...] = ()
 
     @property
     def versions(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from converter.errors import ParamsError
 from converter.params.array_list import ARRAY_MAGIC, HEADER, LIST_BEGINNING, STORAGE, read_list
-from converter.params.entries import DTYPES, Block, Index, TensorEntry
+from converter.params.entries import DTYPES, Block, Index, Member, TensorEntry
 
 __all__ = [
     "ARRAY_MAGIC",
@@ -17,6 +17,7 @@ __all__ = [
     "STORAGE",
     "Block",
     "Index",
+    "Member",
     "TensorEntry",
     "read_index",
 ]
@@ -46,7 +47,7 @@ def read_index(path: str | os.PathLike[str]) -> Index:
             from converter.params.containers import read_contents  # zipfile, tar: few need them
 
             found = read_contents(file, size, path)
-        return Index(path, size, found.tensors, found.container, found.member)
+        return Index(path, size, found.tensors, found.container, found.member, found.others)
     except OSError as error:
         if str(path) == "-":
             raise ParamsError(

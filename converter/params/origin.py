@@ -24,7 +24,7 @@ NAMINGS = {
     "name-scope": "collect_params().save or save_params",
     "exported": "HybridBlock.export or Module.save_checkpoint",
     "positions": "an unnamed list",
-    "other": "of no scheme of Gluon's",
+    "other": "of one's own choice: mx.nd.save, or a block with no block in it",
 }
 
 
@@ -35,16 +35,19 @@ def naming(index: Index) -> str:
         return "positions"
     if all(name.startswith(("arg:", "aux:")) for name in names):
         return "exported"
-    if all("." in name or name in ("weight", "bias") for name in names):
+    if any(":" in name for name in names):
+        return "other"
+    # attributes on the way to each; a Parameter of the outermost block's own has no dot
+    own = [name for name in names if "." not in name]
+    scoped = [name for name in own if any(part[-1:].isdigit() for part in name.split("_")[:-1])]
+    within = len(own) < len(names) or {*own} <= {"weight", "bias"}
+    if within and not scoped and all(map(str.isidentifier, own)):
         return "structural"
-    # a scope is a word and its counter: `bertencoder0_transformer0_proj_weight`
-    if all(_scoped(name) for name in names):
+    # a scope is a word and its counter: `bertencoder0_transformer0_proj_weight`; a Parameter that
+    # was made by itself has none
+    if len(own) == len(names) < 2 * len(scoped):
         return "name-scope"
     return "other"
-
-
-def _scoped(name: str) -> bool:
-    return not {".", ":"} & {*name} and any(part[-1:].isdigit() for part in name.split("_")[:-1])
 
 
 def eras(index: Index) -> dict[str, str]:

@@ -6,7 +6,7 @@ those the model was trained with.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -14,13 +14,17 @@ from typing import Any
 from converter.planning.match import Match
 from converter.planning.scopes import may_be
 from converter.tables.table import Version
+from converter.tokenizer import TokenizerSpec
 
 CHECKED = frozenset({"model_type"})  # the class that is built has it, or the proof fails
 
 
 @dataclass(frozen=True)
 class Assumed:
-    """The `value` of a config field that no tensor tells, and `why` it was taken."""
+    """The `value` of a config field that no tensor tells, and `why` it was taken.
+
+    Also of `gluonnlp_version` and `lower`, which are options.
+    """
 
     field: str
     value: Any
@@ -61,7 +65,21 @@ def assumptions(
                 yield Assumed("gluonnlp_version", f"not {releases}", "the file cannot tell")
 
 
-def assumed_line(assumed: tuple[Assumed, ...]) -> str:
+def of_tokenizer(spec: TokenizerSpec | None) -> Iterator[Assumed]:
+    """What a vocabulary was taken for, where neither the user nor a name nor the family told."""
+    if spec and spec.lower_assumed:
+        yield Assumed("lower", True, "no token of the vocabulary has an upper-case letter")
+
+
+def renewed(recorded: Any, spec: TokenizerSpec) -> list[Assumed]:
+    """What conversion.json lists as assumed, brought up to date with a new tokenizer."""
+    told = {"lower", *spec.ids}
+    known = [a for a in recorded if isinstance(a, dict)] if isinstance(recorded, list) else []
+    before = [Assumed(str(a.get("field")), a.get("value"), str(a.get("why"))) for a in known]
+    return [*(a for a in before if a.field not in told), *of_tokenizer(spec)]
+
+
+def assumed_line(assumed: Sequence[Assumed]) -> str:
     """`hidden_act=gelu, layer_norm_eps=1e-05 (family bort); …`: those of one reason together."""
     groups = []
     for why, same in groupby(sorted(assumed, key=lambda a: a.why), key=lambda a: a.why):

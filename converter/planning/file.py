@@ -8,7 +8,13 @@ from typing import Any
 
 from converter.errors import GraphError, NoFamilyError, PlanError
 from converter.params import Index, read_index
-from converter.params.source import Source, SymbolText, find_source, read_symbol_text, symbol_names
+from converter.params.graphs import (
+    Source,
+    SymbolText,
+    find_source,
+    read_symbol_text,
+    symbol_names,
+)
 from converter.planning.base import Plan
 from converter.planning.model_yml import ModelConfig, find_model_config
 from converter.planning.options import OF_TABLES, PLAN, Options, PathLike, Takes
@@ -17,6 +23,11 @@ from converter.planning.vocabulary import TokenizerSource
 from converter.tables.load import family_names, load_family, load_table
 from converter.tables.table import Table
 from converter.tokenizer import Files
+
+GRAPH_WAYS = (
+    "to convert what comes before such a node: --output NODE",
+    "to copy all tensors under their own names: bort-convert export FILE out.safetensors",
+)
 
 
 @Takes(Options, PLAN)
@@ -59,17 +70,20 @@ def plan_of(
         if fits or any(getattr(options, name) for name in OF_TABLES):
             instead = f"or convert the whole network by its graph, {symbol.name}: --as graph"
             raise type(error)(error.headline, [*error.problems, instead]) from None
-    why = f"{source.params.name} is of no family here"
-    try:
-        return _by_graph(index, symbol, options, why)
-    except GraphError as error:
-        raise GraphError(f"{why}, and by its graph: {error.headline}", error.problems) from None
+    return _by_graph(index, symbol, options, f"{source.params.name} is of no family here")
 
 
 def _by_graph(index: Index, symbol: SymbolText, options: Options, why: str) -> Plan:
+    """The graph's plan. Raises `GraphError` with the ways on."""
     from converter.planning.graph import make_graph_plan  # a family's file needs none of it
 
-    return make_graph_plan(index, symbol, options.dtype, options.inputs, options.outputs, why)
+    try:
+        return make_graph_plan(index, symbol, options.dtype, options.inputs, options.outputs, why)
+    except GraphError as error:
+        where = f"{why}, and by its graph, {symbol.name}" if why else symbol.name
+        asked = any(problem.startswith("--input") for problem in error.problems)
+        ways = () if asked else GRAPH_WAYS
+        raise GraphError(f"{where}: {error.headline}", (*error.problems, *ways)) from None
 
 
 def _no_graph(source: Source) -> Iterator[str]:

@@ -11,16 +11,16 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from converter.errors import GraphError, PlanError, safe
+from converter.errors import PlanError, safe
 from converter.graph.emit import Emitted, emit
-from converter.graph.operators import Call, Program, understand
+from converter.graph.operators import Program, understand
 from converter.graph.outputs import cut_at
 from converter.graph.shapes import Spec, infer
 from converter.graph.sizes import Input, inputs_with_sizes, parse_input
 from converter.graph.symbol import Output, parse_symbol
 from converter.graph.variables import Variables, inputs_of, needed_nodes
 from converter.params import Index, TensorEntry
-from converter.params.source import SymbolText
+from converter.params.graphs import SymbolText
 from converter.planning.assumptions import Assumed
 from converter.planning.base import MODULE_FILE, Plan
 from converter.planning.steps import DTYPES, Step
@@ -126,11 +126,8 @@ def _program(symbol: SymbolText, outputs: Sequence[str]) -> Program:
 
     Without those that only the labels of loss heads come from: at inference nothing takes them.
     """
-    try:
-        graph = parse_symbol(symbol.content)
-        program = understand(cut_at(graph, outputs) if outputs else graph)
-    except GraphError as error:
-        raise GraphError(f"{symbol.name}: {error.headline}", error.problems) from None
+    graph = parse_symbol(symbol.content)
+    program = understand(cut_at(graph, outputs) if outputs else graph)
     needed = needed_nodes(program)
     return Program(program.graph, tuple(c for c in program.calls if c.number in needed))
 
@@ -223,17 +220,3 @@ def _assumed(inputs: Sequence[Input], half: bool) -> Iterator[Assumed]:
             yield Assumed(f"input {one.name}", text, one.told)
     if half:
         yield Assumed("float16", "computed in float32", "MXNet computed it in float16")
-
-
-def first_steps(plan: GraphPlan, name: str) -> tuple[Call, ...]:
-    """What the graph itself does with an input first: the constants it adds or multiplies."""
-    nodes = [n for n, own in plan.program.variables().items() if own == name]
-    found: list[Call] = []
-    place = Output(nodes[0], 0) if nodes else None
-    while place is not None:
-        takers = [call for call in plan.program.calls if place in call.inputs]
-        if len(takers) != 1 or not takers[0].op.endswith("_scalar"):
-            break
-        found.append(takers[0])
-        place = Output(takers[0].number, 0)
-    return tuple(found)

@@ -132,7 +132,8 @@ class Options:
     )
     sentencepiece: PathLike | None = option("A SentencePiece model.", None, "FILE")
     lower: bool | None = option(
-        "Whether text is lower-cased; needed only where no file's name tells (_uncased, _cased).",
+        "Whether text is lower-cased; needed only where neither a file's name (_uncased, _cased) "
+        "nor the letters of the vocabulary tell.",
         None,
     )
     dtype: str = option(

@@ -12,16 +12,16 @@ import ml_dtypes
 
 from converter.errors import NoFamilyError, PlanError
 from converter.params import Index, TensorEntry
-from converter.planning.assumptions import assumptions
+from converter.planning.assumptions import assumptions, of_tokenizer
 from converter.planning.base import Plan
 from converter.planning.config import read_config, read_statements, written_config
 from converter.planning.match import Choice, Match, match_table
 from converter.planning.model_yml import ModelConfig, read_model_config
+from converter.planning.refusals import foreign_headline, foreign_ways, is_foreign, known_as
 from converter.planning.scopes import may_be
 from converter.planning.steps import Step, steps_of, widest_dtype
 from converter.planning.vocabulary import TokenizerSource
 from converter.tables.table import Table, Target, Version
-from converter.tables.unsupported import refused
 from converter.tokenizer import TokenizerSpec
 
 LAST_OF_0 = 10  # GluonNLP 0.10 is the last of 0.x
@@ -176,7 +176,7 @@ def make_plan(
         gluonnlp=gluonnlp,
         version=version,
         model_config=model_config,
-        assumed=tuple(a for a in assumed if a.field not in ids),
+        assumed=(*(a for a in assumed if a.field not in ids), *of_tokenizer(spec)),
         tokenizer=spec,
         no_tokenizer=why,
         head=head,
@@ -216,8 +216,8 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
             f"{index.path} fits more than one family; choose with --family:",
             [*(f"{f.table.name}: {f.table.title}" for f in candidates), *asked],
         )
-    if known := refused(index):
-        raise NoFamilyError(f"{index.path} cannot be converted:", [known])
+    if known := known_as(index, tables):
+        raise NoFamilyError(f"{index.path} cannot be converted:", known)
     within = () if choice.backbone else [*_backbones(index, tables, choice)]
     closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
     if closest.undecided:
@@ -225,21 +225,10 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
             f"{index.path}: its names can be read in more than one way:",
             [*closest.problems, *within],
         )
-    count = len(index.tensors)
     if within:
         raise NoFamilyError(f"{index.path} is a model in a network of one's own:", within)
-    if closest.accounted * 2 < count * (len(tables) > 1) or closest.accounted == 0:
-        begin = ", ".join([*index.tensors][:4])
-        known = f"{closest.accounted} of its {count} names are {closest.table.name}'s"
-        raise NoFamilyError(
-            f"{index.path} is of no family here ({', '.join(table.name for table in tables)}): "
-            f"{known if closest.accounted else 'not one of its names is known'}.",
-            [
-                f"its tensors begin: {begin or 'there are none'}",
-                "to copy them all as they are: bort-convert export FILE out.safetensors",
-                "to convert it by a table of your own: --table FILE",
-            ],
-        )
+    if is_foreign(closest, several=len(tables) > 1):
+        raise NoFamilyError(f"{index.path} is {foreign_headline(closest)}.", [*foreign_ways(index)])
     return closest
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from converter.errors import ConvertError, PlanError
 from converter.planning.match import Match
-from converter.tokenizer import Files, TokenizerSpec, find, make_spec, places, recorded
+from converter.tokenizer import (
+    Files,
+    TokenizerSpec,
+    find,
+    find_beside,
+    make_spec,
+    places,
+    recorded,
+    where,
+)
 
 Choice = tuple[TokenizerSpec | None, str]  # a tokenizer, or why there is none
 
@@ -35,7 +44,8 @@ class TokenizerSource:
         """The tokenizer of a model with this `config`, or why there is none.
 
         Raises `VocabularyError` and `PlanError` for files that were given and do not suit the
-        model. Files that were only found and do not suit it are left.
+        model. Files that were only found and do not suit it are left; of several that suit it none
+        is taken.
         """
         rule, files = chosen.table.tokenizer, self.files
         if rule is None:
@@ -48,15 +58,28 @@ class TokenizerSource:
         if files.given():
             return make_spec(rule, files, config, overrides, self.lower, gluonnlp), ""
         source = chosen.index.path.absolute()
+
+        def made(found: Files) -> Choice:
+            place = where(next(iter(found.given().values())), source)
+            try:
+                spec = make_spec(rule, found, config, overrides, self.lower, gluonnlp)
+            except ConvertError as error:
+                return None, f"{place}: {error.headline} {'; '.join(error.problems)}".rstrip()
+            return replace(spec, found=place), ""
+
         zoo = known if rule.version else None  # only 1.x has a directory for each model
-        found = find(source, rule, zoo)
-        if not found.given():
-            looked = " and ".join(map(str, places(source, zoo)))
-            return None, f"no vocabulary with GluonNLP's name for it in {looked}"
-        try:
-            return make_spec(rule, found, config, overrides, self.lower, gluonnlp), ""
-        except ConvertError as error:
-            return None, f"{error.headline} {'; '.join(error.problems)}".rstrip()
+        named = find(source, rule, zoo)
+        spec, why = made(named) if named.given() else (None, "")
+        if spec:
+            return spec, why
+        beside = find_beside(chosen.index, rule, config)
+        if len(beside.fits) == 1:
+            return made(beside.fits[0])
+        looked = " and ".join(map(str, places(source, zoo)))
+        none = (
+            f"no vocabulary with GluonNLP's name for it in {looked}, and no other beside the file"
+        )
+        return None, beside.why or why or none
 
 
 @dataclass(frozen=True)

@@ -42,8 +42,8 @@ TEXTS = (
 @dataclass(frozen=True)
 class Tokens:
     """`texts` and their `ids` were compared; `entries` of the vocabulary were texts as well, and
-    `own` of them are one token, themselves, on both sides. `excused` texts differ as the model
-    card says of their kind.
+    `own` of them are one token, themselves, on both sides (behind the space that SentencePiece puts
+    before a text). `excused` texts differ as the model card says of their kind.
     """
 
     texts: int
@@ -89,7 +89,10 @@ def check_tokens(spec: TokenizerSpec, directory: Path, reference: str) -> Tokens
         return Tokens(0, 0, 0, 0, (f"AutoTokenizer cannot load it: {error}",))
     ids_of = source_ids(spec)
     source = [ids_of(text) for text in texts]
-    own = sum(ids == [n] for (n, _), ids in zip(sampled, source[len(TEXTS) :], strict=True))
+    space = [tokens.index("▁")] if spec.model and "▁" in tokens else []
+    own = sum(
+        ids in ([n], [*space, n]) for (n, _), ids in zip(sampled, source[len(TEXTS) :], strict=True)
+    )
     differing = [
         (text, ours, theirs)
         for text, ours, theirs in zip(texts, source, target, strict=True)

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from converter.errors import safe
+from converter.graph.variables import first_steps
 from converter.planning.base import MODULE_FILE, Plan
-from converter.planning.graph import GraphPlan, first_steps
+from converter.planning.graph import GraphPlan
 from converter.report.columns import Row, columns
 from converter.report.record import GraphReport
 from converter.report.terminal import bits_line, nonfinite_lines, record_line, word_of
@@ -64,7 +65,7 @@ def module_lines(plan: Plan) -> Iterator[str]:
 def preprocessing_lines(plan: GraphPlan) -> Iterator[str]:
     """What the graph does with an input itself; the rest stands in no file."""
     for one in plan.inputs:
-        if calls := first_steps(plan, one.name):
+        if calls := first_steps(plan.program, one.name):
             steps = ", ".join(
                 f"{call.op.strip('_')} {call.attributes['scalar']:g}" for call in calls
             )

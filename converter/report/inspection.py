@@ -9,10 +9,11 @@ from converter.errors import safe
 from converter.params import Index, TensorEntry, origin
 from converter.params.diagnosis import listed
 from converter.planning.match import Match
+from converter.planning.refusals import foreign_headline, foreign_ways, is_foreign, known_as
 from converter.planning.scopes import VERSIONS
 from converter.report.columns import Row, columns, merged
 from converter.report.record import nonfinite_json
-from converter.tables.unsupported import outsized, refused
+from converter.tables.unsupported import outsized
 
 if TYPE_CHECKING:
     from converter.params.content import Content
@@ -63,10 +64,16 @@ def _together(row: Row, of: Sequence[Row]) -> Row:
 def _fits_lines(fits: Sequence[Match]) -> Iterator[str]:
     """The families that fit; when none does, the one that explains most, and why it does not."""
     fitting = [fit for fit in fits if not fit.problems]
-    if not fitting and fits and (model := refused(fits[0].index)):
-        yield model
-        return
     told = fitting or sorted(fits, key=lambda f: (not f.undecided, -f.accounted))[:1]
+    if not fitting and fits:
+        closest, tables = told[0], [fit.table for fit in fits]
+        if known := known_as(closest.index, tables):
+            yield from map(safe, known)
+            return
+        if not closest.undecided and is_foreign(closest, several=True):
+            yield foreign_headline(closest)
+            yield from (f"  - {safe(line)}" for line in foreign_ways(closest.index))
+            return
     for fit in told:
         yield from fit_lines(fit)
     if len(fitting) > 1 and len([fit for fit in fitting if fit.known]) != 1:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from converter.errors import safe
-from converter.planning.assumptions import assumed_line
+from converter.planning.assumptions import Assumed, assumed_line
 from converter.planning.base import UNCONVERTED_FILE
 from converter.planning.plan import TablePlan
 from converter.report.record import GraphReport, Report, TableReport
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from converter.proof.tokens import Tokens
 
 TOKENIZER = "## Tokenizer"
+ASSUMED = "- Assumed, not in the file:"
 
 
 def model_card(report: Report, title: str | None = None) -> str:
@@ -76,7 +77,7 @@ def _table_card(report: TableReport, title: str | None) -> str:
         f"- Given by hand: {_overrides(plan.overrides)}"
         + (f"; trained under GluonNLP {plan.gluonnlp}" if plan.gluonnlp else "")
         + (f"; stated by `{plan.model_config.file}`" if plan.model_config else ""),
-        *([f"- Assumed, not in the file: {assumed_line(plan.assumed)}"] if plan.assumed else []),
+        f"{ASSUMED} {_assumed(plan.assumed)}",
         f"- Weights: {', '.join(f'`{file}`' for file in report.files)}",
         "- Every tensor, with its source name and what was done to it: `conversion.json`",
     ]
@@ -102,6 +103,7 @@ def _tokenizer(report: TableReport) -> Iterator[str]:
 def tokenizer_section(spec: TokenizerSpec, tokens: Tokens | None) -> Iterator[str]:
     """What the tokenizer was made of, how it was proven, and where it differs by design."""
     names = ", ".join(f"`{path.name}`" for path in spec.files.given().values())
+    names += f" ({spec.found})" if spec.found else ""
     special = spec.vocabulary.special
     yield from (TOKENIZER, "")
     yield f"`AutoTokenizer.from_pretrained` gives the ids that GluonNLP gives. Made of {names}:"
@@ -126,6 +128,11 @@ def tokenizer_section(spec: TokenizerSpec, tokens: Tokens | None) -> Iterator[st
         cased = "lower-cased" if spec.lower else "not lower-cased"
         accents = "taken off" if spec.strip else "kept"
         yield f"- Text is {cased}, accents are {accents}{_other_accents(spec)}."
+        if spec.lower_assumed:
+            yield (
+                "- That it is lower-cased is assumed, because no token has an upper-case letter; "
+                "`--no-lower` keeps it as it is."
+            )
         yield (
             "- Characters that Unicode did not have when GluonNLP's Python was made may be cut "
             "otherwise."
@@ -144,7 +151,8 @@ def tokenizer_section(spec: TokenizerSpec, tokens: Tokens | None) -> Iterator[st
     if spec.kind in ("sentencepiece", "xlnet-sentencepiece"):
         if spec.lower:
             yield "- Text is lower-cased."
-        yield "- A control piece such as `<s>` within a text is always taken for that piece."
+        if spec.model and not spec.model.bpe:
+            yield "- A control piece such as `<s>` within a text is always taken for that piece."
     if spec.vocabulary.duplicates:
         yield f"- Ids that no text gives: {', '.join(map(str, spec.vocabulary.duplicates))}."
     yield f"- {token_line(tokens)}" if tokens else "- Not proven: `--no-verify` was given."
@@ -168,14 +176,25 @@ def _other_accents(spec: TokenizerSpec) -> str:
     return "" if spec.strip else older
 
 
-def with_tokenizer_section(card: str, spec: TokenizerSpec, tokens: Tokens) -> str:
-    """A card that was written before, with its section on the tokenizer made anew."""
+def with_tokenizer_section(
+    card: str, spec: TokenizerSpec, tokens: Tokens, assumed: Sequence[Assumed]
+) -> str:
+    """A card that was written before, with its section on the tokenizer made anew.
+
+    assumed: what is taken for granted now, for the line that the card has for it
+    """
+    line = f"{ASSUMED} {safe(_assumed(assumed))}"
+    card = "\n".join(line if old.startswith(ASSUMED) else old for old in card.split("\n"))
     section = "\n".join(map(safe, tokenizer_section(spec, tokens))) + "\n"
     before, found, rest = card.partition(f"{TOKENIZER}\n")
     _, heading, after = rest.partition("\n## ")
     if not found:
         return f"{card.rstrip()}\n\n{section}".lstrip()
     return f"{before}{section}{heading.lstrip()}{after}"
+
+
+def _assumed(assumed: Sequence[Assumed]) -> str:
+    return assumed_line(assumed) or "nothing"
 
 
 def _exported(plan: TablePlan) -> Iterator[str]:

@@ -119,7 +119,8 @@ class ExportReport:
     """An export: `names` maps each name in the target to its source tensor.
 
     `target`: `safetensors` or `npz`. `nonfinite`: the source tensors with NaN or infinity.
-    `copies` is None after `--no-verify`; then nothing is promised.
+    `copies` is None after `--no-verify`; then nothing is promised. `unmet`: prefixes to strip that
+    no name has.
     """
 
     index: Index
@@ -127,6 +128,7 @@ class ExportReport:
     names: Mapping[str, TensorEntry]
     nonfinite: Mapping[str, Nonfinite]
     copies: Copies | None
+    unmet: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from converter.errors import ConvertError, safe
 from converter.params.nonfinite import Nonfinite
-from converter.planning.assumptions import assumed_line
+from converter.planning.assumptions import Assumed, assumed_line
 from converter.planning.base import UNCONVERTED_FILE, Plan
 from converter.planning.plan import TablePlan
 from converter.report.columns import columns, merged
 from converter.report.inspection import some_names
 from converter.report.record import ExportReport, GraphReport, Report, TableReport
-from converter.tokenizer import TokenizerSpec
+from converter.tokenizer import TokenizerSpec, where
 from converter.tokenizer.spec import OPTIONS
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def export_lines(plan: TablePlan) -> Iterator[str]:
 def export_summary(report: ExportReport) -> Iterator[str]:
     """The report of an export for a person: one line a fact."""
     yield f"{report.index.path.name}: {len(report.names):,} tensors → {report.target}"
+    yield from (f"note: no name begins with {safe(prefix)}" for prefix in report.unmet)
     yield from (f"left out, it holds no array: {name}" for name in report.left_out)
     yield from nonfinite_lines(report.nonfinite)
     if report.copies is None:
@@ -223,8 +224,13 @@ def assumed_lines(plan: TablePlan) -> Iterator[str]:
     told += [f"head {plan.head}"] if plan.head else []
     if told:
         yield f"on your word: {safe(', '.join(told))}"
-    if plan.assumed:
-        yield f"assumed, not in the file: {safe(assumed_line(plan.assumed))}"
+    yield from assumption_lines(plan.assumed)
+
+
+def assumption_lines(assumed: Sequence[Assumed]) -> Iterator[str]:
+    """What was taken for granted, in one line, where there is anything."""
+    if assumed:
+        yield f"assumed, not in the file: {safe(assumed_line(assumed))}"
 
 
 def error_lines(error: ConvertError) -> Iterator[str]:
@@ -236,9 +242,10 @@ def error_lines(error: ConvertError) -> Iterator[str]:
 
 
 def tokenizer_line(spec: TokenizerSpec) -> str:
-    """Kind, size and files, without their folders."""
+    """Kind, size and files, without their folders; where they were found, if nobody gave them."""
     names = " and ".join(safe(path.name) for path in spec.files.given().values())
-    return f"tokenizer: {spec.kind}, {len(spec.vocabulary.tokens):,} tokens of {names}"
+    found = f", {spec.found}" if spec.found else ""
+    return f"tokenizer: {spec.kind}, {len(spec.vocabulary.tokens):,} tokens of {names}{found}"
 
 
 def vocabulary_lines(plan: Plan, dst: Path | None) -> Iterator[str]:
@@ -246,12 +253,19 @@ def vocabulary_lines(plan: Plan, dst: Path | None) -> Iterator[str]:
     if not isinstance(plan, TablePlan):
         return
     if plan.tokenizer:
-        yield from (f"took {path}" for path in plan.tokenizer.files.given().values())
+        for path in plan.tokenizer.files.given().values():
+            found = f", {where(path, plan.index.path)}" if plan.tokenizer.found else ""
+            yield f"took {path}{found}"
         return
     yield f"no tokenizer: {plan.no_tokenizer}"
     rule = plan.table.tokenizer
     if rule:
         for name in rule.public_names(plan.config["vocab_size"]):
             yield f"  {name} has as many tokens; whether they have the same ids was not checked"
-        given = f"bort-convert tokenizer {OPTIONS[rule.kinds[0]]} --dst {dst or 'DST'}"
-        yield f"warning: no text becomes ids, and AutoTokenizer says so, until you add one: {given}"
+        first, *others = dict.fromkeys(OPTIONS[kind] for kind in rule.kinds)
+        given = f"bort-convert tokenizer {first} --dst {dst or 'DST'}"
+        instead = f", with {' or '.join(others)} in place of {first}" if others else ""
+        yield (
+            "warning: no text becomes ids, and AutoTokenizer says so, until you add one: "
+            f"{given}{instead}"
+        )

@@ -34,6 +34,11 @@ class TokenizerRule:
     )
     pair: str = said("the same for two texts")
     special: Mapping[str, str] = said("role → token, where the vocabulary does not say", {})
+    pieces: Mapping[str, str] = said(
+        "the same of SentencePiece models: role → piece; those that a model lacks follow its "
+        "pieces, where the embedding has a row for each",
+        {},
+    )
     datasets: tuple[str, ...] = said(
         "GluonNLP's vocabularies for this family, by their names (`…-<hash>.vocab`), where the "
         "parameters file's own name does not tell which",
@@ -75,8 +80,9 @@ def tokenizer_problems(rule: TokenizerRule, fields: Set[str]) -> Iterator[str]:
             yield f"  - [tokenizer] there is no kind {kind!r}; there are: {', '.join(KINDS)}"
     if not rule.kinds:
         yield "  - [tokenizer] kinds is empty"
-    for name in sorted(rule.special.keys() - ROLES.keys()):
-        yield f"  - [tokenizer.special] there is no role {name!r}; there are: {', '.join(ROLES)}"
+    for key, roles in (("special", rule.special), ("pieces", rule.pieces)):
+        for name in sorted(roles.keys() - ROLES.keys()):
+            yield f"  - [tokenizer.{key}] there is no role {name!r}; there are: {', '.join(ROLES)}"
     for key, texts in (("single", ["A"]), ("pair", ["A", "B"])):
         parts = [part.partition(":") for part in getattr(rule, key).split()]
         names = [name for name, _, _ in parts]

@@ -1,5 +1,7 @@
 """GluonNLP vocabularies become Transformers tokenizers, id by id."""
 
+from converter.tokenizer.beside import find_beside as find_beside
+from converter.tokenizer.beside import where as where
 from converter.tokenizer.discover import find as find
 from converter.tokenizer.discover import places as places
 from converter.tokenizer.record import recorded as recorded

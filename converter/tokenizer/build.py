@@ -10,15 +10,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from converter.errors import VocabularyError
-from converter.tokenizer.sentencepiece import BYTE, NORMAL, USER_DEFINED, SentencePieces
+from converter.tokenizer.sentencepiece import (
+    BYTE,
+    CONTROL,
+    NORMAL,
+    USER_DEFINED,
+    SentencePieces,
+)
 from converter.tokenizer.spec import TokenizerSpec
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 # Regular expressions of Oniguruma. \K: what comes before it is looked at and kept
-OLDER_CONTROL = r"[\p{C}\x{FFFD}&&[^\t\n\r]]"  # 0.8.3: all categories that begin with C
-CONTROL = r"[\p{Cc}\p{Cf}\x{FFFD}&&[^\t\n\r]]"
+OLDER_REMOVED = r"[\p{C}\x{FFFD}&&[^\t\n\r]]"  # 0.8.3: all categories that begin with C
+REMOVED = r"[\p{Cc}\p{Cf}\x{FFFD}&&[^\t\n\r]]"
 FINAL_SIGMA = r"\p{Cased}\p{Case_Ignorable}*\KΣ(?!\p{Case_Ignorable}*\p{Cased})"  # as str.lower
 CHINESE = (
     r"\x{3400}-\x{4DBF}\x{4E00}-\x{9FFF}\x{F900}-\x{FAFF}\x{20000}-\x{2A6DF}\x{2A700}-\x{2B81F}"
@@ -83,6 +89,7 @@ def _built(spec: TokenizerSpec) -> Tokenizer:
     byte_level = spec.kind == "byte-level-bpe"
     special = spec.vocabulary.special
     inside = made.get_vocab_size()
+    control = spec.model.of(CONTROL) if spec.model and spec.model.bpe else []
     made.add_special_tokens(
         [  # a masked byte-level token has its space within, as Transformers' RoBERTa has it
             AddedToken(
@@ -91,7 +98,9 @@ def _built(spec: TokenizerSpec) -> Tokenizer:
                 normalized=False,
                 special=True,
             )
-            for token in dict.fromkeys((*spec.vocabulary.tokens[inside:], *special.values()))
+            for token in dict.fromkeys(
+                (*spec.vocabulary.tokens[inside:], *special.values(), *control)
+            )
         ]
     )
     made.post_processor = _template(spec)
@@ -142,7 +151,7 @@ def _wordpiece(spec: TokenizerSpec) -> Tokenizer:
 def _bert_normalizers(spec: TokenizerSpec) -> list[Any]:
     from tokenizers.normalizers import NFD, Lowercase, Replace
 
-    steps: list[Any] = [Replace(_regex(OLDER_CONTROL if spec.older else CONTROL), "")]
+    steps: list[Any] = [Replace(_regex(OLDER_REMOVED if spec.older else REMOVED), "")]
     if spec.lower:
         steps += [Replace(_regex(FINAL_SIGMA), "ς"), Lowercase()]
     if spec.strip:
@@ -174,7 +183,7 @@ def _bert_sentencepiece(spec: TokenizerSpec) -> Tokenizer:
     from tokenizers.normalizers import Replace, Sequence
 
     assert spec.model is not None
-    made = _unigram(spec, spec.model)
+    made = _pieces(spec, spec.model)
     apart = Replace(_regex(rf"(?!\A)(?={MARK})|(?<={MARK})(?!\z)"), " ")
     made.normalizer = Sequence(
         [*_bert_normalizers(spec), apart, *_sentence_normalizers(spec.model)]
@@ -186,7 +195,7 @@ def _sentencepiece(spec: TokenizerSpec) -> Tokenizer:
     from tokenizers.normalizers import Lowercase, Replace, Sequence
 
     assert spec.model is not None
-    made = _unigram(spec, spec.model)
+    made = _pieces(spec, spec.model)
     lower = [Replace(_regex(FINAL_SIGMA), "ς"), Lowercase()] if spec.lower else []
     before = _xlnet_normalizers() if spec.kind == "xlnet-sentencepiece" else []
     made.normalizer = Sequence([*before, *lower, *_sentence_normalizers(spec.model)])
@@ -216,8 +225,26 @@ def _sentence_normalizers(model: SentencePieces) -> list[Any]:
     return steps
 
 
-def _unigram(spec: TokenizerSpec, model: SentencePieces) -> Tokenizer:
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+def _pieces(spec: TokenizerSpec, model: SentencePieces) -> Tokenizer:
+    from tokenizers import Tokenizer, decoders, pre_tokenizers
+
+    made = Tokenizer(_bpe(spec, model) if model.bpe else _unigram(spec, model))
+    scheme = "always" if model.dummy_prefix else "never"
+    by_words = spec.kind == "bert-sentencepiece"  # each is a sentence
+    steps: list[Any] = [pre_tokenizers.WhitespaceSplit()] if by_words else []
+    whole = by_words or model.across_words
+    steps.append(pre_tokenizers.Metaspace(prepend_scheme=scheme, split=not whole))
+    if model.bpe and (apart := sorted(model.of(USER_DEFINED), key=len, reverse=True)):
+        steps.append(pre_tokenizers.Split(_regex("|".join(map(_escaped, apart))), "isolated"))
+    made.pre_tokenizer = pre_tokenizers.Sequence(steps) if len(steps) > 1 else steps[0]
+    words = decoders.Metaspace(prepend_scheme=scheme)
+    bytes_first = BYTE in model.types
+    made.decoder = decoders.Sequence([decoders.ByteFallback(), words]) if bytes_first else words
+    return made
+
+
+def _unigram(spec: TokenizerSpec, model: SentencePieces) -> Any:
+    from tokenizers import models
 
     normal = [s for s, kind in zip(model.scores, model.types, strict=True) if kind == NORMAL]
     best = max(normal, default=0.0)
@@ -232,21 +259,28 @@ def _unigram(spec: TokenizerSpec, model: SentencePieces) -> Tokenizer:
         tokens = tokens[: 1 + max(map(spec.vocabulary.ids.__getitem__, model.pieces))]
     unknown = spec.vocabulary.ids[spec.vocabulary.special["unk"]]
     entries = [(token, scores.get(token, 0.0)) for token in tokens]
-    made = Tokenizer(models.Unigram(entries, unknown, byte_fallback=BYTE in model.types))
-    scheme = "always" if model.dummy_prefix else "never"
-    if spec.kind == "bert-sentencepiece":
-        made.pre_tokenizer = pre_tokenizers.Sequence(
-            [
-                pre_tokenizers.WhitespaceSplit(),
-                pre_tokenizers.Metaspace(prepend_scheme=scheme, split=False),
-            ]
-        )
-    else:
-        made.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme=scheme)
-    words = decoders.Metaspace(prepend_scheme=scheme)
-    bytes_first = BYTE in model.types
-    made.decoder = decoders.Sequence([decoders.ByteFallback(), words]) if bytes_first else words
-    return made
+    return models.Unigram(entries, unknown, byte_fallback=BYTE in model.types)
+
+
+def _bpe(spec: TokenizerSpec, model: SentencePieces) -> Any:
+    """A user-defined piece is found first and never joined (bpe_model.cc, SampleEncode): it is set
+    apart, and taken for what it is by `ignore_merges`; so is every other word that is a piece,
+    which its merges make too (`SentencePieces.unmade`: a model where they do not is refused).
+    """
+    from tokenizers import models
+
+    return models.BPE(
+        vocab=spec.vocabulary.ids,
+        merges=model.merges(),
+        unk_token=spec.vocabulary.special["unk"],
+        fuse_unk=True,
+        byte_fallback=BYTE in model.types,
+        ignore_merges=USER_DEFINED in model.types,
+    )
+
+
+def _escaped(text: str) -> str:
+    return "".join(rf"\x{{{ord(char):X}}}" for char in text)
 
 
 def _regex(pattern: str) -> Any:

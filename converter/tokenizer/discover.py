@@ -49,12 +49,20 @@ def find(source: Path, rule: TokenizerRule, zoo: str | None = None) -> Files:
         if folder in beside:
             found = _first(found, _beside(folder, names, rule))
         if "byte-level-bpe" in rule.kinds and not found.merges:
-            merges = [
-                folder / name for name in MERGES if name in names and _is_named(folder / name)
-            ]
-            found = replace(found, merges=merges[0] if merges else None)
+            found = replace(found, merges=_merges(folder, names))
     whole = "byte-level-bpe" not in rule.kinds or (found.vocab and found.merges)
     return found if whole and (found.vocab or found.sentencepiece) else Files()
+
+
+def merges_of(folder: Path) -> Path | None:
+    """OpenAI's merges under GluonNLP's name, in `folder` or where GluonNLP leaves them."""
+    folders = (folder, *_models("MXNET_HOME", ".mxnet"))
+    return next(filter(None, (_merges(one, _names(one)) for one in folders)), None)
+
+
+def _merges(folder: Path, names: Sequence[str]) -> Path | None:
+    there = (folder / name for name in MERGES if name in names)
+    return next((path for path in there if _is_named(path)), None)
 
 
 def places(source: Path, zoo: str | None = None) -> list[Path]:

@@ -26,6 +26,8 @@ def tokenizer_json(spec: TokenizerSpec) -> dict[str, Any]:
         "pair": spec.rule.pair,
         "lower": spec.lower,
         "gluonnlp_version": spec.told,
+        "found": spec.found,
+        "lower_assumed": spec.lower_assumed,
     }
 
 
@@ -58,7 +60,13 @@ def recorded(
         record["gluonnlp_version"],
         special=special,
     )
-    return replace(spec, recorded=record["tokens_sha256"])
+    found = record.get("found")
+    return replace(
+        spec,
+        recorded=record["tokens_sha256"],
+        found=found if isinstance(found, str) else None,
+        lower_assumed=record.get("lower_assumed") is True,
+    )
 
 
 def _plain(special: Mapping[Any, Any]) -> set[tuple[str, str]]:

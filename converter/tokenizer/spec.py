@@ -10,12 +10,19 @@ from typing import Any
 from converter.errors import PlanError
 from converter.tables.tokenizer_rule import TokenizerRule
 from converter.tokenizer.sentencepiece import (
+    USER_DEFINED,
     SentencePieces,
     is_recut,
     read_sentencepiece,
     vocabulary_of,
 )
-from converter.tokenizer.vocabulary import Vocabulary, read_merges, read_vocabulary
+from converter.tokenizer.vocabulary import (
+    File,
+    Vocabulary,
+    is_lowered,
+    read_merges,
+    read_vocabulary,
+)
 
 # What the command is given for each kind of vocabulary
 OPTIONS = {
@@ -33,11 +40,11 @@ UNMADE = 0.1  # of the entries may be made by no merge; RoBERTa has 8 such in 50
 class Files:
     """The files a tokenizer is made of; None where there is none."""
 
-    vocab: Path | None = None
-    merges: Path | None = None
-    sentencepiece: Path | None = None
+    vocab: File | None = None
+    merges: File | None = None
+    sentencepiece: File | None = None
 
-    def given(self) -> dict[str, Path]:
+    def given(self) -> dict[str, File]:
         """Option → file."""
         return {name: path for name, path in vars(self).items() if path is not None}
 
@@ -48,7 +55,8 @@ class TokenizerSpec:
 
     `version`: of GluonNLP, from the user or the table, None: not told; `told`: as the user said it.
     `recorded`: the digest of the vocabulary that a directory was made with, where it is read from
-    there.
+    there. `found`: where, for files that nobody named. `lower_assumed`: nothing tells `lower` but
+    that no token has an upper-case letter.
     """
 
     kind: str
@@ -62,6 +70,8 @@ class TokenizerSpec:
     max_length: int | None
     told: str | None = None
     recorded: str | None = None
+    found: str | None = None
+    lower_assumed: bool = False
 
     @property
     def stock(self) -> bool:
@@ -141,19 +151,21 @@ def make_spec(
         vocabulary = read_vocabulary(files.vocab)
     else:
         assert model is not None  # `_kind` asked for one of the two
-        vocabulary = vocabulary_of(model, rule)
+        vocabulary = vocabulary_of(model, rule, config["vocab_size"])
     ids = vocabulary.ids
     usual = {role: token for role, token in rule.special.items() if token in ids}
     vocabulary = replace(vocabulary, special=special or {**usual, **vocabulary.special})
     if lower is None:
         lower = _lower(rule, files)
+    assumed = lower is None and kind == "wordpiece" and is_lowered(vocabulary)
     spec = TokenizerSpec(
         kind=kind,
         files=files,
         vocabulary=vocabulary,
         merges=merges,
         model=model,
-        lower=lower if kind != "byte-level-bpe" else None,
+        lower=(assumed or lower) if kind != "byte-level-bpe" else None,
+        lower_assumed=assumed,
         version=_version(version or rule.version or None),
         rule=rule,
         max_length=config[rule.length] - rule.reserved if rule.length in config else None,
@@ -193,7 +205,9 @@ def _lower(rule: TokenizerRule, files: Files) -> bool | None:
     paths = [*files.given().values()]
     names = [path.name for path in paths]
     known = (rule.lowered[name] for name in names if name in rule.lowered)
-    folders = [path.absolute().parent.name for path in paths]
+    folders = [
+        path.absolute().parent.name if isinstance(path, Path) else path.folder for path in paths
+    ]
     told = (rule.lower, next(known, None), _cased(names), _cased(folders))
     return next((lower for lower in told if lower is not None), None)
 
@@ -224,7 +238,7 @@ def _problems(
     if not 0 <= rows - len(vocabulary.tokens) <= spec.rule.spare:
         yield (
             f"it has {len(vocabulary.tokens):,} tokens and the embedding {rows:,} rows: it is "
-            "another model's"
+            f"another model's; give this model's own by {OPTIONS[spec.kind]}"
         )
     ids = vocabulary.ids
     for role, token in vocabulary.special.items():
@@ -271,6 +285,11 @@ def _piece_problems(vocabulary: Vocabulary, model: SentencePieces) -> Iterator[s
     ids = vocabulary.ids
     if lacking := [piece for piece in model.pieces if piece not in ids]:
         yield f"{len(lacking):,} pieces of {model.path} are not in it, such as {_some(lacking)}"
+    if model.bpe and USER_DEFINED in model.types and (unmade := model.unmade()):
+        yield (
+            f"{model.path} is a BPE model that makes {len(unmade):,} of its pieces from no text, "
+            f"such as {_some(unmade)}, and has user-defined pieces: not supported together"
+        )
 
 
 def _some(tokens: Sequence[str]) -> str:

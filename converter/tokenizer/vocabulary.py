@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,15 @@ from typing import Any
 
 from converter.errors import VocabularyError, safe
 from converter.files.regular import read_regular
+from converter.params import Member
 from converter.tables.tokenizer_rule import ROLES
 
+File = Path | Member  # of the file system, or within the archive that the parameters are in
 MAX_BYTES = 2**25  # the largest published one, of 250,000 tokens, has 5 MB
 MAX_TOKENS = 2**20
 MAX_TOKEN = 1000  # characters: the longest of any published one has 128 spaces
+# How the names of Chinese, Japanese and Korean letters begin in Unicode
+CASELESS = {"CJK", "HIRAGANA", "KATAKANA", "KATAKANA-HIRAGANA", "HANGUL", "HALFWIDTH"}
 OLDER = {f"{name}_token": role for role, name in ROLES.items()}  # `padding_token` → `pad`
 KEYS_1X = {f"{role}_token": role for role in ROLES}  # `pad_token` → `pad`
 
@@ -32,7 +37,7 @@ class Vocabulary:
     their place is held by a name that no text gives either.
     """
 
-    path: Path
+    path: File
     tokens: tuple[str, ...]
     special: Mapping[str, str]
     duplicates: tuple[int, ...] = ()
@@ -48,16 +53,40 @@ class Vocabulary:
         return hashlib.sha256(json.dumps(self.tokens).encode()).hexdigest()
 
 
-def read_bytes(path: Path) -> bytes:
+def is_lowered(vocabulary: Vocabulary) -> bool:
+    """Whether the words were lower-cased first: no token has an upper-case letter.
+
+    Not where half of the words are Chinese, Japanese or Korean, which have no such letters: a model
+    of these may be either, and taking accents off would take Hangul apart. Tokens in brackets, such
+    as `[unused1]`, are no words.
+    """
+    special = {*vocabulary.special.values()}
+    words = [
+        token
+        for number, token in enumerate(vocabulary.tokens)
+        if token not in special
+        and token[:1] + token[-1:] not in ("[]", "<>")
+        and number not in vocabulary.duplicates
+    ]
+    if any(token != token.lower() for token in words) or not any(map(str.islower, words)):
+        return False
+    scripts = [{unicodedata.name(c, "").split(" ")[0] for c in t if c.isalpha()} for t in words]
+    without_case = sum(any(name in CASELESS for name in names) for names in scripts)
+    return 2 * without_case < sum(map(bool, scripts))
+
+
+def read_bytes(path: File) -> bytes:
     """The file's content. Raises `VocabularyError` when it cannot be read or is far too large."""
     try:
+        if isinstance(path, Member):
+            return path.read(MAX_BYTES)
         return read_regular(path, MAX_BYTES)
     except (OSError, ValueError) as error:  # ValueError: too large, or a pipe
         reason = error.strerror if isinstance(error, OSError) else error
         raise VocabularyError(f"{path}: cannot be read: {reason or error}") from error
 
 
-def read_text(path: Path) -> str:
+def read_text(path: File) -> str:
     """The file's content as text. Raises `VocabularyError`, with what else the file may be."""
     try:
         return read_bytes(path).decode("utf-8-sig")
@@ -68,7 +97,7 @@ def read_text(path: Path) -> str:
         ) from error
 
 
-def read_vocabulary(path: Path) -> Vocabulary:
+def read_vocabulary(path: File) -> Vocabulary:
     """A vocabulary of any layout: `Vocab` and `BERTVocab` JSON of GluonNLP 0.x, `Vocab` JSON of
     1.x, JSON of token → id (GPT-2's `encoder.json`), or one token a line (`vocab.txt`).
 
@@ -99,7 +128,7 @@ def read_vocabulary(path: Path) -> Vocabulary:
     )
 
 
-def _from_vocab_json(path: Path, data: Mapping[str, Any]) -> Vocabulary:
+def _from_vocab_json(path: File, data: Mapping[str, Any]) -> Vocabulary:
     """GluonNLP 0.x. Before 0.7, a token with two purposes has two ids and `token_to_idx` tells
     the one in use; older files also have the special tokens beside the rest.
     """
@@ -126,21 +155,28 @@ def _from_vocab_json(path: Path, data: Mapping[str, Any]) -> Vocabulary:
     return _vocabulary(path, tokens, special, ids)
 
 
-def _from_lines(path: Path, text: str) -> Vocabulary:
+def _from_lines(path: File, text: str) -> Vocabulary:
     """One token a line; where a token is a duplicate the last line counts, as in BERT's own code.
 
     Baidu's ERNIE has a second column of numbers, which is no part of the token.
     """
+    if text.count("\n") > MAX_TOKENS:
+        raise VocabularyError(f"{path}: no list of 1 to {MAX_TOKENS:,} tokens")
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     if lines[-1] == "":
         lines.pop()
     if lines and all("\t" in line for line in lines):
+        if any(line.split("\t")[1].startswith("-") for line in lines):
+            raise VocabularyError(
+                f"{path}: a list of pieces and scores, as SentencePiece writes it beside its "
+                "model: give the model itself, .model or .spiece, with --sentencepiece"
+            )
         lines = [line.split("\t")[0] for line in lines]
     tokens = _tokens(path, lines)
     return _vocabulary(path, tokens, {}, {token: n for n, token in enumerate(tokens)})
 
 
-def _by_id(path: Path, ids: Mapping[str, int]) -> list[str]:
+def _by_id(path: File, ids: Mapping[str, int]) -> list[str]:
     tokens = sorted(ids, key=ids.__getitem__)
     if [ids[token] for token in tokens] != [*range(len(tokens))]:
         raise VocabularyError(
@@ -150,7 +186,7 @@ def _by_id(path: Path, ids: Mapping[str, int]) -> list[str]:
     return _tokens(path, tokens)
 
 
-def _tokens(path: Path, values: Any) -> list[str]:
+def _tokens(path: File, values: Any) -> list[str]:
     if not isinstance(values, list) or not 0 < len(values) <= MAX_TOKENS:
         raise VocabularyError(f"{path}: no list of 1 to {MAX_TOKENS:,} tokens")
     for number, token in enumerate(values):
@@ -165,7 +201,7 @@ def _tokens(path: Path, values: Any) -> list[str]:
     return values
 
 
-def _special(path: Path, data: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, str]:
+def _special(path: File, data: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, str]:
     special = {role: data[key] for key, role in keys.items() if data.get(key) is not None}
     for role, token in special.items():
         if not isinstance(token, str):
@@ -174,7 +210,7 @@ def _special(path: Path, data: Mapping[str, Any], keys: Mapping[str, str]) -> di
 
 
 def _vocabulary(
-    path: Path,
+    path: File,
     tokens: Sequence[str],
     special: Mapping[str, str],
     used: Mapping[str, int] | None = None,
@@ -194,7 +230,7 @@ def _vocabulary(
     )
 
 
-def read_merges(path: Path) -> tuple[tuple[str, str], ...]:
+def read_merges(path: File) -> tuple[tuple[str, str], ...]:
     """GPT-2's merges, the first to be made first: GluonNLP's
     `openai_webtext_bpe_ranks-396d4d8e.json` (no JSON, in spite of its name), `vocab.bpe`,
     `merges.txt`, `gpt2-396d4d8e.merges`.
@@ -210,7 +246,7 @@ def read_merges(path: Path) -> tuple[tuple[str, str], ...]:
     return tuple(_merges(path, lines, first))
 
 
-def _merges(path: Path, lines: Sequence[str], first: int) -> Iterable[tuple[str, str]]:
+def _merges(path: File, lines: Sequence[str], first: int) -> Iterable[tuple[str, str]]:
     for number, line in enumerate(lines[first:], first + 1):
         parts = line.removesuffix("\r").split(" ")
         if len(parts) != 2 or not all(parts):

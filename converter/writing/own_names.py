@@ -12,15 +12,23 @@ from converter.writing.safetensors import CODES, Pieces, Tensor
 LONGEST = 65_531  # bytes of a name: a ZIP counts them in 16 bits, `.npy` included
 
 
-def exported_names(index: Index, prefixes: Sequence[str]) -> Mapping[str, TensorEntry]:
-    """The target's names, in the order of the file, each with its source tensor."""
+def exported_names(
+    index: Index, prefixes: Sequence[str]
+) -> tuple[Mapping[str, TensorEntry], list[str]]:
+    """The target's names, in the order of the file, each with its source tensor.
+
+    And the prefixes that no name has, where another that was given was there: of arg: and aux:,
+    many files have only the first. Raises `PlanError` when nothing can be stripped, or too much is.
+    """
     names = {name: name for name, e in index.tensors.items() if e.storage != "none"}  # → target
-    problems = []
+    problems, unmet = [], []
     for prefix in prefixes:
         met = [name for name, target in names.items() if prefix and target.startswith(prefix)]
-        if not met:
-            problems.append(f"no name begins with {prefix!r}; `bort-convert inspect` lists them")
+        unmet += [] if met else [prefix]
         names.update({name: names[name].removeprefix(prefix) for name in met})
+    if prefixes and len(unmet) == len(prefixes):
+        several = " or ".join(map(repr, unmet))
+        problems.append(f"no name begins with {several}; `bort-convert inspect` lists them")
     sources: dict[str, list[str]] = {}
     for name, target in names.items():
         sources.setdefault(target, []).append(name)
@@ -31,7 +39,7 @@ def exported_names(index: Index, prefixes: Sequence[str]) -> Mapping[str, Tensor
             problems.append(f"nothing would be left of the name {same[0]}; strip less")
     if problems:
         raise PlanError(f"{index.path}: the prefixes cannot be stripped:", problems)
-    return {target: index.tensors[name] for name, target in names.items()}
+    return {target: index.tensors[name] for name, target in names.items()}, unmet
 
 
 def unholdable(names: Mapping[str, TensorEntry], npz: bool) -> Iterator[str]:

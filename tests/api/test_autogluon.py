@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -136,7 +137,7 @@ def test_inspect_says_what_would_become_of_it() -> None:
 def test_the_table_says_what_is_around_the_backbone() -> None:
     lines = [*table_lines(load_family("electra_1x"))]
     begin = lines.index("part text_backbone (names begin with text_backbone.):")
-    exported = [line.split() for line in lines[begin + 1 : begin + 7]]
+    exported = [line.split() for line in lines[begin + 1 : begin + 8]]
     assert exported[0] == ["text_proj.…", "(exported", "under", "its", "own", "name)"]
     assert [line[0] for line in exported][-1] == "agg_layer.…"
 
@@ -234,6 +235,20 @@ def test_the_predictors_folder_is_a_source_and_its_pickles_stay_closed(tmp_path:
     assert {*re.findall(r"'([^']+)'", read)} == {str(inner / n) for n in ("net.params", "cfg.yml")}
     report = converter.verify(folder, tmp_path / "out", table=table)
     assert report.plan.config["num_attention_heads"] == 4
+
+
+def test_the_folder_of_autogluon_0_0_15_is_a_source(tmp_path: Path) -> None:
+    """`BertForTextPredictionBasic.save`: everything in one folder, one network for all numbers."""
+    folder, table = tmp_path / "predictor", own_table(tmp_path)
+    folder.mkdir()
+    shutil.copy(source("electra_v1/net"), folder)
+    cfg_of("tiny", folder)
+    for name in ("assets.json", "column_metadata.json"):
+        (folder / name).write_text("{}")
+    plan = converter.convert(folder, tmp_path / "out", table=table).plan
+    assert plan.config["num_attention_heads"] == 4
+    around = {entry.name.split(".")[0] for entry in plan.match.exported}
+    assert around == {"categorical_networks", "numerical_network", "agg_layer"}
 
 
 def test_checkpoints_of_the_training_are_named_not_chosen(tmp_path: Path) -> None:

@@ -107,6 +107,30 @@ def test_prefixes_are_stripped_one_after_another(tmp_path: Path) -> None:
     assert_equal(dst, dict(zip(["w", "mean", "arg:b", "c"], made.values(), strict=True)))
 
 
+def test_a_prefix_that_no_name_has_is_a_note_where_another_was_there(tmp_path: Path) -> None:
+    """An exported network without BatchNorm has no aux:, and the README strips both."""
+    src, dst = write_params_of(tmp_path, {"arg:w": np.ones(1)}), tmp_path / "a.npz"
+    result = invoke("export", src, dst, "--strip-prefix", "arg:", "--strip-prefix", "aux:")
+    assert result.exit_code == 0, result.stderr
+    assert "note: no name begins with aux:\n" in result.stdout
+    assert_equal(dst, {"w": np.ones(1)})
+
+
+def test_a_folder_is_exported_as_it_is_inspected(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    src = write_params_of(folder, {"w": np.ones(1)})
+    assert invoke("inspect", folder).exit_code == 0
+    result = invoke("export", folder, tmp_path / "a.safetensors")
+    assert result.exit_code == 0, result.stderr
+    assert_equal(tmp_path / "a.safetensors", {"w": np.ones(1)})
+    (folder / "other.params").write_bytes(src.read_bytes())
+    for result in (invoke("inspect", folder), invoke("export", folder, tmp_path / "b.npz")):
+        assert result.exit_code == 1
+        assert "several .params files" in result.stderr
+        assert "a.params, other.params" in result.stderr
+
+
 def test_force_replaces_a_file_and_npz_needs_no_suffix(tmp_path: Path) -> None:
     path = tmp_path / "weights"
     path.write_text("older")

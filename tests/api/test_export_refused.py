@@ -37,7 +37,7 @@ EXPORT = "converter.api"
         (["arg"], "nothing would be left of the name arg;"),
         (["nonsense."], "no name begins with 'nonsense.'"),
         ([""], "no name begins with ''"),
-        (["arg:", "arg:"], "no name begins with 'arg:'"),
+        (["gen:", "disc:"], "no name begins with 'gen:' or 'disc:'"),
     ],
 )
 def test_prefixes_that_cannot_be_stripped(prefixes: list[str], said: str, tmp_path: Path) -> None:

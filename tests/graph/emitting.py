@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,18 +13,13 @@ from torch import nn
 
 from converter.graph.emit import Emitted, emit
 from converter.graph.operators import Program, understand
-from converter.graph.symbol import Output, parse_symbol
-from tests.graph.recordings import Case
+from converter.graph.shapes import Spec, infer
+from converter.graph.symbol import Output, parse_symbol, read_symbol
+from converter.graph.variables import inputs_of as inputs_of_file
+from converter.params import load_params
+from tests.graph.recordings import Case, Network
 
 PARAMETERS = ("weight", "bias", "gamma", "beta", "mean", "var", "parameters", "avg")
-
-
-@dataclass(frozen=True)
-class Spec:
-    """Shape and dtype."""
-
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
 
 
 def program_of(case: Case) -> Program:
@@ -32,17 +27,9 @@ def program_of(case: Case) -> Program:
     return understand(parse_symbol(case.symbol))
 
 
-def specs_of(
-    program: Program, values: Mapping[str, np.ndarray], outputs: Collection[np.ndarray]
-) -> dict[Output, Spec]:
-    """What a recording tells of a graph's values: variables and outputs."""
-    found = {
-        Output(number, 0): Spec(values[name].shape, values[name].dtype)
-        for number, name in program.variables().items()
-    }
-    for head, value in zip(program.graph.heads, outputs, strict=True):
-        found[head] = Spec(value.shape, value.dtype)
-    return found
+def specs_of(program: Program, values: Mapping[str, np.ndarray]) -> dict[Output, Spec]:
+    """Shape and dtype of every value, from those of the variables."""
+    return infer(program, {name: Spec(v.shape, v.dtype) for name, v in values.items()})
 
 
 def labels(program: Program) -> set[str]:
@@ -107,7 +94,7 @@ def run(
 def emitted_of(case: Case, version: str, inputs: Collection[str] | None = None) -> Emitted:
     """The module of a recorded case."""
     program = program_of(case)
-    specs = specs_of(program, case.values, case.outputs[version])
+    specs = specs_of(program, case.values)
     return emit(program, specs, inputs_of(program) if inputs is None else inputs)
 
 
@@ -131,3 +118,56 @@ def difference(ours: np.ndarray, theirs: np.ndarray) -> float:
 def versions(case: Case) -> Iterator[str]:
     """The versions of MXNet that computed a case."""
     yield from case.outputs
+
+
+def emitted_network(network: Network) -> tuple[Emitted, Program, dict[str, np.ndarray]]:
+    """The module of a recorded network, its graph, and the values of all its variables."""
+    program = understand(read_symbol(network.symbol))
+    loaded = load_params(network.params)
+    values = {name.removeprefix("arg:").removeprefix("aux:"): v for name, v in loaded.items()}
+    values |= network.inputs
+    named = inputs_of_file(program, loaded)
+    known = {n: Spec(v.shape, v.dtype) for n, v in values.items() if n not in named.labels}
+    return emit(program, infer(program, known), named.inputs), program, values
+
+
+def nodes(
+    emitted: Emitted, values: Mapping[str, np.ndarray]
+) -> tuple[dict[Output, np.ndarray], tuple[np.ndarray, ...]]:
+    """What each statement of `forward` computes, by the graph's output, and what it returns."""
+    tree = ast.parse(emitted.source)
+    found: dict[Output, np.ndarray] = {}
+    (model,) = (n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == "Model")
+    (forward,) = (n for n in model.body if isinstance(n, ast.FunctionDef) and n.name == "forward")
+    body: list[ast.stmt] = []
+    for statement in forward.body:
+        body.append(statement)
+        if isinstance(statement, ast.Assign):
+            (target,) = statement.targets
+            line = emitted.lines[sum(isinstance(s, ast.Assign) for s in body) - 1]
+            names = ast.unparse(target).replace("_, ", "").replace(", _", "")
+            text = f"_watch({names}, several={len(line) > 1})"
+            body += ast.parse(text).body if line else []
+    forward.body = body
+    lines = iter([line for line in emitted.lines if line])
+
+    def watch(*values: Any, several: bool) -> None:
+        flat = [*_flat(values)]
+        line = next(lines)
+        assert several == (len(line) > 1)
+        for output, value in zip(line, flat, strict=True):
+            found[output] = value.numpy()
+
+    namespace: dict[str, Any] = {"__name__": "model", "_watch": watch, "_": ()}
+    exec(compile(ast.fix_missing_locations(tree), "model.py", "exec"), namespace)
+    model_ = namespace["Model"]().eval()
+    model_.load_state_dict(weights(emitted, values))
+    return found, run(emitted, values, model_)
+
+
+def _flat(values: Any) -> Iterator[torch.Tensor]:
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value
+        else:
+            yield from _flat(value)

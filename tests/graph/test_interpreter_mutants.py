@@ -264,3 +264,29 @@ def test_two_inputs_of_one_shape_do_not_change_places() -> None:
     }
     assert {case for case in silent if names[case] not in COMMUTES} == THESE_TOO
     assert sum(results["differs"] for results in seen.values()) > 100
+
+
+def other_shapes(array: np.ndarray) -> Iterator[np.ndarray]:
+    """The array with an axis more and one less, with one longer, shorter and empty; of integers."""
+    yield array[None]
+    yield array.reshape(-1)
+    yield np.ones(array.shape, np.int32 if array.dtype.kind == "f" else np.float32)
+    for axis in range(array.ndim):
+        yield array.take([0], axis)
+        yield array.take([], axis)
+        yield np.concatenate((array, array.take([-1], axis)), axis)
+        yield array.take(0, axis)
+
+
+def test_inputs_of_any_shape_are_computed_or_refused() -> None:
+    """What does not fit is a GraphError that names the node, and nothing else."""
+    seen: Counter[str] = Counter()
+    for case, program, _ in cases():
+        for name, array in case.values.items():
+            for other in other_shapes(array):
+                try:
+                    computed(program, {**case.values, name: other})
+                    seen["computed"] += 1
+                except GraphError:
+                    seen["refused"] += 1
+    assert min(seen["computed"], seen["refused"]) > 3000

@@ -126,8 +126,16 @@ def test_of_very_many_problems_the_first_are_told_and_how_many_there_are(
     made = Making()
     x = made.variable("data")
     for n in range(5):
+        x = made.call(f"Custom{n}", f"c{n}", x)
+    assert problems(made)[1:] == ("c1 (Custom1): the operator is not supported", "… and 3 more")
+
+
+def test_nodes_with_the_same_problem_are_told_together() -> None:
+    made = Making()
+    x = made.variable("data")
+    for n in range(6):
         x = made.call("Custom", f"c{n}", x)
-    assert problems(made)[1:] == ("c1 (Custom): the operator is not supported", "… and 3 more")
+    assert problems(made) == ("Custom: the operator is not supported: 6 nodes (c0, c1, c2, c3, …)",)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +160,8 @@ def test_an_output_that_a_node_does_not_have_is_refused_wherever_it_is_taken() -
     made = Making()
     made.call("relu", "a", (made.variable("data")[0], 1))
     made.call("relu", "b", (1, 1))
-    assert problems(made)[0] == "a (relu): takes an output that its node does not have"
+    (problem,) = problems(made)
+    assert problem == "relu: takes an output that its node does not have: 2 nodes (a, b)"
     made.nodes.pop()
     made.nodes[1]["inputs"] = [[0, 0]]
     with pytest.raises(GraphError, match=r"a \(relu\): has no output 3, a head"):

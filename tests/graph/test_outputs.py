@@ -6,7 +6,7 @@ import pytest
 
 from converter.errors import GraphError
 from converter.graph.operators import understand
-from converter.graph.outputs import cut_at
+from converter.graph.outputs import cut_at, output_names
 from converter.graph.symbol import Graph, Output, parse_symbol
 from tests.graph.making import Making, lenet
 
@@ -102,3 +102,8 @@ def test_what_stands_behind_a_cut_need_not_be_supported() -> None:
         understand(graph(several()))
     program = understand(cut_at(graph(several()), ["rnn_state_output"]))
     assert program.graph.heads == (Output(4, 1),)
+
+
+def test_outputs_have_the_names_that_cut_there() -> None:
+    names = ["split_output2", "data_0", "rnn_state_output", "add_output_output"]
+    assert [*output_names(cut_at(graph(several()), names))] == names

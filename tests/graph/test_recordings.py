@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from converter.graph.operators import Attribute, Operator
+from converter.graph.attributes import Attribute
+from converter.graph.operators import Operator
 from converter.graph.operators import operators as known
 from converter.graph.symbol import parse_symbol, read_symbol
 from converter.params import read_index

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ import pytest
 
 from converter.errors import GraphError
 from converter.graph.operators import Program, understand
+from converter.graph.outputs import output_names
 from converter.graph.shapes import Spec, infer
 from converter.graph.shapes.solve import solve
 from converter.graph.shapes.two_way import Dims
-from converter.graph.symbol import Output, parse_symbol
+from converter.graph.symbol import Graph, Output, parse_symbol, read_symbol
+from converter.graph.variables import inputs_of, needed_nodes
+from converter.params import read_index
 from tests.graph.making import LENET, Making, lenet
-from tests.graph.recordings import Case, cases_of, operators
+from tests.graph.recordings import Case, Network, cases_of, layouts, networks, operators
 
 FLOAT32 = np.dtype(np.float32)
 
@@ -139,7 +143,9 @@ def test_two_sides_that_contradict_each_other_are_refused() -> None:
     made.call("elemwise_add", "sum", begin, made.variable("data"))
     program = made.program()
     assert infer(program, specs(data=(2, 3)))[Output(0, 0)] == Spec((2, 3), FLOAT32)
-    with pytest.raises(GraphError, match=r"one side makes it .*\?, 3.* and the other \(2, 4\)"):
+    with pytest.raises(
+        GraphError, match=r"sum .*makes \(\?, 3\) on one side, and \(2, 4\) on .* begin"
+    ):
         infer(program, specs(data=(2, 4)))
     with pytest.raises(GraphError, match=r"the shape of data is not known: \(\?, 3\)"):
         infer(program, {})
@@ -205,3 +211,38 @@ def test_a_graph_whose_nodes_tell_each_other_ever_more_is_given_up(
     monkeypatch.setattr(module, "VISITS", -3)
     with pytest.raises(GraphError, match="do not settle"):
         infer(program, specs(data=(2, 3)))
+
+
+@pytest.mark.parametrize("network", [*networks(), *layouts()], ids=str)
+def test_every_node_of_a_network_has_the_shape_that_mxnet_gives_it(network: Network) -> None:
+    program = understand(read_symbol(network.symbol))
+    index = read_index(network.params)
+    variables = inputs_of(program, index.tensors)
+    assert not variables.missing
+    assert {*variables.inputs} <= {*network.inputs}
+    entries = {name: index.tensors[own] for name, own in variables.parameters.items()}
+    known = {name: Spec(entry.shape, entry.dtype) for name, entry in entries.items()}
+    given = {name: network.inputs[name] for name in variables.inputs}
+    found = infer(program, known | specs_of(given))
+    heads = [found[head] for head in program.graph.heads]
+    assert heads == [Spec(array.shape, array.dtype) for array in network.outputs]
+    names = output_names(whole(program))
+    needed = needed_nodes(program)
+    gone = {node.name for n, node in enumerate(program.graph.nodes) if n not in needed}
+    told = {name: found[head] for name, head in zip(names, whole(program).heads, strict=True)}
+    for name, array in network.internals.items():
+        if name.removesuffix("_output") not in gone:
+            assert told[name] == Spec(array.shape, array.dtype), name
+
+
+def whole(program: Program) -> Graph:
+    """The graph with the output of every node as one of its own, those for labels left out."""
+    needed = needed_nodes(program)
+    counts = {call.number: call.outputs for call in program.calls}
+    heads = [
+        Output(node, number)
+        for node in range(len(program.graph.nodes))
+        for number in range(counts.get(node, 1))
+        if node in needed
+    ]
+    return replace(program.graph, heads=tuple(heads))

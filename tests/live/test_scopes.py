@@ -80,3 +80,13 @@ def test_the_recorded_files_are_what_mxnet_writes(
     assert {path.name for path in kept.iterdir()} == {path.name for path in tmp_path.iterdir()}
     for path in kept.iterdir():
         assert path.read_bytes() == (tmp_path / path.name).read_bytes()
+
+
+def test_what_people_bring_is_what_real_mxnet_makes(mxnet_latest: Path, tmp_path: Path) -> None:
+    run(mxnet_latest, "fixtures/brought/make_brought.py", tmp_path)
+    kept = ROOT / "fixtures" / "brought"
+    made = [path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()]
+    ours = [path.relative_to(kept) for path in kept.rglob("*") if path.is_file()]
+    assert {*made} == {*ours} - {Path("make_brought.py")}
+    for name in made:
+        assert (tmp_path / name).read_bytes() == (kept / name).read_bytes(), name

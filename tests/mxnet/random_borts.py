@@ -3,7 +3,7 @@
     python tests/mxnet/random_borts.py FOLDER SPECS.json [--record-only]
 
 SPECS.json is a list of {"name", "num_heads", "seed", "sizes"}; `sizes` are the fields of
-`BortSizes` (examples/record_golden.py). Writes NAME.params by `save_parameters`, and
+`BortSizes` (fixtures/bort_models.py). Writes NAME.params by `save_parameters`, and
 NAME.<mxnet version>.golden.npz. With --record-only the .params files are there already.
 """
 
@@ -15,8 +15,9 @@ import sys
 import mxnet as mx
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../fixtures"))
+from bort_models import BortSizes
 from make_fixtures import random_bort  # first: it puts examples/ on the path
-from record_golden import BortSizes, record_golden
+from record_golden import record_golden
 
 
 def main() -> None:

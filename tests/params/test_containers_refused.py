@@ -73,6 +73,10 @@ REFUSED: dict[str, tuple[bytes, str]] = {
         tar("w:gz", {"a.json": b"{}", "b\x1b.txt": b""}),
         r"holds no .params file; in it: a.json, b.x1b.txt",
     ),
+    "an archive within": (
+        tar("w:gz", {"model_algo-1": zipped({"mx-mod-0000.params": CONTENT}), "b.json": b"{}"}),
+        r"no .params file, but an archive: model_algo-1\.\nUnpack the outer one",
+    ),
     "two": (tar("w", {"a": CONTENT, "b": CONTENT}), "holds 2 .params files: a, b.\nUnpack"),
     "two in a ZIP": (zipped({"a": CONTENT, "b": CONTENT}), "holds 2 .params files: a, b.\nUnpack"),
     "no file in a ZIP": (zipped({"a.txt": b"a"}), "ZIP archive that holds no .params .*: a.txt"),

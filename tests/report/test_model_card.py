@@ -8,6 +8,7 @@ from pathlib import Path
 
 import converter
 from converter.params.nonfinite import Nonfinite
+from converter.planning.assumptions import Assumed
 from converter.proof.tokens import Tokens
 from converter.report.model_card import model_card, with_tokenizer_section
 from tests import zoo
@@ -64,8 +65,9 @@ def test_a_section_made_anew_is_escaped(tmp_path: Path) -> None:
     assert spec
     card = (tmp_path / "out" / "README.md").read_text("utf-8")
     tokens = Tokens(1, 1, 1, 1, ())
-    again = with_tokenizer_section(card, spec, tokens)
+    evil = [Assumed("lower", EVIL, EVIL)]
+    again = with_tokenizer_section(card, spec, tokens, evil)
     assert is_plain(again)
     assert "- 2 texts, 1 ids as in GluonNLP" in again
-    assert with_tokenizer_section(again, spec, tokens) == again
-    assert is_plain(with_tokenizer_section("", spec, tokens))
+    assert with_tokenizer_section(again, spec, tokens, evil) == again
+    assert is_plain(with_tokenizer_section("", spec, tokens, evil))

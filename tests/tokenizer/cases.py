@@ -11,6 +11,7 @@ from typing import Any
 from converter.tables.load import load_family
 from converter.tables.tokenizer_rule import TokenizerRule
 from converter.tokenizer import Files, TokenizerSpec, make_spec
+from converter.tokenizer.sentencepiece import SentencePieces
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "tokenizers"
 CASES: Mapping[str, Mapping[str, Any]] = {
@@ -34,17 +35,24 @@ RULES = {
     "BERTTokenizer": BERT,
     "BERTSPTokenizer": BERT,
     "SentencepieceTokenizer": PIECES,
+    "gpt2": GPT2,
 }
 ROWS = {
     **{"bort": 605, "bert_uncased": 700, "bert_cased": 700},
     **{"real_gpt2": 50257, "real_bort": 50261, "real_bert_uncased": 30522},
     **{"real_bert_cased": 30522},
     **{"kobert_cased": 500, "spiece_uncased": 504, "spiece": 500},
+    **{"kogpt2_cased": 900, "kogpt2_added": 501},
 }
 
 
 def files(name: str) -> Files:
     return files_of(CASES[name], FOLDER)
+
+
+def path(name: str, option: str) -> Path:
+    found: Path = FOLDER / CASES[name][option]
+    return found
 
 
 def files_of(case: Mapping[str, Any], folder: Path) -> Files:
@@ -53,12 +61,22 @@ def files_of(case: Mapping[str, Any], folder: Path) -> Files:
 
 
 def config(rows: int) -> dict[str, Any]:
-    return {"vocab_size": rows, "max_position_embeddings": 512}
+    return {"vocab_size": rows, "max_position_embeddings": 512, "n_positions": 512}
+
+
+def rule_for(case: Mapping[str, Any]) -> TokenizerRule:
+    return RULES[case.get("family", case["tokenizer"])]
 
 
 def spec_of(name: str, version: str | None = None, **changes: Any) -> TokenizerSpec:
-    rule = replace(RULES[CASES[name]["tokenizer"]], **changes)
+    rule = replace(rule_for(CASES[name]), **changes)
     return make_spec(rule, files(name), config(ROWS[name]), {}, CASES[name].get("lower"), version)
+
+
+def model_of(name: str) -> SentencePieces:
+    found = spec_of(name).model
+    assert found is not None
+    return found
 
 
 def recorded(version: str) -> Mapping[str, Any]:

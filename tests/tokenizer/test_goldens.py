@@ -14,10 +14,13 @@ from tests.tokenizer import cases
 REORDERED = "a\u0300\u0323b"
 # A control piece in a text: SentencePiece never takes it for one, the Unigram model does
 CONTROL = ("<s> a </s>", "a <unk> <pad> b")
+BPE = cases.model_of("kogpt2_cased")
 EXCEPTIONS = {
     ("kobert_cased", "0.8.3"): {REORDERED},
     ("spiece", "0.8.3"): {REORDERED, *CONTROL},
     ("spiece", "0.10.0"): {REORDERED, *CONTROL},
+    **{("kogpt2_added", version): {REORDERED, *CONTROL} for version in cases.VERSIONS},
+    **{("kogpt2_cased", version): {REORDERED} for version in cases.VERSIONS},
 }
 
 
@@ -60,7 +63,7 @@ def test_the_special_ids_are_those_of_gluonnlp(name: str, version: str) -> None:
 
 
 @pytest.mark.parametrize("version", cases.VERSIONS)
-@pytest.mark.parametrize("name", ["kobert_cased", "spiece_uncased"])
+@pytest.mark.parametrize("name", ["kobert_cased", "spiece_uncased", "kogpt2_cased", "kogpt2_added"])
 def test_the_order_of_a_sentencepiece_vocabulary_is_that_of_gluonnlp(
     name: str, version: str
 ) -> None:
@@ -78,6 +81,9 @@ def test_the_order_of_a_sentencepiece_vocabulary_is_that_of_gluonnlp(
         ("kobert_cased", {"lower": True}),
         ("kobert_cased", {"kind": "sentencepiece"}),
         ("bort", {"merges": ()}),
+        ("kogpt2_cased", {"lower": True}),
+        ("kogpt2_cased", {"model": replace(BPE, scores=BPE.scores[::-1])}),
+        ("kogpt2_cased", {"model": replace(BPE, bpe=False)}),
     ],
 )
 def test_a_mistake_in_any_choice_is_seen(name: str, broken: dict[str, object]) -> None:

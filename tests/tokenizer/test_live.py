@@ -46,6 +46,7 @@ REAL: list[dict[str, Any]] = [
     ),
 ]
 CASES = {case["name"]: case for case in [*REAL, *cases.CASES.values()] if case["name"] != "spiece"}
+BERTS = [name for name in CASES if name != "real_gpt2" and "family" not in CASES[name]]
 # GluonNLP's version → what the user says; without a word it is 0.8
 VERSIONS = {"0.8.3": None, "0.10.0": "0.10"}
 
@@ -78,7 +79,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, real_vocabularies: Path) ->
         for name in CASES:
             target = path / f"{name}-{version}"
             target.mkdir()
-            rule = cases.GPT2 if name == "real_gpt2" else cases.RULES[CASES[name]["tokenizer"]]
+            rule = cases.GPT2 if name == "real_gpt2" else cases.rule_for(CASES[name])
             files = cases.files_of(CASES[name], path)
             config = cases.config(cases.ROWS[name])
             spec = make_spec(rule, files, config, {}, CASES[name].get("lower"), told)
@@ -129,15 +130,17 @@ def test_autotokenizer_gives_the_ids_of_gluonnlp(
         (texts[n], source[n], target[n])
         for n in different
         if n not in newer
-        and not (CASES[name]["tokenizer"] == "BERTSPTokenizer" and odd_marks(texts[n]))
+        and not ("sentencepiece" in CASES[name] and odd_marks(texts[n]))
+        and not (name == "kogpt2_added" and any(p in texts[n] for p in ("<s>", "</s>", "<unk>")))
     ]
     assert unexplained == []
     # 28 of 2,112 at most when this was written, and none under 0.10, which keeps such characters
-    assert len(different) <= (50 if version == "0.8.3" else 5), f"{len(different)} exceptions"
+    most = 50 if version == "0.8.3" or "family" in CASES[name] else 5
+    assert len(different) <= most, f"{len(different)} exceptions"
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("name", [name for name in CASES if name != "real_gpt2"])
+@pytest.mark.parametrize("name", BERTS)
 def test_special_ids_and_sequences_are_those_of_gluonnlp(
     name: str, version: str, recorded: Mapping[str, Any], loaded: Mapping[str, Any]
 ) -> None:

@@ -15,6 +15,7 @@ from converter.tokenizer.build import build
 from tests.tokenizer import cases
 
 BORT, CASED = cases.files("bort"), cases.files("bert_cased")
+VOCAB = cases.path("bert_cased", "vocab")
 
 
 def problems(rule: Any, files: Files, rows: int, *arguments: Any) -> str:
@@ -66,8 +67,7 @@ def test_merges_of_another_vocabulary_are_refused(tmp_path: Path) -> None:
 
 
 def test_merges_that_are_cut_are_refused(tmp_path: Path) -> None:
-    assert BORT.merges is not None
-    lines = BORT.merges.read_text("utf-8").splitlines(keepends=True)
+    lines = cases.path("bort", "merges").read_text("utf-8").splitlines(keepends=True)
     cut = tmp_path / "cut.merges"
     cut.write_text("".join(lines[:50]), "utf-8")
     said = problems(cases.BORT, replace(BORT, merges=cut), 605)
@@ -80,9 +80,8 @@ def test_a_sentencepiece_model_that_is_not_the_vocabularys_is_refused() -> None:
 
 
 def test_lower_casing_is_told_by_the_name_or_asked_for(tmp_path: Path) -> None:
-    assert CASED.vocab is not None
     path = tmp_path / "vocab.json"
-    path.write_bytes(CASED.vocab.read_bytes())
+    path.write_bytes(VOCAB.read_bytes())
     assert "give --lower or --no-lower" in problems(cases.BERT, Files(vocab=path), 700)
     for name, lower in (("a_uncased-0123.vocab", True), ("a_cased-0123.vocab", False)):
         named = path.rename(tmp_path / name)
@@ -129,8 +128,7 @@ def test_padding_and_length_come_from_the_family() -> None:
 
 
 def test_what_the_vocabulary_says_goes_before_what_is_usual(tmp_path: Path) -> None:
-    assert CASED.vocab is not None
-    content = json.loads(CASED.vocab.read_text("utf-8"))
+    content = json.loads(VOCAB.read_text("utf-8"))
     content["identifiers_to_tokens"]["mask_token"] = "a"
     path = tmp_path / "my_cased.vocab"
     path.write_text(json.dumps(content), "utf-8")
@@ -141,9 +139,8 @@ def test_what_the_vocabulary_says_goes_before_what_is_usual(tmp_path: Path) -> N
 
 def test_what_the_library_cannot_use_is_said(tmp_path: Path) -> None:
     """A special token that no template can name."""
-    assert CASED.vocab is not None
     path = tmp_path / "my_cased.vocab"
-    path.write_text(CASED.vocab.read_text("utf-8").replace("[SEP]", "a:b:c"), "utf-8")
+    path.write_text(VOCAB.read_text("utf-8").replace("[SEP]", "a:b:c"), "utf-8")
     spec = make_spec(cases.BERT, Files(vocab=path), cases.config(700), {})
     with pytest.raises(VocabularyError, match=r"my_cased\.vocab: the tokenizers library cannot"):
         build(spec)

@@ -41,9 +41,9 @@ def layout(statement: str, indent: int, comment: str = "") -> Iterator[str]:
         head, value = head + found, f"({value})" if several else value
     elif not found:
         head, value = "", statement
-    elif len(targets := [*_elements(head)]) > 1:
+    elif len([*_elements(head)]) > 1:
         yield f"{pad}("
-        yield from (f"{pad}    {target}," for target in targets)
+        yield from _lines(head, indent + 4)
         head = ") = "
     else:
         head += found

@@ -13,13 +13,15 @@ from converter.graph.emit.template import fill
 from converter.graph.emit.text import write
 from converter.graph.operators import Program
 from converter.graph.symbol import Output
+from converter.graph.variables import needed_nodes
 
 
 def emit(program: Program, specs: Mapping[Output, Spec], inputs: Collection[str]) -> Emitted:
     """The module that computes `program`, as text.
 
-    `specs`: shape and dtype of every output, variables included. `inputs`: the names of the
-    variables that the caller gives; the rest are parameters, or labels that only training takes.
+    `specs`: shape and dtype of every output that is needed, variables included. `inputs`: the names
+    of the variables that the caller gives; the rest are parameters, or labels that only training
+    takes.
     Raises `GraphError` with every node that cannot be written.
     """
     scope = Scope(program, specs, frozenset(inputs))
@@ -27,7 +29,8 @@ def emit(program: Program, specs: Mapping[Output, Spec], inputs: Collection[str]
     statements: list[Statement] = []
     same: dict[Output, Output] = {}  # outputs that are another's value
     problems: list[str] = []
-    for call in program.calls:
+    needed = needed_nodes(program)
+    for call in (call for call in program.calls if call.number in needed):
         site = Site(call, scope, calls)
         try:
             found = _expression(site)

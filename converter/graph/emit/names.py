@@ -7,7 +7,7 @@ import keyword
 import re
 import unicodedata
 
-MAX = 40  # characters: a statement with three of them can still be laid out in 100 columns
+MAX = 56  # characters: what is too long for a line can still be split into lines that are not
 
 # What `model.py` itself calls by name, and what ruff's E741 takes for a digit
 ITS_OWN = {"self", "x", "torch", "nn", "F", "Tensor", "Path", "math", "Model", "load", "load_file"}
@@ -39,19 +39,17 @@ def identifier(text: str, otherwise: str) -> str:
     """An ASCII identifier that says `text` as nearly as can be; `otherwise` where nothing is left.
 
     Compatibility characters become the letters they look like (NFKC); everything else that is
-    no letter, digit or underscore becomes one underscore, and none begins the name.
+    no letter, digit or underscore becomes one underscore, and none begins the name. Of a name that
+    is too long, the last words are kept.
     """
     plain = unicodedata.normalize("NFKC", text[:1024])
-    plain = re.sub(r"[^A-Za-z0-9_]+", "_", plain, flags=re.ASCII).strip("_")
+    plain = re.sub(r"[^A-Za-z0-9]+", "_", plain, flags=re.ASCII).strip("_")
+    if len(plain) > MAX:
+        kept = plain[-MAX:]
+        plain = kept[kept.find("_") + 1 :] if "_" in kept[: MAX // 2] else kept
     if not plain:
         return otherwise
-    if plain[0].isdigit():
-        plain = f"n{plain}"
-    if len(plain) > MAX:  # the end of a name tells more than its beginning
-        plain = plain[-MAX:]
-        plain = plain[plain.find("_", 0, MAX // 2) + 1 :].lstrip("_0123456789") or plain
-        plain = plain if plain[0].isalpha() else otherwise
-    return plain
+    return f"n{plain}" if plain[0].isdigit() else plain
 
 
 class Names:
@@ -68,7 +66,7 @@ class Names:
             self.taken.add(name)
             return name
         number = self.next.get(name, 2)
-        while (found := f"{name[: MAX - len(str(number)) - 1]}_{number}") in self.taken:
+        while (found := f"{name}_{number}") in self.taken:
             number += 1
         self.next[name] = number + 1
         self.taken.add(found)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from converter.graph.emit.emitted import Parameter
 from converter.graph.emit.names import MODULE as TAKEN
 from converter.graph.emit.names import RESERVED, Names
@@ -82,7 +80,7 @@ class Naming:
                 spec = self.scope.specs[output]
                 name = self.own[variable] = names.new(variable, "parameter")
                 size = math.prod(spec.shape)
-                trained = np.dtype(spec.dtype).kind == "f"
+                trained = spec.dtype.kind == "f" and variable not in self.scope.constants
                 piece = Piece(tuple(spec.shape), spec.dtype, variable, 0, size, trained=trained)
                 self.raw.append((name, piece))
 
@@ -127,7 +125,8 @@ class Naming:
                 chained = first[output] == last[output] == place + 1 and output.number == 0
                 chained &= count == 1 or bool(statement.pattern)
                 chained &= place + 1 < end or len(self.heads) == 1
-                name = base if count == 1 else f"{base}_{output.number}"
+                alone = count == 1 or (statement.pattern and output.number == 0)
+                name = base if alone else f"{base}_{output.number}"
                 self.values[output] = "x" if chained else local.new(name, fallback)
                 found.append(self.values[output])
             pattern = statement.pattern or ", ".join("{}" for _ in found)

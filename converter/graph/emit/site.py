@@ -84,6 +84,16 @@ class Scope:
         return tuple(Output(number, 0) for number, name in names if name in self.inputs)
 
     @functools.cached_property
+    def constants(self) -> frozenset[str]:
+        """The variables that MXNet does not train: Gluon's constants, and lr_mult=0."""
+        found = set()
+        for node in self.program.graph.nodes:
+            rate = node.user.get("__lr_mult__", node.user.get("lr_mult", ""))
+            if node.user.get("__init__", "").startswith("Constant_") or rate in ("0", "0.0"):
+                found.add(node.name)
+        return frozenset(found)
+
+    @functools.cached_property
     def shapes(self) -> Mapping[str, tuple[int, ...]]:
         """The shapes of the variables that are known."""
         found = ((name, Output(number, 0)) for number, name in self.program.variables().items())
@@ -162,7 +172,7 @@ class Site:
         if variable is None:
             return None
         spec = self.spec(name)
-        size = math.prod(spec.shape)
+        size, trained = math.prod(spec.shape), trained and variable not in self.scope.constants
         return Piece(tuple(spec.shape), spec.dtype, variable, 0, size, trained=trained)
 
     def module(

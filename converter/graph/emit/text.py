@@ -13,17 +13,21 @@ from converter.graph.emit.names import RESERVED, Names
 from converter.graph.emit.naming import Naming
 from converter.graph.emit.runtime import helpers, names, needed
 from converter.graph.emit.site import Statement
+from converter.graph.outputs import NAMED
 from converter.graph.symbol import Output
 
+BUFFERS = ("running_mean", "running_var", "num_batches_tracked")
 HEAD = '"""A network of MXNet\'s as a PyTorch module: `load()` returns it with its weights."""'
 LOAD = '''\
 def load(directory: str | Path | None = None) -> Model:
-    """The model in eval mode, with the weights of `model.safetensors` beside this file."""
+    """The model in eval mode, with the weights of `model.safetensors` or its shards."""
     from safetensors.torch import load_file
 
     directory = Path(__file__).parent if directory is None else Path(directory)
-    model = Model()
-    model.load_state_dict(load_file(directory / "model.safetensors"))
+    model, weights = Model(), {}
+    for file in sorted(directory.glob("model*.safetensors")):
+        weights.update(load_file(file))
+    model.load_state_dict(weights)
     return model.eval()'''
 
 
@@ -71,9 +75,8 @@ def _model(naming: Naming) -> Iterator[str]:
         yield ""
         yield '    def train(self, mode: bool = True) -> "Model":'
         yield "        super().train(mode)"
-        yield from _each(
-            frozen, "norm.eval()", "stored statistics in training too: use_global_stats"
-        )
+        why = "stored statistics in training too: use_global_stats"
+        yield from _each(frozen, "norm", ".eval()", why)
         yield "        return self"
     yield ""
     arguments = ", ".join(["self", *(f"{name}: Tensor" for name in naming.inputs.values())])
@@ -107,21 +110,21 @@ def _construct(naming: Naming) -> Iterator[str]:
             if tensor.rpartition(".")[0] == name:
                 yield from layout(f"self.{tensor} = self.{first}", 8)
     fixed = [
-        f"self.{name}"
+        f"self.{name}.{key}"
         for name, module in naming.modules()
-        for _, piece in module.pieces
-        if piece.constant == "ones"
+        for key, piece in module.pieces
+        if not piece.trained and key not in BUFFERS
     ]
-    yield from _each(fixed, "norm.weight.requires_grad_(False)", "ones, not trained: fix_gamma")
+    yield from _each(fixed, "tensor", ".requires_grad_(False)", "not trained, as in MXNet")
 
 
-def _each(norms: list[str], statement: str, why: str) -> Iterator[str]:
-    """One statement for every one of these modules."""
-    if len(norms) == 1:
-        yield from layout(statement.replace("norm", norms[0], 1), 8, why)
-    elif norms:
-        yield from layout(f"for norm in ({', '.join(norms)}):", 8, why)
-        yield f"            {statement}"
+def _each(values: list[str], name: str, call: str, why: str) -> Iterator[str]:
+    """One call for every one of these values."""
+    if len(values) == 1:
+        yield from layout(values[0] + call, 8, why)
+    elif values:
+        yield from layout(f"for {name} in ({', '.join(values)}):", 8, why)
+        yield f"            {name}{call}"
 
 
 def _comment(naming: Naming, statement: Statement) -> str:
@@ -140,11 +143,14 @@ def _outputs(naming: Naming) -> list[str]:
     """The outputs' names as MXNet lists them: a node's name and `_output`."""
     taken = Names(frozenset(RESERVED))
     found = []
-    counts = {call.number: call.outputs for call in naming.scope.program.calls}
+    calls = {call.number: call for call in naming.scope.program.calls}
     for head in naming.scope.program.graph.heads:
-        node = naming.nodes[head.node]
-        count = counts.get(head.node, 1)
-        ending = "" if node.is_variable else "_output" + (str(head.number) if count > 1 else "")
+        node, call = naming.nodes[head.node], calls.get(head.node)
+        ending = ""
+        if call is not None:
+            named = NAMED.get(call.op, ())
+            numbered = f"output{head.number}" if call.outputs > 1 else "output"
+            ending = f"_{named[head.number] if len(named) == call.outputs else numbered}"
         found.append(taken.new(f"{node.name}{ending}", "output"))
     return found
 

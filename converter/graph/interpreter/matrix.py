@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from converter.graph.interpreter.operator import Array, computes, require
+from converter.graph.interpreter.operator import Array, Unhandled, computes, require
 
 
 @computes("FullyConnected")
@@ -74,14 +74,13 @@ def linalg_gemm2(
     alpha: float,
     axis: int,
 ) -> Array:
-    """The product alpha × A B, whose rows stand along `axis`: tensor/la_op.h, 1.9.1."""
-    require(A.ndim == B.ndim, "A and B have not the same number of dimensions")
-    left, right = np.moveaxis(A, axis, -2), np.moveaxis(B, axis, -2)
-    require(left.shape[:-2] == right.shape[:-2], "A and B have not the same leading axes")
-    product = (left.swapaxes(-1, -2) if transpose_a else left) @ (
-        right.swapaxes(-1, -2) if transpose_b else right
-    )
-    return np.asarray(np.moveaxis(product * A.dtype.type(alpha), -2, axis))
+    """The product alpha × A B: apache/mxnet 1.9.1 src/operator/tensor/la_op.h."""
+    if axis != -2:
+        raise Unhandled("axis", axis)
+    require(A.ndim == B.ndim > 1 and A.shape[:-2] == B.shape[:-2], "the leading axes differ")
+    left = A.swapaxes(-1, -2) if transpose_a else A
+    right = B.swapaxes(-1, -2) if transpose_b else B
+    return np.asarray(left @ right * A.dtype.type(alpha))
 
 
 @computes("_linalg_gemm")

@@ -15,6 +15,12 @@ def _beside(values: Array, axis: int, dimensions: int) -> Array:
     return values.reshape(tuple(-1 if n == axis else 1 for n in range(dimensions)))
 
 
+def _none(output_mean_var: bool) -> None:
+    """Mean and variance beside the result: what they are differs from operator to operator."""
+    if output_mean_var:
+        raise Unhandled("output_mean_var", output_mean_var)
+
+
 def _by_statistics(
     data: Array,
     gamma: Array,
@@ -25,8 +31,8 @@ def _by_statistics(
     eps: float,
     fix_gamma: bool,
     axis: int = 1,
-) -> tuple[Array, Array]:
-    """Normalised along one axis, and 1 / sqrt(variance + eps); `fix_gamma` takes gamma for 1."""
+) -> Array:
+    """Normalised along one axis; `fix_gamma` takes gamma for 1, whatever it is."""
     axis = real_axis(axis, data)
     shape = (data.shape[axis],)
     for given in (gamma, beta, mean, variance):
@@ -35,7 +41,7 @@ def _by_statistics(
     out: Array = data - _beside(mean, axis, data.ndim)
     out *= _beside(inverse if fix_gamma else inverse * gamma, axis, data.ndim)
     out += _beside(beta, axis, data.ndim)
-    return out.astype(data.dtype, copy=False), inverse  # float16 data has float32 statistics
+    return out.astype(data.dtype, copy=False)  # float16 data has float32 statistics
 
 
 @computes("BatchNorm", without_effect=(*TRAINING, *QUANTISED))
@@ -50,16 +56,14 @@ def batch_norm(
     fix_gamma: bool,
     output_mean_var: bool,
     axis: int,
-) -> Array | tuple[Array, ...]:
-    """By the stored mean and variance; with `output_mean_var`, 1 / sqrt(variance + eps) comes out.
+) -> Array:
+    """By the stored mean and variance.
 
     apache/mxnet 1.9.1 src/operator/nn/batch_norm.cc, BatchNormForwardImpl; the same in 1.5.0.
     """
+    _none(output_mean_var)
     statistics = (moving_mean, moving_var)
-    out, inverse = _by_statistics(
-        data, gamma, beta, *statistics, eps=eps, fix_gamma=fix_gamma, axis=axis
-    )
-    return (out, moving_mean, inverse) if output_mean_var else out
+    return _by_statistics(data, gamma, beta, *statistics, eps=eps, fix_gamma=fix_gamma, axis=axis)
 
 
 @computes("_contrib_BatchNormWithReLU", without_effect=(*TRAINING, *QUANTISED))
@@ -74,39 +78,17 @@ def batch_norm_with_relu(
     fix_gamma: bool,
     output_mean_var: bool,
     axis: int,
-) -> Array | tuple[Array, ...]:
+) -> Array:
     """BatchNorm, then nothing below zero: src/operator/contrib/batch_norm_relu.cc, 1.9.1."""
+    _none(output_mean_var)
     statistics = (moving_mean, moving_var)
-    out, inverse = _by_statistics(
-        data, gamma, beta, *statistics, eps=eps, fix_gamma=fix_gamma, axis=axis
-    )
-    out = np.maximum(out, 0)
-    return (out, moving_mean, inverse) if output_mean_var else out
+    out = _by_statistics(data, gamma, beta, *statistics, eps=eps, fix_gamma=fix_gamma, axis=axis)
+    return np.maximum(out, 0)
 
 
 @computes("BatchNorm_v1", without_effect=TRAINING)
-def batch_norm_v1(
-    data: Array,
-    gamma: Array,
-    beta: Array,
-    moving_mean: Array,
-    moving_var: Array,
-    *,
-    eps: float,
-    fix_gamma: bool,
-    output_mean_var: bool,
-) -> Array | tuple[Array, ...]:
-    """BatchNorm along axis 1; what comes out beside it is the variance as it is stored.
-
-    apache/mxnet 1.9.1 src/operator/batch_norm_v1-inl.h.
-    """
-    statistics = (moving_mean, moving_var)
-    out, _ = _by_statistics(data, gamma, beta, *statistics, eps=eps, fix_gamma=fix_gamma)
-    return (out, *statistics) if output_mean_var else out
-
-
 @computes("_contrib_SyncBatchNorm", without_effect=(*TRAINING, "ndev", "key"))
-def sync_batch_norm(
+def batch_norm_of_channels(
     data: Array,
     gamma: Array,
     beta: Array,
@@ -117,57 +99,53 @@ def sync_batch_norm(
     fix_gamma: bool,
     output_mean_var: bool,
 ) -> Array:
-    """BatchNorm along axis 1; at inference MXNet leaves mean and variance unset, so these are none.
+    """BatchNorm along axis 1.
 
-    apache/mxnet 1.9.1 src/operator/contrib/sync_batch_norm-inl.h.
+    apache/mxnet 1.9.1 src/operator/batch_norm_v1-inl.h, contrib/sync_batch_norm-inl.h.
     """
-    if output_mean_var:
-        raise Unhandled("output_mean_var", output_mean_var)
+    _none(output_mean_var)
     statistics = (moving_mean, moving_var)
-    return _by_statistics(data, gamma, beta, *statistics, eps=eps, fix_gamma=fix_gamma)[0]
+    return _by_statistics(data, gamma, beta, *statistics, eps=eps, fix_gamma=fix_gamma)
+
+
+def _by_itself(data: Array, axis: int, eps: float) -> Array:
+    """Less its mean along one axis, by the root of its variance + eps."""
+    out: Array = data - data.mean(axis=axis, keepdims=True)
+    out /= np.sqrt(np.mean(out * out, axis=axis, keepdims=True) + data.dtype.type(eps))
+    return out
 
 
 @computes("LayerNorm")
 def layer_norm(
     data: Array, gamma: Array, beta: Array, *, axis: int, eps: float, output_mean_var: bool
-) -> Array | tuple[Array, ...]:
-    """Normalised along one axis; with `output_mean_var`, its mean and sqrt(variance + eps) too.
-
-    apache/mxnet 1.9.1 src/operator/nn/layer_norm.cc, layer_norm_cpu.h.
-    """
+) -> Array:
+    """Normalised along one axis: apache/mxnet 1.9.1 src/operator/nn/layer_norm.cc."""
+    _none(output_mean_var)
     axis = real_axis(axis, data)
     shape = (data.shape[axis],)
     require(gamma.shape == beta.shape == shape, f"gamma and beta are not of shape {shape}")
-    mean = data.mean(axis=axis, keepdims=True)
-    out: Array = data - mean
-    deviation = np.sqrt(np.mean(out * out, axis=axis, keepdims=True) + data.dtype.type(eps))
-    out /= deviation
+    out = _by_itself(data, axis, eps)
     out *= _beside(gamma, axis, data.ndim)
     out += _beside(beta, axis, data.ndim)
-    return (out, mean, deviation) if output_mean_var else out
+    return out
 
 
 @computes("GroupNorm")
 def group_norm(
     data: Array, gamma: Array, beta: Array, *, num_groups: int, eps: float, output_mean_var: bool
-) -> Array | tuple[Array, ...]:
+) -> Array:
     """Normalised over each group of channels and all sizes; gamma and beta are one number a group.
 
-    With `output_mean_var`, (batch, groups) means and sqrt(variance + eps) come out too.
     apache/mxnet 1.9.1 src/operator/nn/group_norm-inl.h; 1.5.0 has no such operator.
     """
+    _none(output_mean_var)
     require(data.ndim > 2, "GroupNorm takes (batch, channels, *sizes)")
     require(num_groups > 0 == data.shape[1] % num_groups, "the groups do not divide the channels")
     require(gamma.shape == beta.shape == (num_groups,), f"gamma and beta are not ({num_groups},)")
-    grouped = data.reshape(data.shape[0], num_groups, -1)
-    mean = grouped.mean(axis=2, keepdims=True)
-    out: Array = grouped - mean
-    deviation = np.sqrt(np.mean(out * out, axis=2, keepdims=True) + data.dtype.type(eps))
-    out /= deviation
+    out = _by_itself(data.reshape(data.shape[0], num_groups, -1), 2, eps)
     out *= gamma[:, None]
     out += beta[:, None]
-    out = out.reshape(data.shape)
-    return (out, mean[..., 0], deviation[..., 0]) if output_mean_var else out
+    return out.reshape(data.shape)
 
 
 @computes("InstanceNorm")
@@ -176,9 +154,7 @@ def instance_norm(data: Array, gamma: Array, beta: Array, *, eps: float) -> Arra
     require(data.ndim > 2, "InstanceNorm takes (batch, channels, *sizes)")
     shape = (data.shape[1],)
     require(gamma.shape == beta.shape == shape, f"gamma and beta are not of shape {shape}")
-    flat = data.reshape(*data.shape[:2], -1)
-    out: Array = flat - flat.mean(axis=2, keepdims=True)
-    out /= np.sqrt(np.mean(out * out, axis=2, keepdims=True) + data.dtype.type(eps))
+    out = _by_itself(data.reshape(*data.shape[:2], -1), 2, eps)
     out *= gamma[:, None]
     out += beta[:, None]
     return out.reshape(data.shape)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
 from converter.errors import GraphError, safe
-from converter.graph.interpreter.operator import REFERENCES, Array, Reference, Unhandled
+from converter.graph.interpreter.operator import REFERENCES, Array, Reference, Unhandled, require
 from converter.graph.operators import Call, Program
 from converter.graph.shapes import Spec, infer
 from converter.graph.symbol import Output
 
+# What NumPy and the functions here raise for inputs that do not fit, or are too large
+FAILURES = (ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError, MemoryError)
 CONSTANTS = ("_zeros", "_ones", "_full")
 
 
@@ -110,39 +112,49 @@ def _is_open(call: Call) -> bool:
     return call.op in CONSTANTS and 0 in (call.attributes["shape"] or ())
 
 
+def _attributes(call: Call, reference: Reference) -> dict[str, Any]:
+    """The attributes that the function takes. Raises `GraphError` for one that nobody knows."""
+    unknown = {*call.attributes} - reference.attributes - reference.without_effect
+    if unknown:
+        names = ", ".join(sorted(unknown))
+        raise GraphError(f"{_where(call)}: the interpreter does not know the attribute {names}")
+    return {name: call.attributes[name] for name in reference.attributes}
+
+
 def _compute(
     call: Call, inputs: Mapping[str, Array], sizes: Mapping[int, tuple[int, ...]]
 ) -> tuple[Array, ...]:
     reference = _reference(call)
-    attributes: dict[str, Any] = {}
-    for name, value in call.attributes.items():
-        if name in reference.attributes:
-            attributes[name] = value
-        elif name not in reference.without_effect:
-            raise GraphError(
-                f"{_where(call)}: its attribute {name} is not known to the interpreter"
-            )
+    attributes = _attributes(call, reference)
     if call.number in sizes:
         attributes["shape"] = sizes[call.number]
     try:
+        _none_empty(inputs.values())
         with np.errstate(all="ignore"):  # MXNet does not warn either
             if call.operator.variadic:
                 found = reference.function(*inputs.values(), **attributes)
             else:
                 found = reference.function(**inputs, **attributes)
+        outputs = found if isinstance(found, tuple) else (found,)
+        _none_empty(outputs)
     except Unhandled as error:
         raise GraphError(
             f"{_where(call)}: {safe(str(error))[:80]} is not computed by the interpreter"
         ) from None
-    except (ValueError, TypeError, IndexError, ZeroDivisionError, OverflowError) as error:
+    except FAILURES as error:
         shapes = ", ".join(f"{safe(n)} {array.shape}" for n, array in inputs.items())
         raise GraphError(
             f"{_where(call)}: cannot be computed from {shapes}: {safe(str(error))[:200]}"
         ) from None
-    outputs = found if isinstance(found, tuple) else (found,)
     if len(outputs) != call.outputs:
         raise GraphError(f"{_where(call)}: has {len(outputs)} outputs, and not {call.outputs}")
     return outputs
+
+
+def _none_empty(arrays: Iterable[Array]) -> None:
+    """MXNet reads a size of 0 as one that it does not know yet."""
+    for array in arrays:
+        require(array.size > 0, f"an array is empty: {array.shape}")
 
 
 def _where(call: Call) -> str:

@@ -95,7 +95,7 @@ def broadcast_axis(at: At) -> Sequence[Shape]:
 @rule("broadcast_to")
 def broadcast_to(at: At) -> Sequence[Shape]:
     """A size of 0 is the input's: src/operator/tensor/broadcast_reduce_op.h, BroadcastToShape."""
-    target = at["shape"]
+    target = at.sizes("shape")
     if len(target) != len(at.data) or any(
         size < 0 or (size and old not in (1, size))
         for size, old in zip(target, at.data, strict=True)

@@ -57,7 +57,7 @@ def gather_nd(at: At) -> Sequence[Shape]:
 @rule("scatter_nd")
 def scatter_nd(at: At) -> Sequence[Shape]:
     """src/operator/tensor/indexing_op.h, ScatterNDShape."""
-    indices, shape = at.shape(1), tuple(at["shape"])
+    indices, shape = at.shape(1), at.sizes("shape")
     if (
         len(indices) < 2
         or indices[0] > len(shape)
@@ -126,13 +126,13 @@ def sequence(at: At) -> Sequence[Shape]:
 @rule("_unravel_index")
 def unravel_index(at: At) -> Sequence[Shape]:
     """src/operator/tensor/ravel.h, UnravelOpShape."""
-    return [(len(at["shape"]), *at.rank(0, 1))]
+    return [(len(at.sizes("shape")), *at.rank(0, 1))]
 
 
 @rule("_ravel_multi_index")
 def ravel_multi_index(at: At) -> Sequence[Shape]:
     """src/operator/tensor/ravel.h, RavelOpShape."""
-    if at.rank(0, 2)[0] != len(at["shape"]):
+    if at.rank(0, 2)[0] != len(at.sizes("shape")):
         raise Unfit(f"shape={at['shape']} does not go with {at.tensor(0)} {shown(at.data)}")
     return [at.data[1:]]
 

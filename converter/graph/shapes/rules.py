@@ -97,6 +97,12 @@ class At:
             raise Unfit(f"{attribute}={stated} names one axis twice")
         return found
 
+    def sizes(self, attribute: str) -> Shape:
+        """Sizes that an attribute states; it may have been left out."""
+        if self[attribute] is None:
+            raise Unfit(f"its attribute {attribute} is missing")
+        return tuple(self[attribute])
+
     def positive(self, attribute: str, rank: int, default: int = 1, least: int = 1) -> Shape:
         """Sizes of `rank` dimensions, each at least `least`; the default where none are stated."""
         sizes = tuple(self[attribute] or (default,) * rank)

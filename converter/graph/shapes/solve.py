@@ -25,7 +25,7 @@ from converter.graph.symbol import Output
 from converter.graph.variables import needed_nodes
 
 MAX_NUMBERS = 2**31  # of one tensor: more, MXNet itself holds only where it is built for it
-MAX_PROBLEMS = 50
+MAX_PROBLEMS, LISTED = 50, 6
 VISITS = 8  # of each call, on the average: known networks need two
 
 
@@ -124,12 +124,21 @@ def _visit(solution: Solution, call: Call) -> Iterator[Output]:
     if call.op in TWO_WAY:
         before = [solution.dims[output] for output in outputs]
         outs = [*before]
-        TWO_WAY[call.op](call, ins, outs)
+        try:
+            TWO_WAY[call.op](call, ins, outs)
+        except Unfit as why:
+            raise Unfit(f"{why}, of {_given(solution, call)}") from None
         for output, dims in zip((*call.inputs, *outputs), (*ins, *outs), strict=True):
             if dims is not None and len(dims) > MAX_RANK:
                 raise Unfit(f"it has {len(dims)} dimensions; at most {MAX_RANK} are read")
             if solution.learn(output, dims):
                 yield output
+
+
+def _given(solution: Solution, call: Call) -> str:
+    """The inputs of a call by name, with what is known of each."""
+    told = [f"{solution.name(s)} {shown(solution.dims[s])}" for s in call.inputs[:LISTED]]
+    return ", ".join([*told, "…"] if len(call.inputs) > LISTED else told)
 
 
 UNFINISHED = ("_zeros", "_ones", "_full", "_arange")  # whose size 0 is one that other calls tell

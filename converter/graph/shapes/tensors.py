@@ -365,7 +365,7 @@ def gemm(at: At) -> Sequence[Shape]:
 @rule("_zeros", "_ones", "_full")
 def filled(at: At) -> Sequence[Shape]:
     """src/operator/tensor/init_op.h, InitShape: a size of 0 is not known yet."""
-    return [tuple(at["shape"])]
+    return [at.sizes("shape")]
 
 
 @rule("_eye")

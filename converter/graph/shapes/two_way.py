@@ -31,7 +31,7 @@ def meet(one: Dims, two: Dims) -> Dims:
     if len(one) != len(two) or any(
         a != b and None not in (a, b) for a, b in zip(one, two, strict=True)
     ):
-        raise Unfit(f"one side makes it {shown(one)}, and the other {shown(two)}")
+        raise Unfit(f"makes {shown(one)} on one side, and {shown(two)} on the other")
     return tuple(b if a is None else a for a, b in zip(one, two, strict=True))
 
 

@@ -133,8 +133,21 @@ def classes(head: Head) -> frozenset[str]:
 
 def class_of(prefix: str) -> str | None:
     """The class of the rules that a head's prefix names; None for a prefix of the user's own."""
-    name = prefix.removesuffix("_").rstrip("0123456789").rpartition("_")[2]
+    name = _last_scope(prefix)
     return name if any(name in names for names in _file()["classes"].values()) else None
+
+
+def namesake(prefix: str) -> str | None:
+    """The Block of GluonNLP, its scripts or notebooks that a prefix names, as its source spells it.
+
+    A class of the user's own may be called the same, such as `Net`.
+    """
+    return _namesakes().get(_last_scope(prefix))
+
+
+def _last_scope(prefix: str) -> str:
+    """The class in the last scope of a prefix, in lower case as there: without its counter."""
+    return prefix.removesuffix("_").rstrip("0123456789").rpartition("_")[2]
 
 
 def layer_numbers(names: Iterable[str], before: str, after: str) -> Iterator[int]:
@@ -149,10 +162,14 @@ def layer_numbers(names: Iterable[str], before: str, after: str) -> Iterator[int
 
 
 @cache
-def _file() -> Mapping[str, Mapping[str, Any]]:
-    return tomllib.loads(
-        files("converter.planning.scopes").joinpath("rules.toml").read_text("utf-8")
-    )
+def _file(name: str = "rules.toml") -> Mapping[str, Mapping[str, Any]]:
+    return tomllib.loads(files("converter.planning.scopes").joinpath(name).read_text("utf-8"))
+
+
+@cache
+def _namesakes() -> Mapping[str, str]:
+    listed = _file("classes.toml")
+    return {name.lower(): name for file in listed if file != "tags" for name in listed[file]}
 
 
 @cache

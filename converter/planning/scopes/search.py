@@ -14,6 +14,7 @@ from converter.planning.scopes.rules import (
     class_of,
     classes,
     layer_numbers,
+    namesake,
     spelled,
 )
 from converter.tables.table import Head, Table
@@ -264,12 +265,11 @@ def _undecided(readings: list[_Reading]) -> str:
     names, prefix = ", ".join(sorted(readings[0].own)), readings[0].prefix
     uses = dict.fromkeys(f"--head {r.head.use}" for r in readings if r.head.use)
     heads = ", ".join(dict.fromkeys(r.head.name for r in readings))
-    return (
-        f"{names}: the prefix {prefix!r} is no class of GluonNLP's, and several heads have such "
-        "names"
-        + (
-            f": say what it is for, with {' or '.join(uses)}"
-            if uses
-            else f" ({heads}): give them the prefix of the class (load_params, save_params)"
-        )
+    own = namesake(prefix)
+    whose = f"may be GluonNLP's {own}, whose head no table knows" if own else ""
+    whose = whose or "is no class of GluonNLP's"
+    return f"{names}: the prefix {prefix!r} {whose}, and several heads have such names" + (
+        f": say what it is for, with {' or '.join(uses)}"
+        if uses
+        else f" ({heads}): give them the prefix of the class (load_params, save_params)"
     )

@@ -8,6 +8,7 @@ import numpy as np
 
 # Their rows come in an order that ties decide; rows that are left over hold -1
 ROWS = ("_contrib_box_nms", "_contrib_MultiBoxDetection")
+SAME = 1e-6  # rows that are no further apart are in the same order
 BLOCK = 256  # rows that are compared with all others at once
 
 
@@ -55,13 +56,14 @@ def largest_of(b: np.ndarray) -> float:
 
 def measure_rows(a: np.ndarray, b: np.ndarray) -> float:
     """The same for detections (…, rows, numbers): each row beside the nearest, both ways."""
-    if a.shape != b.shape or a.ndim < 2 or not b.size:
-        return measure(a, b)
+    in_order = measure(a, b)
+    if in_order <= SAME or a.shape != b.shape or a.ndim < 2:
+        return in_order
     largest, worst = largest_of(b), 0.0
     ours, theirs = (x.reshape(-1, *x.shape[-2:]).astype(np.float64) for x in (a, b))
     for first, second in zip(ours, theirs, strict=True):
         if not (np.isfinite(first).all() and np.isfinite(second).all()):
-            return measure(a, b)
+            return in_order
         for rows, others in ((first, second), (second, first)):
             for start in range(0, len(rows), BLOCK):
                 gaps = np.abs(rows[start : start + BLOCK, None] - others).max(-1)

@@ -48,7 +48,8 @@ SEQUENCES: Mapping[str, Sequences] = {
     # v0.10.0 model/bert.py: DistilBERT has no token types
     "distilbert": Sequences(FIRST, _zeros("cls", "A", "sep", "B", "sep")),
     "ernie": LOWERED,  # v0.8.3 model/bert.py: the vocabulary is baidu_ernie_uncased
-    "gpt2": GPT2,
+    # v0.8.3 data/transforms.py: neither GPT2BPETokenizer nor SentencepieceTokenizer lower-cases
+    "gpt2": Sequences(GPT2.single, GPT2.pair, lower=False),
     # v0.10.0 scripts/language_model/run_glue.py, convert_examples_to_features; transformer/data.py
     "xlnet": Sequences(
         (*_zeros("A", "sep"), ("cls", 2)),
