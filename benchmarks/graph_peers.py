@@ -92,7 +92,7 @@ def main():
     with torch.no_grad():
         made = net(*(torch.from_numpy(value) for value in inputs.values()))
     made = made if isinstance(made, (tuple, list)) else (made,)
-    np.savez(out, **{"output:{}".format(n): one.numpy() for n, one in enumerate(made)})
+    np.savez(out, **{f"output:{n}": one.numpy() for n, one in enumerate(made)})
 
 
 if __name__ == "__main__":
