@@ -58,7 +58,7 @@ def by_every_way(name: str, environment: str, folder: Path) -> dict[str, Any]:
     inputs = json.loads(said.splitlines()[-1])[1]
     sizes = [f"{name}={','.join(map(str, shape))}" for name, shape in inputs.items()]
     found = {"bort-convert": ours(prefix, sizes)}
-    found["bort-convert --no-verify"] = ours(prefix, [*sizes], "--no-verify")
+    found["bort-convert --no-verify"] = ours(prefix, sizes, "--no-verify")
     for way, told in PEERS.items():
         found[told] = peer(way, prefix, folder / f"{way}.npz")
     return found
@@ -68,13 +68,23 @@ def ours(prefix: Path, sizes: Sequence[str], *more: str) -> dict[str, Any]:
     """bort-convert, and its module against MXNet."""
     source, out = Path(f"{prefix}-0000.params"), prefix.with_name("out")
     options = [word for size in sizes for word in ("--input", size)]
-    command = ["converter", "--src", source, "--dst", out, "--force", "--quiet", *options, *more]
+    command: list[str | Path] = [
+        "converter",
+        "--src",
+        source,
+        "--dst",
+        out,
+        "--force",
+        "--quiet",
+        *options,
+        *more,
+    ]
     status, text, _, usage = measured(sys.executable, "-m", *command)
     took = _took(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
     if status:
         return took | {"problem": text[-500:]}
     golden = Path(f"{prefix}.golden.npz")
-    compare = ["tools.graph_full", "--compare", source, out, golden]
+    compare: list[str | Path] = ["tools.graph_full", "--compare", source, out, golden]
     if more:
         return took  # the files are those of the proven one
     status, text, said, _ = measured(sys.executable, "-m", *compare)
@@ -92,7 +102,7 @@ def peer(way: str, prefix: Path, out: Path) -> dict[str, Any]:
     if status:
         what = "the module cannot run" if found else "cannot be converted"
         return found | {"problem": f"{what}: {text.strip().splitlines()[-1][:300]}"}
-    compare = ["benchmarks.graph", "--compare", out, f"{prefix}.golden.npz"]
+    compare: list[str | Path] = ["benchmarks.graph", "--compare", out, f"{prefix}.golden.npz"]
     status, text, said, _ = measured(sys.executable, "-m", *compare)
     return found | ({"problem": text[-500:]} if status else json.loads(said))
 

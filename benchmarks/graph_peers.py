@@ -84,6 +84,7 @@ def main():
     way, prefix, out = sys.argv[1:]
     recorded = np.load(prefix + ".golden.npz")
     inputs = {n[len("input:") :]: recorded[n] for n in recorded if n.startswith("input:")}
+    inputs = {name: value for name, value in inputs.items() if not name.endswith("label")}
     ways = {"onnx": by_onnx, "gluon2pytorch": by_gluon2pytorch}
     net = ways[way](prefix, inputs, os.path.dirname(out)).eval()
     used = resource.getrusage(resource.RUSAGE_SELF)

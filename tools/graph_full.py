@@ -18,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def main(folder: Path, names: Sequence[str] = ()) -> None:
         raise SystemExit(f"not converted, or too far from MXNet: {', '.join(failed)}")
 
 
-def is_right(one: dict[str, Any]) -> bool:
+def is_right(one: Mapping[str, Any]) -> bool:
     """Whether a model was converted and is within `ALLOWED` of MXNet, or as near as MXNet itself
     is to what float64 gives.
     """
@@ -153,20 +153,55 @@ def compare(source: Path, out: Path, golden: Path) -> dict[str, Any]:
         for key, side in (("own_rounding", made), ("mxnet_rounding", expected)):
             found = max(one.relative for one in compare_outputs(plan, side, exact))
             rounding[key] = float(f"{found:.2g}")
+    table = {}
+    if (alone := golden.with_name(golden.name.replace(".golden.npz", ".params"))).exists():
+        table = {"transformers": float(f"{by_table(alone, recorded, made):.2g}")}
     runs = record["proof"]["parity"]["runs"]
     node = max((one for run in runs for one in run["worst"]), key=lambda one: one["relative"])
-    return {
-        "nodes": len(plan.program.calls),
-        "operators": len({call.op for call in plan.program.calls}),
-        "outputs": len(heads),
-        "rows": any(one.rows for one in outputs),
-        "difference": float(f"{worst.relative:.2g}"),
-        "output": worst.node,
-        "node": node["node"],
-        "node_operator": node["operator"],
-        "node_difference": float(f"{node['relative']:.2g}"),
-        "sizes": len(runs),
-    } | rounding
+    return (
+        {
+            "nodes": len(plan.program.calls),
+            "operators": len({call.op for call in plan.program.calls}),
+            "outputs": len(heads),
+            "rows": any(one.rows for one in outputs),
+            "difference": float(f"{worst.relative:.2g}"),
+            "output": worst.node,
+            "node": node["node"],
+            "node_operator": node["operator"],
+            "node_difference": float(f"{node['relative']:.2g}"),
+            "sizes": len(runs),
+        }
+        | rounding
+        | table
+    )
+
+
+def by_table(source: Path, recorded: Any, made: Mapping[Any, Any]) -> float:
+    """How far a BERT's module is from Transformers' BertModel, which the table makes of the same
+    network's parameters: over the words that are there, and what the pooler makes of the first.
+    """
+    import torch
+    from transformers import BertModel
+
+    import converter
+    from converter.proof.graph.difference import measure
+
+    directory = source.with_name("table")
+    converter.convert(source, directory, config={"num_attention_heads": 12})
+    words, types, lengths = (
+        torch.from_numpy(recorded[f"input:data{number}"]).long() for number in range(3)
+    )
+    mask = torch.arange(words.shape[1]) < lengths[:, None]
+    net: Any = BertModel.from_pretrained(directory)
+    net.eval()
+    with torch.inference_mode():
+        theirs = net(words, token_type_ids=types, attention_mask=mask.long())
+    sequence, pooled = made.values()
+    there = mask.numpy()
+    return max(
+        measure(sequence[there], theirs.last_hidden_state.numpy()[there]),
+        measure(pooled, theirs.pooler_output.numpy()),
+    )
 
 
 if __name__ == "__main__":

@@ -79,8 +79,8 @@ def _notes(done: Mapping[str, Any]) -> Iterator[str]:
         elif one["difference"] > ALLOWED and "mxnet_rounding" in one:
             yield (
                 f"\n² {name}: float32 rounds as much. The same module in float64 is "
-                f"{one['mxnet_rounding']:.1e} from MXNet and {one['own_rounding']:.1e} from itself in "
-                "float32."
+                f"{one['mxnet_rounding']:.1e} from MXNet and {one['own_rounding']:.1e} from itself "
+                "in float32."
             )
 
 
