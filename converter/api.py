@@ -12,8 +12,6 @@ from converter.errors import ConvertError, GraphError, ParamsError, ParityError,
 from converter.files.progress import Progress, silent
 from converter.files.regular import read_regular
 from converter.files.staging import RECORD_FILE, staging
-from converter.graph.facts import GraphFacts, graph_facts
-from converter.graph.symbol import MAX_BYTES
 from converter.params import Index, Weights, check_unchanged, read_index, state_of
 from converter.params.graphs import find_source, params_of, read_symbol_text
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
@@ -61,6 +59,7 @@ from converter.writing.safetensors import write_safetensors
 from converter.writing.shards import weight_files
 
 if TYPE_CHECKING:
+    from converter.graph.facts import GraphFacts
     from converter.params.content import Content
     from converter.proof.tokens import Tokens
 
@@ -100,6 +99,8 @@ def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent
     try:
         text = read_symbol_text(source, index)
         if text:
+            from converter.graph.facts import graph_facts  # a family's file needs none of it
+
             found = replace(found, graph=graph_facts(text.name, text.content, index))
     except (GraphError, ParamsError) as error:
         found = replace(found, unread=str(error))
@@ -112,6 +113,9 @@ def inspect_graph(src: PathLike) -> GraphFacts:
     The parameters of its name beside it are looked at too, those of the last epoch where there are
     several. Raises `GraphError` when it is no graph, and `ParamsError` when they are damaged.
     """
+    from converter.graph.facts import graph_facts
+    from converter.graph.symbol import MAX_BYTES
+
     path = Path(src)
     try:
         content = read_regular(path, MAX_BYTES)

@@ -2,6 +2,9 @@
 
     python record_golden.py my.params golden.npz --family bert --num-heads 12
 
+A network with its graph, of any kind: `python record_golden.py model-symbol.json golden.npz --input
+data=1,3,112,112`, as record_golden_graph.py tells.
+
 Run this in the OLD environment, the one that still imports MXNet: Python 3.6 or newer, mxnet 1.5 to
 1.9, numpy below 1.24. Take the other record_golden_*.py along, in one folder. What else is needed:
 
@@ -37,6 +40,7 @@ import argparse
 import importlib
 import json
 import os
+import sys
 from typing import NamedTuple, Optional
 
 import mxnet as mx
@@ -182,6 +186,9 @@ def record_golden(
 
 def main() -> None:
     """Run the command line."""
+    if sys.argv[1:] and sys.argv[1].endswith(".json"):
+        importlib.import_module("record_golden_graph").main()
+        return
     parser = argparse.ArgumentParser(
         description="Record what MXNet computes for a GluonNLP checkpoint (see this file's top)."
     )

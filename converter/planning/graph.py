@@ -217,6 +217,6 @@ def _dropped(
 def _assumed(inputs: Sequence[Input], half: bool) -> Iterator[Assumed]:
     for one in inputs:
         for text in one.assumed:
-            yield Assumed(f"input {one.name}", text, one.told)
+            yield Assumed(f"input {one.name}", text, "no file tells it")
     if half:
         yield Assumed("float16", "computed in float32", "MXNet computed it in float16")
