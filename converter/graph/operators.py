@@ -276,7 +276,8 @@ def _attributes(
             wrong.append(f"{key}={safe(text[:80])} is not supported (supported: {told})")
     if operator.variadic:
         stated.pop("num_args", None)  # add_n's description leaves it out
-    return attributes, wrong + [f"has no attribute {safe(key[:80])}" for key in stated]
+    unknown = stated.keys() - {*operator.ignored}  # an operator without any takes all, unread
+    return attributes, wrong + [f"has no attribute {safe(key[:80])}" for key in sorted(unknown)]
 
 
 def _wrong_inputs(
