@@ -48,14 +48,14 @@ def test_the_page_runs(tmp_path: Path) -> None:
             assert done.exit_code == 0, done.output
             commands += 1
     assert commands == 3
-    done = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-c", script + AFTER],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert done.returncode == 0, done.stderr
+    assert run.returncode == 0, run.stderr
 
 
 def test_its_figures_are_those_of_the_program() -> None:
