@@ -47,7 +47,14 @@ class PlanError(ConvertError):
 
 
 class NoFamilyError(PlanError):
-    """No family's table fits the file: `problems` says what is nearest, and the other ways."""
+    """No family's table fits the file: `problems` says what is nearest, and the other ways.
+
+    `reason`: what the file is instead, where that is known.
+    """
+
+    def __init__(self, headline: str, problems: Sequence[str] = (), reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(headline, problems)
 
 
 class NonfiniteError(ConvertError):

@@ -70,7 +70,17 @@ def plan_of(
         if fits or any(getattr(options, name) for name in OF_TABLES):
             instead = f"or convert the whole network by its graph, {symbol.name}: --as graph"
             raise type(error)(error.headline, [*error.problems, instead]) from None
-    return _by_graph(index, symbol, options, f"{source.params.name} is of no family here")
+        known = error.reason if isinstance(error, NoFamilyError) else ""
+        name = source.params.name
+        try:
+            why = f"{name} is {known}" if known else f"{name} is of no family here"
+            return _by_graph(index, symbol, options, why)
+        except GraphError as graph:
+            asked = any(problem.startswith("--input") for problem in graph.problems)
+            if not known or asked:
+                raise
+            neither = f"nor by its graph, {symbol.name}: {(*graph.problems, graph.headline)[0]}"
+            raise NoFamilyError(error.headline, [*error.problems, neither]) from None
 
 
 def _by_graph(index: Index, symbol: SymbolText, options: Options, why: str) -> Plan:

@@ -227,7 +227,7 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
             [*(f"{f.table.name}: {f.table.title}" for f in candidates), *asked],
         )
     if known := known_as(index, tables):
-        raise NoFamilyError(f"{index.path} cannot be converted:", known)
+        raise NoFamilyError(f"{index.path} cannot be converted:", known, known[0])
     closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
     models = [] if closest.part else find_backbones(index, tables, choice)
     if not models and choice.prefix is not None:
@@ -247,6 +247,7 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
             f"{index.path} is a network of one's own. Add one of these options: the model in it is "
             "converted, and the rest written beside it, under its own names:",
             within,
+            "a network of one's own; --backbone converts the model in it for Transformers",
         )
     if is_foreign(closest, several=len(tables) > 1):
         raise NoFamilyError(f"{index.path} is {foreign_headline(closest)}.", [*foreign_ways(index)])
