@@ -97,9 +97,13 @@ def check(source: str) -> None:
 @functools.cache
 def _helpers() -> Mapping[str, str]:
     """The helpers' ASTs, by name."""
-    text = (files("converter.graph") / "runtime.py").read_text("utf-8")
-    found = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
-    return {node.name: ast.dump(node) for node in found}
+    found = {}
+    for file in (files("converter.graph") / "runtime").iterdir():
+        if file.name.endswith(".py"):
+            for node in ast.parse(file.read_text("utf-8")).body:
+                if isinstance(node, ast.FunctionDef):
+                    found[node.name] = ast.dump(node)
+    return found
 
 
 def _check_model(model: ast.ClassDef, helpers: set[str]) -> None:

@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from converter.errors import GraphError
 from converter.graph.emit import Emitted, emit
+from converter.graph.emit.helpers import helpers
 from converter.graph.emit.layout import layout
 from converter.graph.emit.literals import literal
 from converter.graph.emit.names import MAX, RESERVED, Names, identifier
-from converter.graph.emit.runtime import helpers
 from converter.graph.operators import Program, understand
 from converter.graph.shapes import Spec, infer
 from converter.graph.symbol import parse_symbol

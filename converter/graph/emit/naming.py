@@ -6,9 +6,9 @@ import math
 from collections.abc import Iterator, Sequence
 
 from converter.graph.emit.emitted import Parameter
+from converter.graph.emit.helpers import helpers
 from converter.graph.emit.names import MODULE as TAKEN
 from converter.graph.emit.names import RESERVED, Names
-from converter.graph.emit.runtime import helpers
 from converter.graph.emit.site import MODULE, VALUE, Module, Piece, Scope, Statement
 from converter.graph.symbol import Output
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 import numpy as np
 
 from converter.graph.emit.emitted import Emitted, Parameter
+from converter.graph.emit.helpers import helpers, needed, uses
 from converter.graph.emit.layout import layout
 from converter.graph.emit.literals import literal
 from converter.graph.emit.names import RESERVED, Names
 from converter.graph.emit.naming import Naming
-from converter.graph.emit.runtime import helpers, needed, uses
 from converter.graph.emit.site import Statement
 from converter.graph.outputs import NAMED
 from converter.graph.symbol import Output

@@ -12,6 +12,7 @@ from converter.graph.emit.rules import (
     reductions,
     sequences,
     shaping,
+    slicing,
 )
 
 __all__ = [
@@ -26,4 +27,5 @@ __all__ = [
     "reductions",
     "sequences",
     "shaping",
+    "slicing",
 ]

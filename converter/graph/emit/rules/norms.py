@@ -13,7 +13,12 @@ from converter.graph.emit.site import Piece, Site, rule
 
 @rule("BatchNorm", "BatchNorm_v1", "_contrib_SyncBatchNorm", "_contrib_BatchNormWithReLU")
 def batch_norm(site: Site) -> str:
-    """`nn.BatchNorm1d` to `3d`; a fixed gamma is a weight of ones that is not trained."""
+    """`nn.BatchNorm1d` to `3d`; a fixed gamma is a weight of ones that is not trained.
+
+    MXNet's `momentum` is the old statistics' share, PyTorch's the new ones'. In training PyTorch
+    keeps the variance divided by n - 1, MXNet's CPU kernels the one divided by n (apache/mxnet
+    1.9.1, `src/operator/nn/batch_norm.cc`).
+    """
     a = site.attributes
     axis, rank = site.axis(a.get("axis", 1)), site.rank()
     if not 2 <= rank <= 5:

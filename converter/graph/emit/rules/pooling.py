@@ -11,7 +11,11 @@ from converter.graph.emit.site import Site, rule
 
 @rule("Pooling")
 def pooling(site: Site) -> str:
-    """`F.max_pool2d` and its like; a helper where MXNet's windows are not PyTorch's."""
+    """`F.max_pool2d` and its like; a helper where MXNet's windows are not PyTorch's.
+
+    MXNet pads by up to a kernel, and of pooling_convention=full keeps windows that begin behind
+    the values (apache/mxnet 1.9.1, `src/operator/nn/pool.h`).
+    """
     a, x, rank = site.attributes, site["data"], site.rank()
     if not 3 <= rank <= 5:
         raise site.refuse(f"a value with {rank} axes is not supported")

@@ -1,4 +1,4 @@
-"""The helpers of generated code: their source text, taken from converter/graph/runtime.py."""
+"""The helpers of generated code: their source text, taken from converter/graph/runtime/."""
 
 from __future__ import annotations
 
@@ -7,17 +7,19 @@ import functools
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
+FILES = ("values.py", "sequences.py", "vision.py")
+
 
 @functools.cache
 def helpers() -> Mapping[str, str]:
-    """The text of each helper by its name, in the order of the file."""
-    text = (files("converter.graph") / "runtime.py").read_text("utf-8")
-    lines = text.splitlines()
+    """The text of each helper by its name, in the order of the files."""
     found = {}
-    for node in ast.parse(text).body:
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
-            begin = min([node.lineno, *(d.lineno for d in node.decorator_list)])
-            found[node.name] = "\n".join(lines[begin - 1 : node.end_lineno])
+    for name in FILES:
+        text = (files("converter.graph") / "runtime" / name).read_text("utf-8")
+        lines = text.splitlines()
+        for node in ast.parse(text).body:
+            if isinstance(node, ast.FunctionDef):
+                found[node.name] = "\n".join(lines[node.lineno - 1 : node.end_lineno])
     return found
 
 
@@ -29,7 +31,7 @@ def uses(helper: str) -> frozenset[str]:
 
 
 def needed(mentioned: Iterable[str]) -> list[str]:
-    """The helpers among the names, and the helpers that those call, in the order of the file."""
+    """The helpers among the names, and the helpers that those call, in the order of the files."""
     found: set[str] = set()
     waiting = [name for name in mentioned if name in helpers()]
     while waiting:
