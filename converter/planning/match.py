@@ -7,21 +7,20 @@ is accounted for and none is missing.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from converter.errors import PlanError
 from converter.params import Index
 from converter.planning.attempt import Attempt, listed
-from converter.planning.attempt import Choice as Choice
-from converter.planning.attempt import Match as Match
-from converter.planning.scopes import Renamed, models_within, structural
+from converter.planning.fit import Choice as Choice
+from converter.planning.fit import Match as Match
+from converter.planning.scopes import Renamed, first_meant, is_meant, models_within, structural
 from converter.tables.patterns import placeholders
 from converter.tables.table import Part, Table
 from converter.tables.unsupported import outsized
 
 NOTHING = Choice()
-MODELS = 16  # that are tried in one network
 
 
 def match_table(index: Index, table: Table, choice: Choice = NOTHING) -> Match:
@@ -102,36 +101,25 @@ def _backbone(index: Index, table: Table, choice: Choice) -> Match:
 
 def _attempts(index: Index, table: Table, choice: Choice) -> list[Match]:
     """Every model of the family that the user may mean, whole or not."""
-    choice = replace(choice, backbone=True)
+    choice, told = replace(choice, backbone=True), choice.prefix
     fits = [
         Attempt(names, table, prefix, choice).result()
-        for names in models_within(index, table)
-        for prefix in (table.prefixes[:1] if names.scopes else _prefixes(names, table))
+        for names in models_within(index, table, told)
+        for prefix in (table.prefixes[:1] if names.scopes else _prefixes(names, table, told))
     ]
     begins = [fit.begin for fit in fits if not fit.problems]
     fits = [replace(f, others=tuple(b for b in begins if b != f.begin)) for f in fits]
-    told = choice.prefix
-    return [f for f in fits if told is None or _is_meant(f, told)]
+    return [f for f in fits if told is None or is_meant(f.begin, told)]
 
 
-def _is_meant(fit: Match, told: str) -> bool:
-    """Whether `--prefix` is how its names begin, or those of one of its blocks.
-
-    The point or underscore at its end may be left out; `query._net.` of an XLNet is within `query.`
-    """
-    begins = {fit.begin, *fit.begin.split(",")}
-    ends = (f"{told}.", f"{told}_", told if told.endswith((".", "_")) else f"{told}.")
-    return told in begins or (bool(told) and any(begin.startswith(ends) for begin in begins))
-
-
-def _prefixes(names: Renamed, table: Table) -> Iterator[str]:
+def _prefixes(names: Renamed, table: Table, told: str | None = None) -> Iterable[str]:
     """What the names of each model begin with: more than half of what is not of a layer."""
     own = [row.source for row in table.rows if not placeholders(row.source)]
     found = Counter(
         name.removesuffix(end) for name in names.index.tensors for end in own if name.endswith(end)
     )
     most = [p for p, count in found.items() if 2 * count > len(own) and p[-1:] in ("", ".", ":")]
-    yield from most[:MODELS]
+    return first_meant(most, str, told)
 
 
 def _undecided(index: Index, table: Table, error: PlanError) -> Match:

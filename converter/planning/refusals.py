@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from converter.params import Index
-from converter.planning.attempt import Match
+from converter.planning.fit import Match
 from converter.planning.scopes import class_of, namesake, spelled, without_kind
 from converter.tables.table import Head, Table
 from converter.tables.unsupported import export_line, refused
@@ -75,7 +75,7 @@ def _prefix_of(head: Head, sources: Sequence[str], own: set[str]) -> str | None:
     names = [name for source in sources if (name := spelled(source, head))]
     if len(names) < len(sources):
         return None
-    for prefix in names[0].prefixes(own) if names else ():
+    for prefix, _ in names[0].prefixes(own) if names else ():
         spellings = ({s.name(prefix, 0, 0) for s in name.spellings} & own for name in names)
         if class_of(prefix) and own == set().union(*spellings):
             return prefix

@@ -7,6 +7,8 @@ from the structural name by the rules in `rules.toml`. So the prefixes are looke
 name then is one that a structural name gives, or stays what it is.
 """
 
+from converter.planning.scopes.models import first_meant as first_meant
+from converter.planning.scopes.models import is_meant as is_meant
 from converter.planning.scopes.rename import Renamed as Renamed
 from converter.planning.scopes.rename import models_within as models_within
 from converter.planning.scopes.rename import structural as structural

@@ -52,16 +52,16 @@ def structural(index: Index, table: Table, use: str | None = None) -> Renamed | 
         raise _undecided(index, error.problems) from error
 
 
-def models_within(index: Index, table: Table) -> list[Renamed]:
+def models_within(index: Index, table: Table, told: str | None = None) -> list[Renamed]:
     """`index` for each model of `table` that a network of one's own may hold, heads aside.
 
-    Where its names are structural, or nobody's, once, as it is.
+    Where its names are structural, or nobody's, once, as it is. `told`: as for `models_in`.
     Raises `PlanError` when there are such models and the names of each can be read in several ways.
     """
     own = _bare(index)
     search = Search(own.keys(), table, outer=False)
     found, problems = list[Renamed | None](), list[str]()
-    for scopes in models_in(search.rows, own) if search.spellable else ():
+    for scopes in models_in(search.rows, own, told) if search.spellable else ():
         try:
             found.append(_read(index, own, Search(own.keys(), table, outer=False, scopes=scopes)))
         except UndecidedError as error:

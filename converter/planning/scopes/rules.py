@@ -59,14 +59,15 @@ class Name:
     letter: str
     spellings: tuple[Spelling, ...]
 
-    def prefixes(self, own: Iterable[str]) -> Iterator[str]:
-        """The prefixes that would make it one of the names `own`.
+    def prefixes(self, own: Iterable[str]) -> Iterator[tuple[str, str]]:
+        """The prefixes that would make it one of the names `own`, each with what is behind it.
 
         None when it has a number in it; and a name with a dot is of no scope, but structural.
         """
         if self.is_whole:
             for end in (spelling.before for spelling in self.spellings):
-                yield from (o.removesuffix(end) for o in own if o.endswith(end) and "." not in o)
+                found = (o.removesuffix(end) for o in own if o.endswith(end) and "." not in o)
+                yield from ((prefix, end) for prefix in found)
 
     @property
     def is_whole(self) -> bool:

@@ -218,7 +218,7 @@ class Search:
         for head, names in self.heads:
             prefixes: Iterable[str | None] = [None]
             if head.outer:
-                prefixes = dict.fromkeys(p for n in names for p in n.prefixes(self.left))
+                prefixes = dict.fromkeys(p for n in names for p, _ in n.prefixes(self.left))
             for prefix in prefixes:
                 stated = class_of(prefix or "")
                 if stated and head.outer and stated not in classes(head):
