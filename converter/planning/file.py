@@ -63,14 +63,14 @@ def plan_of(
             raise
         symbol = read_symbol_text(source, index)
         fits = not isinstance(error, NoFamilyError)
-        if symbol is None and fits:
+        known = error.reason if isinstance(error, NoFamilyError) else ""
+        if symbol is None and (fits or known):
             raise
         if symbol is None:
             raise NoFamilyError(error.headline, [*error.problems, *_no_graph(source)]) from None
         if fits or any(getattr(options, name) for name in OF_TABLES):
             instead = f"or convert the whole network by its graph, {symbol.name}: --as graph"
             raise type(error)(error.headline, [*error.problems, instead]) from None
-        known = error.reason if isinstance(error, NoFamilyError) else ""
         name = source.params.name
         try:
             why = f"{name} is {known}" if known else f"{name} is of no family here"

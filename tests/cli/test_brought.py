@@ -54,7 +54,6 @@ FOREIGN = {  # refused whole, and exported
 TEXTS = {  # no parameters
     "block_save/net-model.json": "what MXNet's Block.save writes beside the weights",
     "cases/blocksave-model.json": "what MXNet's Block.save writes beside the weights",
-    "head/classifier-symbol.json": "the symbol of a network",
     "cases/text_errors/cloudflare.params": "  | error code: 1003",
     "cases/text_errors/github404.params": "  | 404: Not Found",
     "cases/text_errors/hub.params": "  | Entry not found",
@@ -110,11 +109,18 @@ def typed(lines: list[str]) -> list[str]:
 def test_it_is_named_and_the_command_works(
     path: Path, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = refusal(invoke("--src", path, "--dst", tmp_path / "out"))
+    usual = invoke("--src", path, "--dst", tmp_path / "by_its_graph")
+    if usual.exit_code == 0:  # the symbol is beside it
+        (why,) = (line for line in usual.stdout.split("\n") if line.startswith("by its graph: "))
+        assert said in why
+    else:
+        assert said in "\n".join(refusal(usual))
+    lines = refusal(invoke("--src", path, "--dst", tmp_path / "out", "--as", "table"))
     assert said in "\n".join(lines)
     inspected = invoke("inspect", path)
     assert inspected.exit_code == 0
-    after = inspected.stdout.partition("\ndtypes: ")[2].split("\n")
+    before_the_graph = inspected.stdout.partition("\ndtypes: ")[2].partition("\n\n")[0]
+    after = before_the_graph.split("\n")
     assert said in "\n".join(after)
     assert len(after) <= LINES
     monkeypatch.chdir(tmp_path)
@@ -188,7 +194,7 @@ def test_it_is_named_in_the_archive_that_it_comes_in(
     with tarfile.open(path, "w:gz") as archive:
         for member in sorted((FOLDER / folder).iterdir()):
             archive.add(member, member.name)
-    lines = refusal(invoke("--src", tmp_path, "--dst", tmp_path / "out"))
+    lines = refusal(invoke("--src", tmp_path, "--dst", tmp_path / "out", "--as", "table"))
     if said is None:
         assert "holds 3 .params files" in lines[0]
         return

@@ -279,12 +279,6 @@ def test_families_are_listed_and_printed() -> None:
     assert f"there are: {', '.join(family_names())}." in unknown.stderr
 
 
-def test_a_file_in_place_of_a_command() -> None:
-    result = CliRunner().invoke(main, ["bort.params", "out"])
-    assert result.exit_code == 2
-    assert "no command 'bort.params'; to convert a file: --src FILE --dst DIR" in result.stderr
-
-
 @pytest.mark.parametrize("command", [["--src", "a", "--dst", "b"], ["verify"]])
 def test_a_config_field_is_given_once(command: list[str]) -> None:
     result = invoke(*command, "--config", "n_head=4", "--config", "n_head=8")

@@ -55,6 +55,9 @@ def models(draw: st.DrawFn, kinds: list[str]) -> dict[str, Any]:
     }
 
 
+PADDING = 1  # RoBERTa's
+
+
 @st.composite
 def specs(draw: st.DrawFn, version: str) -> dict[str, Any]:
     """The fields of `Own` (fixtures/own_networks.py)."""
@@ -182,8 +185,12 @@ def as_a_backbone(spec: dict[str, Any], version: str, source: Path) -> None:
 
 def on_again(spec: dict[str, Any], head: dict[str, Any], source: Path) -> None:
     """The card's lines give the logits that MXNet gave."""
-    event("the card was run")
     arrays = own.arrays_of(source.with_suffix(".golden.npz"))
+    words = np.arange(arrays["input_ids"].shape[1]) < arrays["valid_length"][:, None]
+    if spec["model"]["kind"] == "roberta" and (words & (arrays["input_ids"] == PADDING)).any():
+        event("the padding is among the words: RoBERTa counts its positions otherwise")
+        return
+    event("the card was run")
     outputs = own.run_card(source.with_suffix(".False"), own.inputs_of(arrays))
     recorded = arrays[f"head.{head['name']}"]
     valid = np.arange(arrays["input_ids"].shape[1]) < arrays["valid_length"][:, None]
