@@ -64,7 +64,7 @@ def remove(path: Path) -> None:
 
 PLACES = {
     "before the weights are read": ("converter.files.disk:_reserve", ("--no-verify",)),
-    "after they are written": ("converter.api:TableReport", ("--no-verify",)),
+    "after they are written": ("converter.api:report_of", ("--no-verify",)),
     "before the proof": ("converter.api:prove", ()),
     "before parity": ("converter.proof.parity:run_source_side", ()),
 }
