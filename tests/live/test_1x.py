@@ -194,18 +194,23 @@ def test_an_untied_decoder_is_proven_with_transformers_4(
     run(transformers_4, "-m", "converter", "--src", source, "--dst", tmp_path / "out", *told)
 
 
+OF_THE_WHEEL = ("electra_v1", "mobilebert_v1")
+
+
 @pytest.mark.parametrize("folder", ["zoo_1x", "autogluon"])
 def test_the_fixtures_are_what_real_mxnet_makes(
     folder: str, mxnet_1x: Path, tmp_path: Path
 ) -> None:
-    """Weights and configurations byte for byte; recordings to the last bits on another CPU."""
+    """Weights and configurations byte for byte; recordings to the last bits on another CPU.
+
+    Those of make_autogluon_v1.py are not made here: it needs a wheel of AutoGluon's.
+    """
     maker = {"zoo_1x": "make_1x.py", "autogluon": "make_autogluon.py"}[folder]
     run(mxnet_1x, f"fixtures/{maker}", tmp_path)
     fixtures = ROOT / "fixtures" / folder
     made = {path.relative_to(tmp_path) for path in tmp_path.rglob("*.*")}
-    assert made == {path.relative_to(fixtures) for path in fixtures.rglob("*.*")} - {
-        Path("cfg.yml")
-    }
+    kept = {path.relative_to(fixtures) for path in fixtures.rglob("*.*")} - {Path("cfg.yml")}
+    assert made == {path for path in kept if path.parent.name not in OF_THE_WHEEL}
     for path in made:
         ours = fixtures / path
         if path.suffix != ".npz":
