@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from converter.params import Index, Weights, check_unchanged, read_index, state_
 from converter.params.graphs import find_source, params_of, read_symbol_text
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.params.source import find_params
-from converter.planning.assumptions import Assumed, renewed
+from converter.planning.assumptions import renewed
 from converter.planning.backbones import Backbone, find_backbones
 from converter.planning.base import Plan
 from converter.planning.file import files_of, plan_of, tables_of
@@ -35,8 +35,8 @@ from converter.planning.options import (
 from converter.planning.plan import TablePlan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.proof import check_installed, check_reference, prove
+from converter.report.card import model_card, with_tokenizer
 from converter.report.foreign import REWRITTEN, foreign_files, foreign_to_tokenizer
-from converter.report.model_card import model_card, with_tokenizer_section
 from converter.report.record import (
     ExportReport,
     Report,
@@ -371,15 +371,15 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
         if record["model_config"]:
             record["model_config"] = asdict(record["model_config"])
         write_json(stage.path / "config.json", config)
-        write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens, assumed))
+        card = with_tokenizer(_text(stage.path / "README.md"), spec, tokens, assumed, record, used)
+        write_text(stage.path / "README.md", card)
         write_record(stage.path, record)
         stage.commit()
     return spec, tokens
 
 
-def _card(path: Path, spec: TokenizerSpec, tokens: Tokens, assumed: Sequence[Assumed]) -> str:
+def _text(path: Path) -> str:
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except (OSError, ValueError):
-        text = ""
-    return with_tokenizer_section(text, spec, tokens, assumed)
+        return ""

@@ -48,6 +48,7 @@ def _once(_ctx: click.Context, _param: click.Parameter, given: Any) -> dict[str,
 # What `_option` cannot tell from the type of the option
 CLICK: dict[str, tuple[list[str], dict[str, Any]]] = {
     "config": (["--config"], dict(type=Settings(), multiple=True, callback=_once)),
+    "labels": (["--labels"], dict(type=str)),  # a path would lose the second of two slashes
     "dtype": (["--dtype"], dict(type=click.Choice(list(DTYPES)), show_default=True)),
     "max_shard_size": (["--max-shard-size"], dict(type=str, show_default=True)),
     "atol": (["--atol"], dict(type=float, show_default=True)),

@@ -192,6 +192,7 @@ class Golden:
     begin: tuple[float, ...] = said("how its first row begins")
     weights: str = said("the dtype that its weights were rounded to")
     atol: float = said("how far it may be off")
+    hub: str = said("its name on the Hugging Face Hub", "")
 
 
 @dataclass(frozen=True, kw_only=True)

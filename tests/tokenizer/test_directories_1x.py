@@ -15,6 +15,7 @@ import pytest
 import converter
 from converter.planning.file import plan_file
 from converter.tables.load import family_names, load_family
+from tests.report.cards import run_example
 from tests.tokenizer import directories_1x as directories
 from tests.tokenizer.bort import invoke
 
@@ -70,6 +71,7 @@ def test_a_directory_needs_no_option(name: str, sources: Path, converted: Path) 
     assert converter.verify(sources / name, converted / name).passed
     card = (converted / name / "README.md").read_text("utf-8")
     assert f"\n# {name}\n" in card
+    assert run_example(converted / name), "the card's lines print what the model makes of text"
 
 
 @pytest.fixture(scope="module", params=[pytest.param("4", marks=pytest.mark.live), "5"])

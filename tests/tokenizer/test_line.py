@@ -13,6 +13,7 @@ import pytest
 
 import converter
 from tests import borts
+from tests.report.cards import run_example
 from tests.tokenizer import cases
 from tests.tokenizer.bort import CASED, CHOICE, IDS, OPTIONS, ROWS, convert, invoke, read
 
@@ -50,6 +51,8 @@ def test_the_proof_is_in_the_report_and_the_card(whole: Path, source: Path) -> N
     assert str(cases.FOLDER) not in (whole / "conversion.json").read_text("utf-8")
     card = (whole / "README.md").read_text("utf-8")
     assert "- A pair: `<s> A </s> B </s>`, as in training." in card
+    assert "\nlanguage:\n- en\n" in card
+    assert run_example(whole)
     assert f"{proof['own']:,} of {proof['entries']:,} sampled entries are their own id" in card
     assert str(cases.FOLDER) not in card
     assert converter.verify(source, whole).passed
