@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.errors import ConvertError, GraphError, ParamsError, ParityError, PlanError
+from converter.errors import ConvertError, GraphError, ParamsError, ParityError, PlanError, safe
 from converter.files.progress import Progress, silent
 from converter.files.regular import read_regular
 from converter.files.staging import RECORD_FILE, staging
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from converter.proof.tokens import Tokens
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inspection:
     """What is in a file, and how each family's table fits it (best first).
 
@@ -80,6 +80,19 @@ class Inspection:
     backbones: tuple[Backbone, ...] = ()
     graph: GraphFacts | None = None
     unread: str | None = None
+
+    def __repr__(self) -> str:
+        index = self.index
+        size = f"{len(index.tensors):,} tensors, {index.size:,} bytes"
+        fitting = ", ".join(fit.table.name for fit in self.fits if not fit.problems)
+        holds = ", ".join(dict.fromkeys(one.fit.table.name for one in self.backbones))
+        lines = [
+            f"<Inspection of {safe(index.path.name)}: {size}; fits {fitting or 'no family'}",
+            *([f"a network of one's own around: {holds}"] if holds else []),
+            *([repr(self.graph)] if self.graph else []),
+            *([f"the graph beside it cannot be read: {safe(self.unread)}"] if self.unread else []),
+        ]
+        return "\n  ".join(lines) + ">"
 
 
 def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent) -> Inspection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,25 @@ import click
 from converter.planning.options import PATHS, WAYS, Options, hints
 from converter.planning.steps import DTYPES
 
-FILE = click.Path(path_type=Path)
+
+class File(click.Path):
+    """A path; `~` at its beginning is the home directory, as in `--src=~/x`, which no shell opens.
+
+    What is called so itself, in the working directory, is that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not os.fspath(value):
+            self.fail("is empty: a path is expected", param, ctx)
+        if os.fspath(value).startswith("~") and not os.path.lexists(value):
+            value = Path(value).expanduser()
+        return super().convert(value, param, ctx)
+
+
+FILE = File()
 NOT_SAID = "progress"  # the command has its own
 
 

@@ -71,7 +71,11 @@ def test_without_proof_torch_is_not_imported(tmp_path: Path) -> None:
     assert not report.passed
     card = (tmp_path / "out" / "README.md").read_text()
     assert "`--no-verify` was given" in card
-    converter.verify(LENET.params, tmp_path / "out")
+    shown = repr(converter.verify(LENET.params, tmp_path / "out"))
+    assert "parity  passed" in shown
+    assert len(shown.split("\n")) <= 10
+    facts = repr(converter.inspect_graph(LENET.symbol))
+    assert facts.startswith("<GraphFacts of lenet-symbol.json: 11 nodes of ")
 
 
 def test_the_same_conversion_gives_the_same_bytes(tmp_path: Path) -> None:

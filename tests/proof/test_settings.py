@@ -233,7 +233,8 @@ def test_what_is_assumed_is_said_everywhere(tmp_path: Path) -> None:
     assert assumed["hidden_act"].why == "family bort"
     assert not assumed.keys() & {"num_attention_heads", "layer_norm_eps", "hidden_size"}
     lines = [*summary(report)]
-    assert "on your word: num_attention_heads=4, layer_norm_eps=1e-05" in lines
+    told = "family bort, num_attention_heads=4, layer_norm_eps=1e-05"
+    assert f"on your word, which no proof shows: {told}" in lines
     (line,) = (line for line in lines if line.startswith("assumed, not in the file:"))
     assert "hidden_act=gelu" in line
     record = json.loads((tmp_path / "out" / "conversion.json").read_text())

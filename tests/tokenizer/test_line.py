@@ -156,15 +156,15 @@ def test_the_command_says_what_it_took(source: Path, tmp_path: Path) -> None:
     assert "\ntokens  passed  " in result.stdout
 
 
-def test_without_a_vocabulary_one_line_says_what_to_do(source: Path, tmp_path: Path) -> None:
+def test_without_a_vocabulary_a_line_says_what_to_do(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments: list[str | Path] = ["--src", source, "--dst", out, *CHOICE]
     result = invoke(*arguments)
     assert result.exit_code == 0
     assert "no tokenizer: no vocabulary with GluonNLP's name for it in " in result.stdout
     assert (
-        "warning: no text becomes ids, and AutoTokenizer says so, until you add one: bort-convert "
-        f"tokenizer --vocab FILE --merges FILE --dst {out}\n" in result.stdout
+        "warning: no text becomes ids, and AutoTokenizer says so, until you add one:\n"
+        f"  bort-convert tokenizer --vocab FILE --merges FILE --dst {out}\n" in result.stdout
     )
     assert not (out / "tokenizer.json").exists()
     assert "no tokenizer: " in invoke(*arguments, "--dry-run").stdout

@@ -87,13 +87,13 @@ def test_a_tokenizer_of_the_users_own_is_no_change_of_ours(
     assert converter.verify(source, out).passed
 
 
-def test_the_last_line_is_a_warning(tmp_path: Path) -> None:
+def test_the_last_lines_are_a_warning_and_the_command(tmp_path: Path) -> None:
     result = invoke(*arguments("bort_backbone", tmp_path / "out", "--no-verify"))
-    *_, wrote, none, last = result.stdout.splitlines()
+    *_, wrote, none, warning, last = result.stdout.splitlines()
     assert wrote == f"wrote {tmp_path / 'out'}"
     assert none.startswith("no tokenizer: no vocabulary")
-    assert last.startswith("warning: no text becomes ids, and AutoTokenizer says so, until you add")
-    assert last.endswith(f"bort-convert tokenizer --vocab FILE --merges FILE --dst {tmp_path}/out")
+    assert warning.startswith("warning: no text becomes ids, and AutoTokenizer says so, until you")
+    assert last == f"  bort-convert tokenizer --vocab FILE --merges FILE --dst {tmp_path}/out"
 
 
 def test_a_public_tokenizer_is_named_for_its_size_alone(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from converter.report.terminal import token_line
+from converter.report.verdicts import token_line
 from converter.tables.tokenizer_rule import TokenizerRule
 from converter.tokenizer import TokenizerSpec
 from converter.tokenizer.spec import OPTIONS
