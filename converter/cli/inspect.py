@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from converter.api import inspect, inspect_graph
-from converter.cli.options import FILE
+from converter.cli.options import FILE, complete_family
 from converter.cli.output import output_options, printed
 from converter.cli.screen import bar
 from converter.files.progress import LOOK
@@ -54,7 +54,7 @@ def inspect_command(src: Path, content: bool, every: bool, as_json: bool) -> Non
 
 
 @click.command("families")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_family)
 @click.option("--toml", is_flag=True, help="Print the table's own text: a start for --table.")
 @output_options()
 def families_command(name: str | None, toml: bool) -> None:

@@ -21,6 +21,7 @@ from converter.cli.export import export_command
 from converter.cli.inspect import families_command, inspect_command
 from converter.cli.options import FILE, options
 from converter.cli.output import output_options, show_error
+from converter.cli.recording import record_golden_command
 from converter.cli.tokenizer import tokenizer_command
 from converter.errors import ConvertError
 from converter.planning.options import CONVERT
@@ -195,6 +196,7 @@ for command in (
     export_command,
     families_command,
     inspect_command,
+    record_golden_command,
     tokenizer_command,
     verify_command,
 ):

@@ -13,6 +13,7 @@ import click
 
 from converter.planning.options import PATHS, WAYS, Options, hints
 from converter.planning.steps import DTYPES
+from converter.tables.load import family_names
 
 
 class File(click.Path):
@@ -65,8 +66,14 @@ def _once(_ctx: click.Context, _param: click.Parameter, given: Any) -> dict[str,
 
 
 # What `_option` cannot tell from the type of the option
+def complete_family(_ctx: Any, _param: Any, incomplete: str) -> list[str]:
+    """What a shell offers for the name of a family."""
+    return [name for name in family_names() if name.startswith(incomplete)]
+
+
 CLICK: dict[str, tuple[list[str], dict[str, Any]]] = {
     "config": (["--config"], dict(type=Settings(), multiple=True, callback=_once)),
+    "family": (["--family"], dict(shell_complete=complete_family)),
     "labels": (["--labels"], dict(type=str)),  # a path would lose the second of two slashes
     "dtype": (["--dtype"], dict(type=click.Choice(list(DTYPES)), show_default=True)),
     "max_shard_size": (["--max-shard-size"], dict(type=str, show_default=True)),

@@ -160,7 +160,7 @@ class Options:
     )
     verify: bool = option("Write without proof (and without torch).", True)
     golden: PathLike | None = option(
-        "Hidden states recorded in an old environment by examples/record_golden.py.", None, "FILE"
+        "Hidden states recorded in an old environment; see `record-golden`.", None, "FILE"
     )
     atol: float = option(
         "Largest absolute difference allowed in hidden states and logits (float32); ten times as "

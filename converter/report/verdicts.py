@@ -36,7 +36,8 @@ def verdict_lines(plan: TablePlan, proof: TableProof, every: bool) -> Iterator[s
         yield "parity  skipped, because names failed"
     if proof.golden:
         worst = max((d.max_abs_diff for d in proof.golden.differences), default=0.0)
-        yield f"golden  {word_of(proof.golden)}  largest difference {worst:.1e} from what was recorded"
+        of = f"largest difference {worst:.1e} from what was recorded"
+        yield f"golden  {word_of(proof.golden)}  {of}"
         for stated in proof.golden.stated:
             gap = f"{stated.max_abs_diff:.1e}"
             yield f"{INDENT}{stated.output} of Transformers itself: {gap}, the known difference"

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import converter
+from converter.cli.recording import recorder
 from tests import borts
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -22,7 +23,7 @@ NAMES = ("bort_backbone", "bort_classifier")
 
 
 def run(
-    python: str | Path, script: str, *arguments: str | Path
+    python: str | Path, script: str | Path, *arguments: str | Path
 ) -> subprocess.CompletedProcess[str]:
     command = [str(python), str(EXAMPLES / script), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -142,7 +143,9 @@ def test_record_golden_in_the_old_environment(
     python = request.getfixturevalue(environment)
     golden = tmp_path / "golden.npz"
     options = ["--num-heads", "4", "--seed", "9", "--length", "7"]
-    done = run(python, "record_golden.py", borts.source(name), golden, *options)
+    script = tmp_path / "any_name.py"
+    script.write_text(recorder(), "utf-8")
+    done = run(python, script, borts.source(name), golden, *options)
     assert done.returncode == 0, done.stderr
     with np.load(golden) as file:
         assert file["input_ids"].shape == (3, 7)
