@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 
 import converter
+import tools.run
 from converter.cli.recording import recorder
 from tests import borts
+from tests.cli.test_main import invoke
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 jobs_of = runpy.run_path(str(EXAMPLES / "migrate_folder.py"))["jobs_of"]
@@ -132,6 +134,26 @@ def test_a_manifest_that_cannot_be_meant_is_refused(
     done = run(sys.executable, "migrate_folder.py", path)
     assert (done.returncode, done.stdout) == (1, "")
     assert problem in done.stderr
+
+
+def test_make_run_ends_with_a_prediction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def in_process(command: list[str], check: bool) -> None:
+        assert check
+        if "-c" in command:
+            exec(command[-1], {})
+        else:
+            result = invoke(*command[3:])
+            assert result.exit_code == 0, result.stderr
+            print(result.stdout)
+
+    monkeypatch.setattr("tools.run.subprocess.run", in_process)
+    monkeypatch.chdir(EXAMPLES.parent)
+    for _ in range(2):  # it may be run again
+        tools.run.main(tmp_path / "run")
+        *_, prediction = capsys.readouterr().out.splitlines()
+        assert prediction == " dog"
 
 
 @pytest.mark.live
