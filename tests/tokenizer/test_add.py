@@ -11,6 +11,7 @@ import pytest
 
 import converter
 from tests.tokenizer.bort import CASED, OPTIONS, contents, convert, invoke, read
+from tests.versions import TRANSFORMERS
 
 
 def test_a_tokenizer_added_later_is_the_one_converted_with(
@@ -73,7 +74,9 @@ def test_a_proof_that_fails_leaves_the_directory(
     result = invoke("tokenizer", "--dst", bare, *options)
     assert result.exit_code == 3
     assert "does not give GluonNLP's ids" in result.stderr
-    assert "in GluonNLP" in result.stderr
+    # Transformers 4 makes its own of this class, which is right: the file alone is not
+    said = "in GluonNLP" if TRANSFORMERS > 4 else "its pre_tokenizer is not what the vocabulary"
+    assert said in result.stderr
     assert contents(bare) == before
 
 

@@ -18,6 +18,7 @@ from converter.tables.load import family_names, load_family
 from tests.report.cards import run_example
 from tests.tokenizer import directories_1x as directories
 from tests.tokenizer.bort import invoke
+from tests.versions import TRANSFORMERS
 
 ROOT = Path(__file__).parents[2]
 NAMES = directories.SOURCES
@@ -74,10 +75,11 @@ def test_a_directory_needs_no_option(name: str, sources: Path, converted: Path) 
     assert run_example(converted / name), "the card's lines print what the model makes of text"
 
 
-@pytest.fixture(scope="module", params=[pytest.param("4", marks=pytest.mark.live), "5"])
+@pytest.fixture(scope="module", params=[pytest.param("4", marks=pytest.mark.live), "own"])
 def through(request: pytest.FixtureRequest, converted: Path) -> Mapping[str, Any]:
     """Text through tokenizer and model of every directory."""
-    python = sys.executable if request.param == "5" else request.getfixturevalue("transformers_4")
+    own = request.param == "own"
+    python = sys.executable if own else request.getfixturevalue("transformers_4")
     out = converted / f"transformers-{request.param}.json"
     script = Path(__file__).with_name("text_through_model.py")
     arguments = [f"{name}:{main_class}" for name, (_, main_class) in NAMES.items()]
@@ -85,7 +87,7 @@ def through(request: pytest.FixtureRequest, converted: Path) -> Mapping[str, Any
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     found: Mapping[str, Any] = json.loads(out.read_text("utf-8"))
-    assert found["transformers"].startswith(f"{request.param}.")
+    assert found["transformers"].startswith(f"{TRANSFORMERS if own else 4}.")
     return found["models"]  # type: ignore[no-any-return]
 
 
