@@ -31,7 +31,12 @@ def convert_command(
     """Convert `src` into `dst`, or print what would be done."""
     if dry_run:
         made = plan_file(src, **{name: said[name] for name in PLAN})
-        lines = [*plan_lines(made, verbose), "", *beside_lines(made), *vocabulary_lines(made, dst)]
+        lines = [
+            *plan_lines(made, verbose),
+            "",
+            *beside_lines(made, said["family"]),
+            *vocabulary_lines(made, dst),
+        ]
         printed(plan_json(made) if as_json else lines)
         return
     stages = (*WRITE, *PROOF) if said["verify"] else WRITE

@@ -126,8 +126,11 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     return columns(rows if every else [row for row, _ in merged(rows, names=(0, 2))])
 
 
-def beside_lines(plan: Plan) -> Iterator[str]:
-    """What will stand beside the weights: config.json, or the module of a graph."""
+def beside_lines(plan: Plan, family: str | None = None) -> Iterator[str]:
+    """What will stand beside the weights: config.json, or the module of a graph.
+
+    family: the one that the user gave
+    """
     if not isinstance(plan, TablePlan):
         from converter.report.graph_text import module_lines
 
@@ -136,7 +139,7 @@ def beside_lines(plan: Plan) -> Iterator[str]:
     yield f"{plan.transformers_class}, {plan.nbytes:,} bytes of weights; config.json:"
     yield from (f"  {name} = {json.dumps(value)}" for name, value in plan.config.items())
     yield from read_as_lines(plan)
-    yield from assumed_lines(plan)
+    yield from assumed_lines(plan, family)
 
 
 def assumed_lines(plan: TablePlan, family: str | None = None) -> Iterator[str]:

@@ -19,6 +19,7 @@ from converter.files.staging import RECORD_FILE
 from converter.report.record import GraphReport
 from tests.graph.converting import recording, said
 from tests.graph.recordings import Network, layouts, networks
+from tests.report.cards import loaded
 
 SCHEMA = json.loads(files("converter.report").joinpath("conversion.schema.json").read_text("utf-8"))
 FILES = ["README.md", RECORD_FILE, "model.py", "model.safetensors"]
@@ -71,6 +72,8 @@ def test_without_proof_torch_is_not_imported(tmp_path: Path) -> None:
     assert not report.passed
     card = (tmp_path / "out" / "README.md").read_text()
     assert "`--no-verify` was given" in card
+    assert loaded(tmp_path / "out").data.library_name == "pytorch"
+    assert "License: not stated" in card
     shown = repr(converter.verify(LENET.params, tmp_path / "out"))
     assert "parity  passed" in shown
     assert len(shown.split("\n")) <= 10

@@ -101,7 +101,7 @@ def _table_card(report: TableReport, title: str | None) -> str:
         + (f", sha256 `{proof.bits.source_sha256}`" if proof else ""),
         f"- Heads in the file: {', '.join(plan.heads) or 'none'}; dtype: {plan.dtype}"
         + (f"; read as {plan.read_as}" if plan.read_as else ""),
-        f"- Told by whoever converted it: {_overrides(plan.overrides)}"
+        f"- Told by whoever converted it: {_told(report)}"
         + (f"; head {plan.head}" if plan.head else "")
         + (f"; trained under GluonNLP {plan.gluonnlp}" if plan.gluonnlp else "")
         + (f"; stated by `{plan.model_config.file}`" if plan.model_config else ""),
@@ -235,5 +235,8 @@ def _concerns(report: TableReport, output: str) -> bool:
     return output in report.plan.target.outputs.values()
 
 
-def _overrides(overrides: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name}={value!r}" for name, value in overrides.items()) or "nothing"
+def _told(report: TableReport) -> str:
+    family = report.options.get("family")
+    told = [f"family {family}"] if family else []
+    told += [f"{name}={value!r}" for name, value in report.plan.overrides.items()]
+    return ", ".join(told) or "nothing"
