@@ -9,11 +9,12 @@ import pytest
 
 import converter
 from tests import borts, own
+from tests.tokenizer import cases
 
 
 def is_brief(shown: str) -> bool:
     lines = shown.split("\n")
-    return len(lines) <= 10 and all(len(line) <= 120 and line.isprintable() for line in lines)
+    return len(lines) <= 10 and all(len(line) <= 160 and line.isprintable() for line in lines)
 
 
 @pytest.mark.parametrize("verify", [True, False])
@@ -45,3 +46,11 @@ def test_an_inspection_is_brief() -> None:
     assert is_brief(repr(mine))
     assert "fits no family\n  a network of one's own around: bert" in repr(mine)
     assert is_brief(repr(mine.index))
+    for one in (*found.fits, *mine.fits, *mine.backbones):
+        assert is_brief(repr(one))
+
+
+def test_a_tokenizer_is_brief() -> None:
+    spec = cases.spec_of("bort")
+    assert repr(spec).startswith("<TokenizerSpec: byte-level-bpe, 605 tokens of openwebtext_ccnews")
+    assert is_brief(repr(spec))
