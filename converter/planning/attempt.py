@@ -13,7 +13,7 @@ from converter.tables.patterns import expand, fill, numbers_of, outgrows, placeh
 from converter.tables.rows import Row
 from converter.tables.table import Head, Part, Table, Target
 
-LISTED = 20  # problems of one kind that are spelled out; the rest is counted
+LISTED = 4  # problems of one kind that are spelled out; the rest is counted
 
 
 class Attempt:

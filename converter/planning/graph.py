@@ -27,7 +27,7 @@ from converter.planning.steps import DTYPES, Step
 
 HALF = (np.dtype(np.float16), np.dtype(ml_dtypes.bfloat16))
 FLOAT32 = np.dtype(np.float32)
-LISTED = 20
+LISTED = 9
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +24,8 @@ from tests.borts import NAMES, source
 from tests.cli.test_main import invoke
 from tests.conftest import ROOT
 from tests.exported import SUFFIXES, assert_equal, loaded, write_params_of
-from tests.faults.making import environment, names_in
+from tests.faults.making import names_in
+from tests.memory import peak
 from tests.params.files import Array, File
 from tests.params.strategies import FLAGS, arrays, dtype_of
 
@@ -153,19 +153,11 @@ def test_memory_stays_small_and_torch_is_not_imported(tmp_path: Path) -> None:
     src = write_params_of(tmp_path, {"a": np.zeros((150, 1_000_000), np.uint8)})
     for suffix in SUFFIXES:
         script = [
-            *("import resource, sys, converter",),
+            "import sys, converter",
             f"converter.export({str(src)!r}, {str(tmp_path / 'a')!r} + '.{suffix}')",
             "assert not {'torch', 'transformers', 'scipy'} & sys.modules.keys()",
-            "unit = 1 if sys.platform == 'darwin' else 1024",
-            "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)",
         ]
-        assert measured("; ".join(script)) < 100_000_000
-
-
-def measured(script: str) -> int:
-    # A shell in between: a process inherits the peak of the one that started it.
-    shell = ["sh", "-c", '"$@"; exit $?', "sh", sys.executable, "-c", script]
-    return int(subprocess.check_output(shell, env=environment()))
+        assert peak("\n".join(script))[0] < 100_000_000
 
 
 @pytest.mark.live

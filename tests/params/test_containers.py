@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -18,7 +16,7 @@ from converter import inspect, load_params
 from converter.errors import ParamsError
 from converter.params import Weights, read_index
 from converter.params.entries import BFLOAT16, DTYPES
-from tests.conftest import ROOT
+from tests.memory import peak
 from tests.params.files import Array, File
 from tests.params.packed import (
     ARRAYS,
@@ -161,21 +159,14 @@ def test_memory_stays_small(path: Path) -> None:
         for _ in range(200):
             file.write(piece)
         file.write(names)
-    code = """
-import resource, sys
-from converter.params import Weights, read_index
-from converter.params.entries import BFLOAT16, DTYPES
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    imports = "import sys\nfrom converter.params import Weights, read_index\n"
+    streams = """
 index = read_index(sys.argv[1])
 with Weights(index) as weights:
     for entry in index.tensors.values():
         assert sum(len(piece) for piece in weights.pieces(entry)) == 200 * 2**20
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 """
-    run = subprocess.run(
-        [sys.executable, "-c", code, path], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    assert int(run.stdout) < 40_000  # kB
+    assert peak(imports + streams, path)[0] - peak(imports)[0] < 40_000_000
 
 
 BROKEN = header(b"{'descr': '|s3{'descr': '<i8', 'fortran_order': False, 'shape': (), }\n") + b"csr"

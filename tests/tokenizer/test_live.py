@@ -125,13 +125,14 @@ def test_autotokenizer_gives_the_ids_of_gluonnlp(
     target = loaded[f"{name}-{version}"]["ids"]
     assert len(texts) == len(source) == len(target) == len(cases.ALL_TEXTS) + STRINGS
     newer = {*recorded[version]["unassigned"]}  # to GluonNLP's Python these are no characters
-    different = [n for n, ids in enumerate(source) if ids != target[n]]
+    # Pieces that stand in a text: the added ones of a SentencePiece model, of which the rule tells
+    pieces = ("<s>", "</s>", "<unk>") if name == "kogpt2_added" else ()
+    spelled = {n for n, text in enumerate(texts) if any(piece in text for piece in pieces)}
+    different = [n for n, ids in enumerate(source) if ids != target[n] and n not in spelled]
     unexplained = [
         (texts[n], source[n], target[n])
         for n in different
-        if n not in newer
-        and not ("sentencepiece" in CASES[name] and odd_marks(texts[n]))
-        and not (name == "kogpt2_added" and any(p in texts[n] for p in ("<s>", "</s>", "<unk>")))
+        if n not in newer and not ("sentencepiece" in CASES[name] and odd_marks(texts[n]))
     ]
     assert unexplained == []
     # 28 of 2,112 at most when this was written, and none under 0.10, which keeps such characters

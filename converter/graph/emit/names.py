@@ -15,7 +15,8 @@ ITS_OWN |= {"l", "O", "I"}
 RESERVED = frozenset(ITS_OWN | {*keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
 
 # Attributes of `torch.nn.Module` that a submodule's name must not replace (those without a leading
-# underscore; PyTorch 2.2 to 2.13, checked by a test against the one installed)
+# underscore; PyTorch 2.2 to 2.13, checked by a test against the one installed; `smart_apply` is
+# what Transformers adds to every module when it first initialises a model)
 MODULE = frozenset(
     re.findall(
         r"\w+",
@@ -28,8 +29,8 @@ MODULE = frozenset(
         register_full_backward_hook register_full_backward_pre_hook
         register_load_state_dict_post_hook register_load_state_dict_pre_hook register_module
         register_parameter register_state_dict_post_hook register_state_dict_pre_hook
-        requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty train
-        training type xpu zero_grad
+        requires_grad_ set_extra_state set_submodule share_memory smart_apply state_dict to
+        to_empty train training type xpu zero_grad
         """,
     )
 )
