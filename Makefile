@@ -18,10 +18,8 @@ PIP := -m pip install --quiet --disable-pip-version-check
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: .venv/.run  ## convert the fixture Bort with its decoder, prove it, show the parity table
-	@mkdir -p build
-	$(BIN)/bort-convert --src fixtures/bort_decoder.params --dst build/bort_decoder \
-	  --family bort --config num_attention_heads=4 --force
+run: .venv/.run  ## convert a small Bort, prove it, and give it a text (installs torch and Transformers, no more)
+	$(BIN)/python -m tools.run build/run
 
 environments: .venv/.done $(LIVE) .venv-fuzz/.done  ## what `make test` installs; -j 2 installs two at once
 

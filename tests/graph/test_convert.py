@@ -19,6 +19,7 @@ from converter.files.staging import RECORD_FILE
 from converter.report.record import GraphReport
 from tests.graph.converting import recording, said
 from tests.graph.recordings import Network, layouts, networks
+from tests.report.cards import loaded
 
 SCHEMA = json.loads(files("converter.report").joinpath("conversion.schema.json").read_text("utf-8"))
 FILES = ["README.md", RECORD_FILE, "model.py", "model.safetensors"]
@@ -71,7 +72,13 @@ def test_without_proof_torch_is_not_imported(tmp_path: Path) -> None:
     assert not report.passed
     card = (tmp_path / "out" / "README.md").read_text()
     assert "`--no-verify` was given" in card
-    converter.verify(LENET.params, tmp_path / "out")
+    assert loaded(tmp_path / "out").data.library_name == "pytorch"
+    assert "License: not stated" in card
+    shown = repr(converter.verify(LENET.params, tmp_path / "out"))
+    assert "parity  passed" in shown
+    assert len(shown.split("\n")) <= 10
+    facts = repr(converter.inspect_graph(LENET.symbol))
+    assert facts.startswith("<GraphFacts of lenet-symbol.json: 11 nodes of ")
 
 
 def test_the_same_conversion_gives_the_same_bytes(tmp_path: Path) -> None:
