@@ -105,7 +105,9 @@ def test_every_page_with_code_is_run() -> None:
     kinds = re.compile(r"^ *```(\S*)$", re.MULTILINE)
     for page in PAGES.values():
         opened = kinds.findall(page.read_text("utf-8"))[::2]
-        assert {*opened} <= {"console", "python", "text", "toml", "yaml", "csv", "json"}, page.name
+        assert {*opened} <= {"console", "python", "text", "toml", "yaml", "csv", "json", "sh"}, (
+            page.name
+        )
 
 
 def test_the_readme_is_one_screen_after_another() -> None:
