@@ -105,7 +105,7 @@ def show_error(error: ConvertError, ctx: click.Context) -> None:
     if ctx.meta.get(JSON) and not isinstance(error, ParityError):
         told = {"kind": type(error).__name__, "message": error.headline}
         printed({"error": {**told, "problems": [*error.problems]}})
-    click.echo(for_screen(error_lines(error)), err=True)
+    click.echo(for_screen(error_lines(error), err=True), err=True)
 
 
 @contextmanager

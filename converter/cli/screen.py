@@ -36,12 +36,13 @@ def wants_colour(choice: str) -> bool | None:
     return False if os.environ.get("TERM") == "dumb" else None
 
 
-def for_screen(lines: Iterable[str]) -> str:
+def for_screen(lines: Iterable[str], err: bool = False) -> str:
     """Lines as one text: safe, and on a terminal no wider than it; verdicts coloured.
 
-    click takes the colours out where the stream takes none.
+    click takes the colours out where the stream takes none. err: they are for stderr
     """
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    stream = sys.stderr if err else sys.stdout
+    width = shutil.get_terminal_size().columns if stream.isatty() else 0
     return "\n".join(_coloured(folded(safe(line), width)) for line in lines)
 
 
