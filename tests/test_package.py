@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -15,27 +17,36 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-BUILT = ("agora", "converter", "bort_convert.py", "pyproject.toml", "README.md", "LICENSE")
+BUILT = [
+    "agora",
+    "converter",
+    "bort_convert.py",
+    "pyproject.toml",
+    "setup.py",
+    "README.md",
+    "LICENSE",
+]
 BUILD = """
 import os, sys
 from setuptools import build_meta
-build_meta.build_{kind}(sys.argv[1])
+build_meta.{hook}(sys.argv[1])
 """
 
 
-def build(kind: str, source: Path, out: Path) -> Path:
-    """The one file that setuptools makes of a folder."""
+def build(hook: str, source: Path, out: Path, **more: str) -> Path:
+    """The one file or folder that a hook of setuptools makes; `more` are environment variables."""
     out.mkdir()
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", BUILD.format(kind=kind), str(out)],
+        [sys.executable, "-W", "ignore", "-c", BUILD.format(hook=hook), str(out)],
         cwd=source,
-        env={**os.environ, "PYTHONPATH": ""},
+        env={**os.environ, "PYTHONPATH": "", **more},
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    (made,) = out.iterdir()
+    # setuptools leaves its .egg-info beside metadata
+    (made,) = (path for path in out.iterdir() if path.suffix != ".egg-info")
     return made
 
 
@@ -51,7 +62,7 @@ def sdist(tmp_path_factory: pytest.TempPathFactory) -> Path:
             shutil.copytree(path, project / path.name, ignore=ignored)
         else:
             shutil.copy(path, project)
-    return build("sdist", project, folder / "built")
+    return build("build_sdist", project, folder / "built")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +72,7 @@ def wheel(sdist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with tarfile.open(sdist) as archive:
         archive.extractall(folder, filter="data")
     (project,) = folder.iterdir()
-    return build("wheel", project, folder / "built")
+    return build("build_wheel", project, folder / "built")
 
 
 def sources() -> set[str]:
@@ -111,13 +122,37 @@ def test_what_is_installed_runs(wheel: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "README.md").is_file()
 
 
+@pytest.mark.parametrize("url", ["", "https://example.org/us/bort-convert/"])
+def test_the_links_of_the_readme_lead_somewhere_on_a_package_index(
+    url: str, sdist: Path, tmp_path: Path
+) -> None:
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    (project,) = tmp_path.iterdir()
+    hook = "prepare_metadata_for_build_wheel"
+    made = build(hook, project, tmp_path / "built", BORT_CONVERT_URL=url)
+    metadata = email.message_from_string((made / "METADATA").read_text("utf-8"))
+    text = str(metadata.get_payload())
+    assert text.lstrip() == (ROOT / "README.md").read_text("utf-8") or url
+    links = re.findall(r"\]\(([^)]*)\)", text) + re.findall(r'(?:src|srcset)="([^"]*)"', text)
+    whole = [link for link in links if link.startswith(("https://", "#"))]
+    assert len(links) > 15
+    assert (links == whole) is bool(url)
+    said = dict(line.split(", ") for line in metadata.get_all("Project-URL", []))
+    assert said.keys() == ({"Homepage", "Documentation", "Issues", "Changelog"} if url else set())
+    for link in whole if url else []:
+        if "/blob/main/" in link or "/raw/main/" in link:
+            assert (ROOT / link.split("/main/")[1].split("#")[0]).exists(), link
+            assert link.startswith(url.rstrip("/"))
+
+
 def test_type_checkers_find_an_editable_install(tmp_path: Path) -> None:
     """It is a path to the project, which they follow; they do not run an import hook."""
     project = tmp_path / "project"
     project.mkdir()
     for name in BUILT:
         (project / name).symlink_to(ROOT / name)
-    with zipfile.ZipFile(build("editable", project, tmp_path / "built")) as archive:
+    with zipfile.ZipFile(build("build_editable", project, tmp_path / "built")) as archive:
         paths = [n for n in archive.namelist() if n.endswith(".pth")]
         assert [archive.read(name).decode().strip() for name in paths] == [str(project)]
         assert not [name for name in archive.namelist() if "finder" in name]
