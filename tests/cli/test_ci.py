@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "ci.md").read_text("utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,8 @@ def test_the_commands_of_the_page_run(repository: Path, tmp_path: Path) -> None:
 
 def test_the_line_for_the_shell_completes(tmp_path: Path) -> None:
     """It is evaluated by a bash, which then has a completion of the command."""
-    (line,) = (block.strip() for block in blocks("sh"))
+    page = (ROOT / "docs" / "command.md").read_text("utf-8")
+    (line,) = (block.strip() for block in blocks("sh", page))
     done = run(f"{line}\ncomplete -p bort-convert", tmp_path)
     assert done.returncode == 0, done.stderr
     assert "bort-convert" in done.stdout
