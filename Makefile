@@ -151,12 +151,13 @@ clean:  ## remove what the targets above made
 	.venv-mxnet-$*/bin/python $(PIP) --no-deps --ignore-requires-python -r $<
 	touch $@
 
-# gluon2pytorch's setup.py is of 2019: it gets what it finds no more (benchmarks/old_setup)
+# gluon2pytorch's setup.py is of 2019: it gets what it finds no more (benchmarks/old_setup), and an
+# older setuptools than torch asks for, which torch needs for compiling alone.
 .venv-mxnet-peers/.done: environments/mxnet-peers.txt
 	$(PYTHON) -m venv .venv-mxnet-peers
-	.venv-mxnet-peers/bin/python $(PIP) 'setuptools<70' wheel pillow $$(grep -E '^(numpy|mxnet|onnx|protobuf|torch)=' $<)
-	.venv-mxnet-peers/bin/python $(PIP) --no-deps $$(grep '^onnx2torch=' $<)
-	SETUPTOOLS_USE_DISTUTILS=stdlib PYTHONPATH=benchmarks/old_setup .venv-mxnet-peers/bin/python $(PIP) \
+	.venv-mxnet-peers/bin/python $(PIP) pillow $$(grep -E '^(numpy|mxnet|onnx|protobuf|torch)=' $<)
+	.venv-mxnet-peers/bin/python $(PIP) --no-deps 'setuptools<70' wheel packaging $$(grep '^onnx2torch=' $<)
+	SETUPTOOLS_USE_DISTUTILS=stdlib PYTHONPATH=$(CURDIR)/benchmarks/old_setup .venv-mxnet-peers/bin/python $(PIP) \
 	  --no-deps --no-build-isolation $$(grep '^gluon2pytorch=' $<)
 	touch $@
 
