@@ -17,7 +17,15 @@ from converter.errors import GraphError, safe
 from converter.graph.operators import Call, Program
 
 # The rules register themselves
-from converter.graph.shapes import elementwise, indexing, layers, tensors, vision  # noqa: F401
+from converter.graph.shapes import (  # noqa: F401  each declares its operators
+    creation,
+    elementwise,
+    indexing,
+    layers,
+    products,
+    tensors,
+    vision,
+)
 from converter.graph.shapes.rules import MAX_RANK, RULES, At, Shape, Unfit, product, shown
 from converter.graph.shapes.two_way import TWO_WAY, Dims, full, meet
 from converter.graph.shapes.types import FLOAT32, Dtype, dtypes
