@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from converter.errors import GraphError, safe
+from converter.graph import shapes as shapes_of
 from converter.graph.emit.literals import literal
 from converter.graph.operators import Call, Program
 from converter.graph.symbol import Output
@@ -76,6 +77,9 @@ class Scope:
     modules: list[Module] = field(default_factory=list)
     numbers: dict[Module, int] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)  # variable → why no tensor holds it
+    _longer: dict[tuple[tuple[Output, ...], int], Mapping[Output, Spec] | None] = field(
+        default_factory=dict
+    )
 
     @functools.cached_property
     def given(self) -> tuple[Output, ...]:
@@ -98,6 +102,23 @@ class Scope:
         """The shapes of the variables that are known."""
         found = ((name, Output(number, 0)) for number, name in self.program.variables().items())
         return {name: tuple(self.specs[o].shape) for name, o in found if o in self.specs}
+
+    def longer(self, outputs: tuple[Output, ...], axis: int) -> Mapping[Output, Spec] | None:
+        """What is known of all values where an axis of these inputs is one longer, if that fits."""
+        if (outputs, axis) not in self._longer:
+            variables = self.program.variables().items()
+            known = {
+                name: self.specs[o] for n, name in variables if (o := Output(n, 0)) in self.specs
+            }
+            shapes = {name: list(spec.shape) for name, spec in known.items()}
+            for output in outputs:
+                shapes[self.program.graph.nodes[output.node].name][axis] += 1
+            stated = {n: shapes_of.Spec(tuple(s), known[n].dtype) for n, s in shapes.items()}
+            try:
+                self._longer[outputs, axis] = shapes_of.infer(self.program, stated)
+            except GraphError:
+                self._longer[outputs, axis] = None
+        return self._longer[outputs, axis]
 
     def variable(self, output: Output) -> str | None:
         """The name of the parameter that an output is; None for everything else."""
@@ -160,6 +181,13 @@ class Site:
         if not -rank <= axis < rank:
             raise self.refuse(f"axis {axis} of a value with {rank} axes")
         return axis % rank
+
+    def one_dtype(self) -> None:
+        """Refuse inputs of several dtypes, as MXNet does."""
+        known = [o for o in self.call.inputs if o in self.scope.specs]
+        kinds = sorted({str(self.scope.specs[o].dtype) for o in known})
+        if len(kinds) > 1:
+            raise self.refuse(f"values of several dtypes: {', '.join(kinds)}")
 
     def refuse(self, why: str) -> GraphError:
         """An error that names this node."""

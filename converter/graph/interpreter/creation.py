@@ -51,7 +51,7 @@ def _range(start: float, step: float, count: int, repeat: int, dtype: np.dtype[A
 
     Whole steps times a float16 are whole to MXNet: 3rdparty/mshadow/mshadow/half.h, 1.9.1.
     """
-    require(repeat > 0 and step != 0, "repeat is above zero, and step is not zero")
+    require(repeat > 0, "repeat is above zero")
     first, by = np.array(start).astype(dtype), np.array(step).astype(dtype)
     moved = (np.arange(count) // repeat).astype(dtype) * by
     return np.asarray(first + (np.trunc(moved) if dtype == np.float16 else moved))
@@ -72,6 +72,7 @@ def arange(
 
     apache/mxnet 1.9.1 src/operator/tensor/init_op.h, RangeShape.
     """
+    require(step != 0, "step is not zero")
     if stop is None and infer_range:
         require(shape is not None and len(shape) == 1, "nothing tells how many numbers there are")
         return _range(start, step, math.prod(shape or ()), repeat, dtype_named(dtype))

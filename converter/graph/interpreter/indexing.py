@@ -108,7 +108,11 @@ def ravel_multi_index(data: Array, *, shape: tuple[int, ...]) -> Array:
 @computes("_unravel_index")
 def unravel_index(data: Array, *, shape: tuple[int, ...]) -> Array:
     """The inverse of `ravel_multi_index`: apache/mxnet 1.9.1 src/operator/tensor/ravel.h."""
-    return np.stack(np.unravel_index(data.astype(np.int64), shape)).astype(data.dtype)
+    found, place = [], data.astype(np.int64)
+    for size in shape[:0:-1]:
+        found.append(place % size)
+        place = place // size
+    return np.stack([place, *found[::-1]]).astype(data.dtype)
 
 
 @computes("_contrib_index_array")

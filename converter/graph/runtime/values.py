@@ -118,7 +118,9 @@ def pool(
             counted = F.pad(F.pad(ones, [e for e in reversed(pad) for _ in "lr"], value=1), inside)
         else:
             counted = F.pad(ones, around)
-        total = total / (avg_pool(counted, kernel, stride) * math.prod(kernel)).clamp(min=1)
+        counted = avg_pool(counted, kernel, stride) * math.prod(kernel)
+        # Of a window in the padding alone MXNet's volumes are 0 / 0, its images 0
+        total = total / (counted if len(kernel) == 3 else counted.clamp(min=1))
     elif p == 2:
         total = total.sqrt()
     elif p == 3:
@@ -210,10 +212,10 @@ def ravel(index: Tensor, shape: tuple[int, ...]) -> Tensor:
 def unravel(place: Tensor, shape: tuple[int, ...]) -> Tensor:
     """Places in all values as places along several axes, in a new first axis."""
     found = []
-    for size in reversed(shape):
+    for size in reversed(shape[1:]):
         found.append(place % size)
         place = torch.div(place, size, rounding_mode="floor")
-    return torch.stack(found[::-1])
+    return torch.stack([place, *found[::-1]])
 
 
 def index_array(x: Tensor, axes: tuple[int, ...]) -> Tensor:

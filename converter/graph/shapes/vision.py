@@ -57,6 +57,11 @@ def crop(at: At) -> Sequence[Shape]:
     sizes = at["h_w"] if len(at.shapes) == 1 else at.rank(1, 4)[2:]
     if len(sizes) != 2 or not (1 <= sizes[0] <= height and 1 <= sizes[1] <= width):
         raise Unfit(f"{at.tensor(0)} of {shown(at.data)} cannot be cropped to {sizes}")
+    offset = at["offset"]
+    if not at["center_crop"] and len(offset) == 2:
+        ends = (offset[0] + sizes[0], offset[1] + sizes[1])
+        if min(offset) < 0 or ends[0] > height or ends[1] > width:
+            raise Unfit(f"{sizes} at offset={offset} reaches beyond {shown(at.data)}")
     return [(batch, channels, *sizes)]
 
 

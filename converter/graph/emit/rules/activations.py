@@ -34,6 +34,8 @@ def leaky_relu(site: Site) -> str:
         case "gelu":
             return f"F.gelu({data})"
         case "rrelu":
+            if a["lower_bound"] > a["upper_bound"]:
+                raise site.refuse("lower_bound is above upper_bound")
             bounds = [literal(a["lower_bound"]), literal(a["upper_bound"])]
             return f"{site.module('nn.RReLU', bounds)}({data})"
     if len(site.shape("gamma")) != 1:
@@ -71,12 +73,20 @@ def softmax_output(site: Site) -> str:
         return f"torch.softmax({site['data']}, 1)"
     if a["preserve_shape"]:
         return f"torch.softmax({site['data']}, {site.rank() - 1})"
+    if site.rank() == 4 and any(size != 1 for size in site.shape()[1:-1]):
+        # as the note of fixtures/graph/operators/SoftmaxOutput.npz says
+        raise site.refuse(
+            "of four axes MXNet's builds disagree: state multi_output (channels) or preserve_shape "
+            "(the last axis) in the graph"
+        )
     return _softmax_of_rows(site)
 
 
 @rule("SoftmaxActivation")
 def softmax_activation(site: Site) -> str:
     """Softmax: of axis 1 (mode channel), or of the last."""
+    if site.attributes["mode"] == "channel" and site.rank() < 3:
+        raise site.refuse(f"mode=channel of a value with {site.rank()} axes")
     axis = 1 if site.attributes["mode"] == "channel" else site.rank() - 1
     return f"torch.softmax({site['data']}, {axis})"
 

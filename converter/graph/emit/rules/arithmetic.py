@@ -187,6 +187,8 @@ def amp_multicast(site: Site) -> str:
 def clip(site: Site) -> str:
     """`clamp`."""
     low, high = site.attributes["a_min"], site.attributes["a_max"]
+    if low > high:
+        raise site.refuse("a_min is above a_max")
     if whole(site.spec().dtype):
         low, high = int(low), int(high)
     return f"{site['data']}.clamp({literal(low)}, {literal(high)})"
@@ -224,6 +226,8 @@ def quadratic(site: Site) -> str:
 @rule("smooth_l1")
 def smooth_l1(site: Site) -> str:
     """The smooth L1 loss of a difference."""
+    if not site.attributes["scalar"]:
+        raise site.refuse("scalar=0")
     return f"smooth_l1({site['data']}, {literal(site.attributes['scalar'])})"
 
 

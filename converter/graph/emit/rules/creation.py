@@ -7,6 +7,7 @@ import numpy as np
 from converter.graph.emit.literals import literal
 from converter.graph.emit.rules.arithmetic import cast, whole
 from converter.graph.emit.site import Site, rule, value
+from converter.graph.symbol import Output
 
 
 def more(site: Site, dtype: np.dtype[np.generic]) -> str:
@@ -19,8 +20,7 @@ def more(site: Site, dtype: np.dtype[np.generic]) -> str:
 def shape(site: Site, stated: tuple[int | None, ...]) -> str:
     """The sizes of a new tensor. MXNet infers those that are 0 from where the value is used.
 
-    Such a size is most often the batch's: it is taken from an input that has it, from its first
-    axis if that is the one.
+    Such a size is most often the batch's: it is taken from the axis of an input that it follows.
     """
     if None in stated:
         raise site.refuse(f"shape={stated}")
@@ -30,24 +30,36 @@ def shape(site: Site, stated: tuple[int | None, ...]) -> str:
     if len(known) != len(stated):
         raise site.refuse(f"shape={stated} is used as {known}")
     sizes = []
-    for size, found in zip(stated, known, strict=True):
-        sizes.append(str(size) if size else _taken(site, found))
+    for place, (size, found) in enumerate(zip(stated, known, strict=True)):
+        sizes.append(str(size) if size else _taken(site, place, found))
     return f"({', '.join(sizes)}{',' if len(sizes) == 1 else ''})"
 
 
-def _taken(site: Site, size: int) -> str:
-    specs = site.scope.specs
-    found = [
+def _taken(site: Site, place: int, size: int) -> str:
+    """The size of an axis that the graph infers: an input's, or a number.
+
+    Two axes may have that size by chance. So each is made one longer, alone or with those that are
+    as long in other inputs; the size is that of the axis which it then follows. Where no other
+    length fits, any will do.
+    """
+    specs, given = site.scope.specs, site.scope.given
+    own = Output(site.call.number, 0)
+    unknown: list[tuple[int, Output]] = []
+    equal = [
         (axis, output)
-        for output in site.scope.given
+        for output in given
         if output in specs
         for axis, other in enumerate(specs[output].shape)
         if other == size
     ]
-    if not found:
-        return str(size)
-    axis, output = min(found)
-    return f"{value(output)}.shape[{axis}]"
+    for axis, output in sorted(equal):
+        beside = tuple(o for a, o in equal if a == axis)
+        varied = site.scope.longer((output,), axis) or site.scope.longer(beside, axis)
+        if varied is None:
+            unknown.append((axis, output))
+        elif varied[own].shape[place] == size + 1:
+            return f"{value(output)}.shape[{axis}]"
+    return f"{value(unknown[0][1])}.shape[{unknown[0][0]}]" if unknown else str(size)
 
 
 @rule("_zeros", "_ones", "_full")
@@ -67,6 +79,8 @@ def filled(site: Site) -> str:
 def eye(site: Site) -> str:
     """`torch.eye`; ones on another diagonal."""
     a = site.attributes
+    if a["N"] < 1 or a["M"] < 0:
+        raise site.refuse(f"N={a['N']}, M={a['M']}")
     rows, columns, dtype = a["N"], a["M"] or a["N"], np.dtype(a["dtype"])
     if a["k"] == 0:
         return f"torch.eye({rows}, {columns}{more(site, dtype)})"
@@ -80,8 +94,10 @@ def arange(site: Site) -> str:
     start, stop = (0.0, a["start"]) if a["stop"] is None else (a["start"], a["stop"])
     if dtype == np.float16 and any(number != int(number) for number in (start, a["step"])):
         raise site.refuse("fractions in float16")
-    if a["repeat"] < 1:
-        raise site.refuse(f"repeat={a['repeat']}")
+    if whole(dtype) and any(n != int(n) for n in (start, stop or 0, a["step"]) if n - n == 0):
+        raise site.refuse(f"fractions in {dtype}")
+    if a["repeat"] < 1 or not a["step"]:
+        raise site.refuse(f"repeat={a['repeat']}, step={a['step']}")
     if a["infer_range"]:
         return _inferred(site, dtype)
     numbers = [literal(_number(site, number)) for number in (start, stop, a["step"])]
@@ -95,7 +111,7 @@ def arange(site: Site) -> str:
 def _inferred(site: Site, dtype: np.dtype[np.generic]) -> str:
     """As many numbers as its use needs."""
     a = site.attributes
-    count = _taken(site, site.out().shape[0])
+    count = _taken(site, 0, site.out().shape[0])
     text = f"torch.arange({count}{more(site, np.dtype(np.int64))})"
     text = f'torch.div({text}, {a["repeat"]}, rounding_mode="floor")' if a["repeat"] > 1 else text
     if a["step"] != 1.0:

@@ -23,6 +23,8 @@ def multibox_prior(site: Site) -> str:
     a = site.attributes
     if not (a["sizes"] and a["ratios"] and len(a["steps"]) == len(a["offsets"]) == 2):
         raise site.refuse("sizes, ratios, steps or offsets are incomplete")
+    if not all(0 <= offset <= 1 for offset in a["offsets"]):
+        raise site.refuse(f"offsets={tuple(a['offsets'])} are not from 0 to 1")
     arguments = [site["data"], literal(tuple(a["sizes"])), literal(tuple(a["ratios"]))]
     arguments += more(site, clip=False, steps=(-1.0, -1.0), offsets=(0.5, 0.5))
     return f"multibox_prior({', '.join(arguments)})"
@@ -48,6 +50,13 @@ def multibox_detection(site: Site) -> str:
 @rule("_contrib_box_nms")
 def box_nms(site: Site) -> str:
     """Rows of boxes by score, those that overlap a better one left out."""
+    a, width = site.attributes, site.shape()[-1]
+    start, columns = a["coord_start"], [a["score_index"]]
+    columns += [a["id_index"]] if a["id_index"] >= 0 else []
+    free = {*range(width)} - {*range(start, start + 4)}
+    if not 0 <= start <= width - 4 or not {*columns} <= free or len({*columns}) < len(columns):
+        told = ", ".join(f"{key}={a[key]}" for key in ("coord_start", "score_index", "id_index"))
+        raise site.refuse(f"{told} of {width} columns")
     arguments = [site["data"]]
     arguments += more(
         site,

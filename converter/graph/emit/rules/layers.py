@@ -75,8 +75,11 @@ def deconvolution(site: Site) -> str:
     target = target if target and any(target) else ()
     if target and len(target) != len(kernel):
         raise site.refuse(f"target_shape={target} beside a kernel with {len(kernel)} axes")
+    stride = spatial(site, "stride", 1)
+    if target:
+        _reached(site, kernel, stride, target)
     more = {
-        "stride": (sizes(spatial(site, "stride", 1)), "1"),
+        "stride": (sizes(stride), "1"),
         "padding": ("0" if target else sizes(spatial(site, "pad", 0)), "0"),
         "output_padding": ("0" if target else sizes(spatial(site, "adj", 0)), "0"),
         "groups": (literal(groups), "1"),
@@ -92,6 +95,17 @@ def deconvolution(site: Site) -> str:
         inputs = [site["data"], site["weight"]] + ([site["bias"]] if site.has("bias") else [])
         text = f"F.conv_transpose{len(kernel)}d({', '.join(inputs + keywords(more))})"
     return f"crop_to({text}, {literal(target)})" if target else text
+
+
+def _reached(
+    site: Site, kernel: tuple[int, ...], stride: tuple[int, ...], target: tuple[int, ...]
+) -> None:
+    """Refuse a `target_shape` that MXNet does: 1.9.1 deconvolution-inl.h, InferPad."""
+    dilate = spatial(site, "dilate", 1)
+    for size, k, s, d, wanted in zip(site.shape()[2:], kernel, stride, dilate, target, strict=True):
+        over = s * (size - 1) + d * (k - 1) + 1 - wanted
+        if over < 0 or over % 2 >= s:
+            raise site.refuse(f"target_shape={target} is not reached with stride={stride}")
 
 
 @rule("UpSampling")
@@ -133,13 +147,14 @@ def _bilinear(site: Site, scale: int) -> str:
 
 @rule("Embedding")
 def embedding(site: Site) -> str:
-    """`nn.Embedding`, for ids of any dtype."""
+    """`nn.Embedding`, for ids of any dtype; MXNet takes the nearest row for one beyond them."""
     count, size = site.attributes["input_dim"], site.attributes["output_dim"]
     if site.shape("weight") != (count, size):
         raise site.refuse(f"input_dim={count}, output_dim={size}: {site.shape('weight')}")
     ids = site["data"]
     if site.spec().dtype != np.int64:
         ids = f"{ids}.long()"
+    ids = f"{ids}.clamp(0, {count - 1})"
     if (piece := site.piece("weight")) and piece.dtype.kind == "f":
         return f"{site.module('nn.Embedding', [str(count), str(size)], {'weight': piece})}({ids})"
     return f"F.embedding({ids}, {site['weight']})"
@@ -148,6 +163,7 @@ def embedding(site: Site) -> str:
 @rule("FullyConnected")
 def fully_connected(site: Site) -> str:
     """`nn.Linear`, over all axes but the first or (`flatten=False`) over the last."""
+    site.one_dtype()
     data = site["data"]
     if site.attributes["flatten"] and site.rank() > 2:
         data = f"{data}.flatten(1)"

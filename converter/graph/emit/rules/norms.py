@@ -23,6 +23,8 @@ def batch_norm(site: Site) -> str:
     axis, rank = site.axis(a.get("axis", 1)), site.rank()
     if not 2 <= rank <= 5:
         raise site.refuse(f"a value with {rank} axes is not supported")
+    if a["eps"] < 0:
+        raise site.refuse(f"eps={a['eps']}")
     moving = [name for name in site.call.names if name.endswith(("_mean", "_var"))]
     pieces = [site.piece("gamma"), site.piece("beta")]
     pieces += [site.piece(name, trained=False) for name in moving]

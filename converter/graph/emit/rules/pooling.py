@@ -76,6 +76,8 @@ def _windows(
     full = convention == "full"
     if full:
         alike &= all(s + p <= k for k, s, p in zip(kernel, stride, pad, strict=True))
+    if kind == "avg" and axes == 3:
+        alike &= _fit(site, kernel, stride, pad, full)
     if convention == "same" or kind in ("sum", "lp") or not alike:
         if kind == "avg" and axes == 3 and full and not include and not alike:
             raise site.refuse("count_include_pad=False where a window may have no value")
@@ -96,6 +98,22 @@ def _windows(
     if kind == "avg" and any(pad):
         more["count_include_pad"] = (literal(include), "True")
     return f"F.{kind}_pool{axes}d({', '.join([x, sizes(kernel), *keywords(more)])})"
+
+
+def _fit(
+    site: Site, kernel: tuple[int, ...], stride: tuple[int, ...], pad: tuple[int, ...], full: bool
+) -> bool:
+    """Whether PyTorch averages the volume: it asks for a kernel's size even where that is padded.
+
+    MXNet divides what begins behind the padding by a number below 0 (pool.h): that is refused.
+    """
+    last = (site.attributes["layout"] or "").endswith("C")
+    volume = site.shape()[1:-1] if last else site.shape()[2:]
+    if full:
+        for size, k, s, p in zip(volume, kernel, stride, pad, strict=True):
+            if -(-(size + 2 * p - k) // s) * s > size + 2 * p:
+                raise site.refuse("a window begins behind the padding")
+    return all(size >= k for size, k in zip(volume, kernel, strict=True))
 
 
 @rule("Pooling_v1")

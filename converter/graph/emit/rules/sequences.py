@@ -35,6 +35,7 @@ def rnn(site: Site) -> tuple[str, str]:
     MXNet packs all weights, then all biases, by layer, direction, input and hidden
     (apache/mxnet 1.9.1, `src/operator/rnn-inl.h`). A state of zeros is PyTorch's default.
     """
+    site.one_dtype()
     a = site.attributes
     kind, gates, more = MODES[a["mode"]]
     inside, hidden, layers = site.shape()[-1], a["state_size"], a["num_layers"]

@@ -9,6 +9,7 @@ from converter.graph.emit.site import Site, rule
 @rule("Concat", "_rnn_param_concat")
 def concat(site: Site) -> str:
     """`torch.cat`."""
+    site.one_dtype()
     texts = site.all()
     if len(texts) == 1:
         return texts[0]
@@ -18,6 +19,7 @@ def concat(site: Site) -> str:
 @rule("stack")
 def stack(site: Site) -> str:
     """`torch.stack`."""
+    site.one_dtype()
     texts, axis = site.all(), site.axis(site.attributes["axis"], more=1)
     if len(texts) == 1:
         return f"{texts[0]}.unsqueeze({axis})"
@@ -129,6 +131,8 @@ def crop(site: Site) -> str:
     a, texts = site.attributes, site.all()
     if len(texts) > 2 or site.rank() != 4:
         raise site.refuse(f"{len(texts)} inputs, {site.rank()} axes")
+    if not a["center_crop"] and len(a["offset"]) != 2:
+        raise site.refuse(f"offset={tuple(a['offset'])}")
     size = f"{texts[1]}.shape[2:]" if len(texts) == 2 else literal(tuple(a["h_w"]))
     offset = "" if a["center_crop"] else f", {literal(tuple(a['offset']))}"
     return f"crop({texts[0]}, {size}{offset})"
@@ -154,6 +158,8 @@ def pad(site: Site) -> str:
 @rule("tile")
 def tile(site: Site) -> str:
     """`tile`."""
+    if not site.attributes["reps"]:
+        return site["data"]
     return f"{site['data']}.tile({', '.join(map(str, site.attributes['reps']))})"
 
 
