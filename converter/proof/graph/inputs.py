@@ -41,11 +41,15 @@ COMPARES = ("lesser", "greater", "equal")
 
 @dataclass(frozen=True)
 class Range:
-    """Whole numbers from `low` to below `high`; `what` they are, in a word."""
+    """Whole numbers from `low` to below `high`; `what` they are, in a word.
+
+    clipped: one outside is taken for the nearest, by all that take them
+    """
 
     low: int
     high: int
     what: str
+    clipped: bool = False
 
 
 def sizes_to_try(plan: GraphPlan) -> Iterator[Mapping[str, Spec]]:
@@ -106,6 +110,9 @@ def values_of(plan: GraphPlan, specs: Mapping[str, Spec]) -> dict[str, np.ndarra
         random = np.random.default_rng((SEED, number))
         if one := ranges.get(name):
             values: np.ndarray = random.integers(one.low, one.high, spec.shape)
+            if one.clipped and values.size > 2:
+                values.flat[0] = one.high
+                values.flat[-1] = one.low - (spec.dtype.kind != "u")
         elif spec.dtype.kind in "iu":
             values = random.integers(0, 2, spec.shape)
         else:
@@ -132,13 +139,14 @@ def _range(
     plan: GraphPlan, start: Output, takers: Mapping[Output, Sequence[tuple[str, Call]]]
 ) -> Range | None:
     """What becomes of a value: the fewest places that it is taken for, or lengths."""
-    places, lengths = [], []
+    places, lengths, clipped = [], [], True
     waiting, seen = [start], {start}
     while waiting:
         output = waiting.pop()
         for name, call in takers.get(output, ()):
             if PLACES.get(call.op, ("", ""))[0] == name:
                 places.append(_count(plan, call))
+                clipped &= call.op == "Embedding"
             elif name == "sequence_length":
                 lengths.append(_length(plan, call))
             elif call.op in HANDS_ON:
@@ -149,7 +157,7 @@ def _range(
                 others = [_shape(plan, source) for source in call.inputs]
                 lengths.append(max(max(shape, default=1) for shape in others))
     if places:
-        return Range(0, max(1, min(places)), "ids")
+        return Range(0, max(1, min(places)), "ids", clipped)
     return Range(1, max(1, min(lengths)) + 1, "lengths") if lengths else None
 
 

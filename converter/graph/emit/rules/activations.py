@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from converter.graph.emit.literals import literal
 from converter.graph.emit.site import Site, rule
 
@@ -71,6 +73,10 @@ def softmax_output(site: Site) -> str:
         return f"torch.softmax({site['data']}, 1)"
     if a["preserve_shape"]:
         return f"torch.softmax({site['data']}, {site.rank() - 1})"
+    first, *_, last = shape = site.shape()
+    if len(shape) == 4 and math.prod(shape) != first * last:
+        # MKL-DNN of 1.9.1 takes the last axis; the documentation, 1.5.0 and GPUs all but the first
+        raise site.refuse(f"preserve_shape=False of a value of shape {shape}")
     return _softmax_of_rows(site)
 
 

@@ -47,6 +47,9 @@ def _taken(site: Site, size: int) -> str:
     if not found:
         return str(size)
     axis, output = min(found)
+    if axes := [other for other, same in found if same == output and other != axis]:
+        told = f"a size that is inferred, {size}, can be that of axis {axis} or {axes[0]}"
+        raise site.refuse(f"{told} of an input: give --input sizes that differ")
     return f"{value(output)}.shape[{axis}]"
 
 

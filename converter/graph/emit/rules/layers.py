@@ -133,13 +133,17 @@ def _bilinear(site: Site, scale: int) -> str:
 
 @rule("Embedding")
 def embedding(site: Site) -> str:
-    """`nn.Embedding`, for ids of any dtype."""
+    """`nn.Embedding`, for ids of any dtype; one that is outside takes the nearest row.
+
+    apache/mxnet 1.5.0 and 1.9.1, `src/operator/tensor/indexing_op.cc`, `EmbeddingOpForwardDnsImpl`.
+    """
     count, size = site.attributes["input_dim"], site.attributes["output_dim"]
     if site.shape("weight") != (count, size):
         raise site.refuse(f"input_dim={count}, output_dim={size}: {site.shape('weight')}")
     ids = site["data"]
     if site.spec().dtype != np.int64:
         ids = f"{ids}.long()"
+    ids = f"{ids}.clamp(0, {count - 1})"
     if (piece := site.piece("weight")) and piece.dtype.kind == "f":
         return f"{site.module('nn.Embedding', [str(count), str(size)], {'weight': piece})}({ids})"
     return f"F.embedding({ids}, {site['weight']})"
