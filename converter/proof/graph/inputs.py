@@ -6,6 +6,7 @@ range, and one that says how long sequences are gets lengths; all others get nor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from converter.graph.shapes import Spec, infer
 from converter.graph.symbol import Output
 from converter.planning.graph import GraphPlan
 
+SMALL = 4096  # values of all inputs
 SEED = 20201022  # any fixed number: the same check every time
 # Operators that hand values on as they are, so that what becomes of them tells what they are
 HANDS_ON = (
@@ -67,13 +69,18 @@ def sizes_to_try(plan: GraphPlan) -> Iterator[Mapping[str, Spec]]:
 
 
 def _batches(own: Mapping[str, Spec]) -> Iterator[dict[str, Spec]]:
-    """One more along the first axis; or along every axis that has the size of the batch."""
-    yield {name: Spec((s.shape[0] + 1, *s.shape[1:]), s.dtype) for name, s in own.items()}
+    """More along the first axis; or along every axis that has the size of the batch.
+
+    Of small inputs many more, so that each node has values of both signs.
+    """
+    values = sum(math.prod(spec.shape) for spec in own.values())
+    more = 16 if values <= SMALL else 1
+    yield {name: Spec((s.shape[0] + more, *s.shape[1:]), s.dtype) for name, s in own.items()}
     for axis in (0, 1):
         sizes = [spec.shape[axis] for spec in own.values() if len(spec.shape) > axis]
         batch = next(iter(sizes), 0)
         yield {
-            name: Spec(tuple(n + (n == batch) for n in spec.shape), spec.dtype)
+            name: Spec(tuple(n + more * (n == batch) for n in spec.shape), spec.dtype)
             for name, spec in own.items()
         }
 
