@@ -88,7 +88,35 @@ def names(seeds: Mapping[str, Any]) -> list[str]:
     return [way for way in first if all(way in other for other in others)]
 
 
-def with_table(readme: str, figures: Mapping[str, Mapping[str, Any]]) -> str:
-    """benchmarks/README.md with the table made anew."""
-    before, rest = readme.split(BEGIN)
-    return before + "\n".join(in_short(figures)) + rest.split(END, 1)[1]
+def to_choose(figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """For agora/README.md: a row a way, a column for each task that has all of the ways."""
+    ways = {
+        f"`finetune`: {GRID_SEARCH}": GRID_SEARCH,
+        "half of dev moved into train, then that": "grid, half of dev in train",
+        "chosen by 5-fold on train and dev, trained on both": "5-fold on train and dev, refit",
+        "`pseudo-label`, then that": "pseudo-label and grid",
+        "`agora --prune worst`": AGORA,
+        "`agora` (`lcs`), at the share of the cost that it takes": (
+            "Agora (lcs), as much as it takes"
+        ),
+        TEACHER: TEACHER,
+        MAJORITY: MAJORITY,
+    }
+    tasks = [task for task, seeds in figures.items() if {*ways.values()} <= {*names(seeds)}]
+    lines = [BEGIN, f"| test accuracy, 12 seeds | {' | '.join(tasks)} |"]
+    lines.append("|---" * (len(tasks) + 1) + "|")
+    for name, way in ways.items():
+        cells = []
+        for task in tasks:
+            test = column(figures[task], way, "test")
+            low, _ = interval(test - column(figures[task], AGORA, "test"))
+            better = way != AGORA and way != TEACHER and low > 0
+            cells.append(f"**{test.mean():.3f}**" if better else f"{test.mean():.3f}")
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return [*lines, END]
+
+
+def with_table(text: str, lines: list[str]) -> str:
+    """A page with the table between the marks made anew."""
+    before, rest = text.split(BEGIN)
+    return before + "\n".join(lines) + rest.split(END, 1)[1]

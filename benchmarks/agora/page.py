@@ -19,20 +19,25 @@ from benchmarks.agora.compare import (  # noqa: E402
     column,
     counts,
     done_when,
+    in_short,
     interval,
     names,
+    to_choose,
     verdict,
     with_table,
 )
 
 
 def write_page(figures: Mapping[str, Mapping[str, Any]], folder: Path) -> None:
-    """Write agora.md and agora.svg of what was measured, and the table in README.md."""
+    """Write agora.md and agora.svg of what was measured, and the tables in both README.md."""
     measured = {task: seeds for task, seeds in figures.items() if seeds}
     (folder / "agora.md").write_text("\n".join(page(measured)), encoding="utf-8")
     _plot(measured, folder / "agora.svg")
-    readme = folder / "README.md"
-    readme.write_text(with_table(readme.read_text("utf-8"), measured), "utf-8")
+    for page_, lines in (
+        (folder / "README.md", in_short(measured)),
+        (folder.parent / "agora" / "README.md", to_choose(measured)),
+    ):
+        page_.write_text(with_table(page_.read_text("utf-8"), lines), "utf-8")
 
 
 def page(measured: Mapping[str, Mapping[str, Any]]) -> list[str]:
