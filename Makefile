@@ -14,15 +14,13 @@ GRAPH := fixtures/graph
 FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full graph-full big-file check generate fixtures bench graph-bench agora-bench clean
+.PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full graph-full big-file check docs generate fixtures bench graph-bench agora-bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: .venv/.run  ## convert the fixture Bort with its decoder, prove it, show the parity table
-	@mkdir -p build
-	$(BIN)/bort-convert --src fixtures/bort_decoder.params --dst build/bort_decoder \
-	  --family bort --config num_attention_heads=4 --force
+run: .venv/.run  ## convert a small Bort, prove it, and give it a text (installs torch and Transformers, no more)
+	$(BIN)/python -m tools.run build/run
 
 environments: .venv/.done $(LIVE) .venv-fuzz/.done  ## what `make test` installs; -j 2 installs two at once
 
@@ -62,15 +60,20 @@ big-file: .venv/.done  ## write a 4 GB file of 4,096 tensors (little of it on di
 	  $(BIN)/bort-convert export --force build/big.params build/big.safetensors
 	rm build/big.safetensors
 
-check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of README and docs up to date
+check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of README and docs up to date, the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-generate: .venv/.done  ## rewrite the generated parts of README.md and docs
+docs: .venv/.done  ## the site of docs/ as build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+generate: .venv/.done  ## rewrite the generated parts of README.md and docs, and the pictures
 	$(BIN)/python -m tools.generate
+	$(BIN)/python -m tools.pictures docs/pictures
 
 fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done $(AUTOGLUON)  ## rebuild fixtures/ with real MXNet, byte-identical
 	.venv-mxnet-original/bin/python -W ignore fixtures/make_fixtures.py fixtures
@@ -127,7 +130,7 @@ clean:  ## remove what the targets above made
 	touch $@
 
 .venv/.done: .venv/.run
-	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev,agora,bench]'
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev,agora,bench]' accelerate  # for Trainer, in docs/bort.md
 	touch $@
 
 .venv-lowest/.done: environments/lowest.txt pyproject.toml
@@ -150,12 +153,13 @@ clean:  ## remove what the targets above made
 	.venv-mxnet-$*/bin/python $(PIP) --no-deps --ignore-requires-python -r $<
 	touch $@
 
-# gluon2pytorch's setup.py is of 2019: it gets what it finds no more (benchmarks/old_setup)
+# gluon2pytorch's setup.py is of 2019: it gets what it finds no more (benchmarks/old_setup), and an
+# older setuptools than torch asks for, which torch needs for compiling alone.
 .venv-mxnet-peers/.done: environments/mxnet-peers.txt
 	$(PYTHON) -m venv .venv-mxnet-peers
-	.venv-mxnet-peers/bin/python $(PIP) 'setuptools<70' wheel pillow $$(grep -E '^(numpy|mxnet|onnx|protobuf|torch)=' $<)
-	.venv-mxnet-peers/bin/python $(PIP) --no-deps $$(grep '^onnx2torch=' $<)
-	SETUPTOOLS_USE_DISTUTILS=stdlib PYTHONPATH=benchmarks/old_setup .venv-mxnet-peers/bin/python $(PIP) \
+	.venv-mxnet-peers/bin/python $(PIP) pillow $$(grep -E '^(numpy|mxnet|onnx|protobuf|torch)=' $<)
+	.venv-mxnet-peers/bin/python $(PIP) --no-deps 'setuptools<70' wheel packaging $$(grep '^onnx2torch=' $<)
+	SETUPTOOLS_USE_DISTUTILS=stdlib PYTHONPATH=$(CURDIR)/benchmarks/old_setup .venv-mxnet-peers/bin/python $(PIP) \
 	  --no-deps --no-build-isolation $$(grep '^gluon2pytorch=' $<)
 	touch $@
 

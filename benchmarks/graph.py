@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tools.graph_full import ROOT, SCRIPT, as_text, measured, models
+from tools.graph_full import ROOT, SCRIPT, as_text, measured, models, without_places
 
 FIGURES = Path(__file__).with_name("graph.json")
 RIGHT = 1e-4  # of the largest value of an output
@@ -82,14 +82,14 @@ def ours(prefix: Path, sizes: Sequence[str], *more: str) -> dict[str, Any]:
     status, text, _, usage = measured(sys.executable, "-m", *command)
     took = _took(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
     if status:
-        return took | {"problem": text[-500:]}
+        return took | {"problem": without_places(text, prefix.parent)[-500:]}
     golden = Path(f"{prefix}.golden.npz")
     compare: list[str | Path] = ["tools.graph_full", "--compare", source, out, golden]
     if more:
         return took  # the files are those of the proven one
     status, text, said, _ = measured(sys.executable, "-m", *compare)
     if status:
-        return took | {"problem": text[-500:]}
+        return took | {"problem": without_places(text, prefix.parent)[-500:]}
     return took | {"difference": json.loads(said.splitlines()[-1])["difference"]}
 
 
@@ -101,10 +101,14 @@ def peer(way: str, prefix: Path, out: Path) -> dict[str, Any]:
     found = _took(*json.loads(lines[-1]).values()) if lines and lines[-1][:1] == "{" else {}
     if status:
         what = "the module cannot run" if found else "cannot be converted"
-        return found | {"problem": f"{what}: {text.strip().splitlines()[-1][:300]}"}
+        told = without_places(text.strip().splitlines()[-1], prefix.parent)
+        return found | {"problem": f"{what}: {told[:300]}"}
     compare: list[str | Path] = ["benchmarks.graph", "--compare", out, f"{prefix}.golden.npz"]
     status, text, said, _ = measured(sys.executable, "-m", *compare)
-    return found | ({"problem": text[-500:]} if status else json.loads(said))
+    if status:
+        return found | {"problem": without_places(text, prefix.parent)[-500:]}
+    found |= json.loads(said)
+    return found
 
 
 def _took(seconds: float, megabytes: float) -> dict[str, Any]:

@@ -65,13 +65,19 @@ def by_onnx(prefix, inputs, folder):
 
 
 def by_gluon2pytorch(prefix, inputs, folder):
-    """It takes a block of Gluon's: the graph is loaded as one."""
+    """It takes a block of Gluon's: the graph is loaded as one, a label as an input of it."""
     import mxnet as mx
     from gluon2pytorch import gluon2pytorch
 
-    parameters = prefix + "-0000.params"
-    net = mx.gluon.nn.SymbolBlock.imports(prefix + "-symbol.json", [*inputs], parameters)
-    sizes = [value.shape for value in inputs.values()]
+    graph, parameters = prefix + "-symbol.json", prefix + "-0000.params"
+    symbol = mx.sym.load(graph)
+    shapes = {name: value.shape for name, value in inputs.items()}
+    found, _, _ = symbol.infer_shape(**shapes)
+    for name, shape in zip(symbol.list_arguments(), found, strict=True):
+        if name.endswith("label"):
+            shapes[name] = shape
+    net = mx.gluon.nn.SymbolBlock.imports(graph, [*shapes], parameters)
+    sizes = [*shapes.values()]
     stdout, sys.stdout = sys.stdout, open(os.devnull, "w")  # it prints every node
     try:
         return gluon2pytorch(net, sizes, folder, "Peer", debug=False)

@@ -1,24 +1,23 @@
-"""docs/graph-models.md: what `tools.graph_full` found, as tables."""
+"""docs/graph-models.md: what `tools.graph_full` and `benchmarks.graph` found, as tables."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
 from itertools import groupby
+from statistics import median
 from typing import Any
 
-from tools.graph_full import ALLOWED, FIGURES, is_right
+from benchmarks.graph import FIGURES as SIDE_BY_SIDE
+from benchmarks.graph import NETWORKS, PEERS, RIGHT
+from tools.graph_full import ALLOWED, is_right, read_figures
 
-
-def figures() -> dict[str, Any]:
-    """Every model that was done."""
-    found: dict[str, Any] = json.loads(FIGURES.read_text("utf-8"))
-    return found
+WAYS = ("bort-convert", *PEERS.values())
 
 
 def graph_models() -> str:
     """A sentence that counts, a line for each group, and one for each model."""
-    done = figures()
+    done = read_figures()
     right = [name for name, one in done.items() if is_right(one)]
     near = [n for n in right if done[n]["difference"] <= ALLOWED]
     lines = [
@@ -77,3 +76,51 @@ def _notes(done: Mapping[str, Any]) -> Iterator[str]:
                 f"{one['mxnet_rounding']:.1e} from MXNet and {one['own_rounding']:.1e} from itself "
                 "in float32."
             )
+        if "transformers" in one:
+            yield (
+                f"\n{name}: Transformers' BertModel, which the table makes of the same network's "
+                f"parameters, is {one['transformers']:.1e} from the module."
+            )
+
+
+def graph_peers() -> str:
+    """How many networks each way converts, and how many come out right."""
+    done: dict[str, Any] = json.loads(SIDE_BY_SIDE.read_text("utf-8"))
+    done = {name: done[name] for name in NETWORKS if name in done}
+    lines = [
+        "| way | converted | right | CPU seconds ÷ ours | peak memory ÷ ours |",
+        "|---|---|---|---|---|",
+        *(_way(way, done) for way in ("bort-convert", "bort-convert --no-verify", *PEERS.values())),
+        "",
+        f"| network | {' | '.join(WAYS)} |",
+        "|---" * (len(WAYS) + 1) + "|",
+    ]
+    for name, ways in done.items():
+        lines.append(f"| {name} | {' | '.join(_cell(ways[way]) for way in WAYS)} |")
+    return "\n".join(lines)
+
+
+def _way(way: str, done: Mapping[str, Any]) -> str:
+    found = [ways[way] for ways in done.values()]
+    made = [ways for ways in done.values() if "cpu_seconds" in ways[way]]
+    made = [ways for ways in made if "problem" not in ways["bort-convert"]]
+    right = sum(one.get("difference", 1) <= RIGHT for one in found)
+    ratios = [
+        median(ways[way][key] / ways["bort-convert"][key] for ways in made) if made else 0
+        for key in ("cpu_seconds", "peak_mb")
+    ]
+    converted = sum("problem" not in one for one in found)
+    told = "–" if way.endswith("--no-verify") else f"{right} of {len(found)}"
+    cells = (way, f"{converted} of {len(found)}", told, *(f"{ratio:.2f}" for ratio in ratios))
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(one: Mapping[str, Any]) -> str:
+    took = f"{one['cpu_seconds']:.1f} s, {one['peak_mb']} MB" if "cpu_seconds" in one else ""
+    if "problem" in one:
+        told = " ".join(one["problem"].split()).replace("|", "\\|").replace("<", "&lt;")
+        return f"{told[:110]} {f'({took})' if took else ''}".strip()
+    if "difference" not in one:
+        return took
+    right = "" if one["difference"] <= RIGHT else "**wrong**: "
+    return f"{right}{one['difference']:.1e}; {took}"

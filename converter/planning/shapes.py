@@ -105,8 +105,8 @@ def _disagrees(match: RowMatch, table: Table, sizes: Mapping[str, int]) -> Itera
             "?" if s is None else s
             for s in operation.target_shape(match.source.shape, match.number)
         )
-        sizes = {f"{_spelt(f)} = {e}": None for f, e in zip(pattern, expected, strict=True)}
-        why = ", ".join(sizes)  # a square of one size says it once
+        told = (f"{_spelt(f)} = {e}" for f, e in zip(pattern, expected, strict=True))
+        why = ", ".join(dict.fromkeys(told))  # a square of one size says it once
         yield f"wrong shape: {name} makes {made}, expected {expected} ({why})"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agora import Split, rounds
+from agora import Split, student
 from benchmarks.agora.tweets import AUTHORS, MINILM, read
 from tests.agora.commands import arguments, invoke
 from tests.agora.test_command import same
@@ -45,7 +45,7 @@ def test_each_method_on_minilm_stopped_and_resumed(
     assert whole.exit_code == 0, whole.output
     if method == "agora":  # MiniLM's directory has no MLM head
         assert "one word dropped, or two exchanged" in whole.stderr
-    train_one, calls = rounds.train_one, []
+    train_one, calls = student.train_one, []
 
     def stopped(*args: Any) -> Any:
         calls.append(args)
@@ -53,10 +53,10 @@ def test_each_method_on_minilm_stopped_and_resumed(
             raise KeyboardInterrupt
         return train_one(*args)
 
-    monkeypatch.setattr(rounds, "train_one", stopped)
+    monkeypatch.setattr("agora.rounds.train_one", stopped)
     assert invoke(*arguments(tweets, tmp_path / "stopped", **options)).exit_code == 1
     assert not (tmp_path / "stopped").exists()
-    monkeypatch.setattr(rounds, "train_one", train_one)
+    monkeypatch.setattr("agora.rounds.train_one", train_one)
     resumed = invoke(*arguments(tweets, tmp_path / "stopped", **options))
     assert resumed.exit_code == 0, resumed.output
     same(tmp_path / "whole", tmp_path / "stopped")

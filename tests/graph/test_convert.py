@@ -17,8 +17,11 @@ from converter.cli.main import main
 from converter.errors import GraphError, OptionError, PlanError
 from converter.files.staging import RECORD_FILE
 from converter.report.record import GraphReport
-from tests.graph.converting import recording, said
+from tests.graph.converting import checkpoint, recording, said
+from tests.graph.making import Making
 from tests.graph.recordings import Network, layouts, networks
+from tests.memory import peak
+from tests.report.cards import loaded
 
 SCHEMA = json.loads(files("converter.report").joinpath("conversion.schema.json").read_text("utf-8"))
 FILES = ["README.md", RECORD_FILE, "model.py", "model.safetensors"]
@@ -71,7 +74,42 @@ def test_without_proof_torch_is_not_imported(tmp_path: Path) -> None:
     assert not report.passed
     card = (tmp_path / "out" / "README.md").read_text()
     assert "`--no-verify` was given" in card
-    converter.verify(LENET.params, tmp_path / "out")
+    assert loaded(tmp_path / "out").data.library_name == "pytorch"
+    assert "License: not stated" in card
+    shown = repr(converter.verify(LENET.params, tmp_path / "out"))
+    assert "parity  passed" in shown
+    assert len(shown.split("\n")) <= 10
+    facts = repr(converter.inspect_graph(LENET.symbol))
+    assert facts.startswith("<GraphFacts of lenet-symbol.json: 11 nodes of ")
+
+
+MEASURED = """
+import sys, converter
+converter.convert(*sys.argv[1:], way="graph", inputs=["data=1,4,1024"], verify=False)
+"""
+
+
+def test_memory_does_not_grow_with_the_weights(tmp_path: Path) -> None:
+    """A packed vector of 134 MB, which becomes sixteen tensors, and a weight of 41 MB."""
+    size, layers, hidden = 1024, 4, 10_000
+    made = Making()
+    x = made.call("SwapAxis", "turn", made.variable("data"), dim1=0, dim2=1)
+    packed = made.variable("lstm_parameters")
+    states = [made.call("_zeros", f"zeros{n}", shape=f"({layers}, 0, {size})") for n in range(2)]
+    x = made.call(
+        "RNN", "lstm", x, packed, *states, mode="lstm", num_layers=layers, state_size=size
+    )
+    x = made.call("Reshape", "flat", x, shape="(-3, 0)")
+    made.layer("FullyConnected", "dense", x, "weight", "bias", num_hidden=hidden)
+    shapes = {
+        "lstm_parameters": (layers * 8 * size * (size + 1),),
+        "dense_weight": (hidden, size),
+        "dense_bias": (hidden,),
+    }
+    arrays = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
+    taken, _ = peak(MEASURED, checkpoint(tmp_path, made, arrays), tmp_path / "out")
+    assert (tmp_path / "out" / "model.safetensors").stat().st_size > 170_000_000
+    assert taken < 64_000_000
 
 
 def test_the_same_conversion_gives_the_same_bytes(tmp_path: Path) -> None:
