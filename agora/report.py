@@ -60,13 +60,15 @@ def summary(
     method: str,
 ) -> dict[str, Any]:
     """The figures, as JSON. Without test there is no score: dev is learnt from."""
+    asked = sum(record.asked for record in result.rounds)
+    before = result.ledger.teacher * (result.ledger.teacher_calls - asked)  # the gate, tau's trial
     found: dict[str, Any] = {
         "method": method,
         "theta": dict(result.theta),
         "rounds": len({record.index for record in result.rounds}),
         "students": sum(len(record.thetas) for record in result.rounds),
         "cost": result.ledger.cost,
-        "control_cost": result.rounds[0].cost,
+        "control_cost": result.rounds[0].cost - before,
         "teacher_calls": result.ledger.teacher_calls,
         "leaked": sum(record.leaked for record in result.rounds),
         "stopped": result.stopped,

@@ -70,6 +70,7 @@ def test_each_method_killed_and_resumed_is_byte_equal(
         assert (name in report) == (method != "finetune")
     found = json.loads((tmp_path / "whole" / "agora.json").read_text())
     assert found["students"] == students
+    assert found["control_cost"] == 4 * (3 * 30 + 30 + 30)  # one epoch, and dev once more
     assert set(found["test"][method]) == {"accuracy", "macro-F1", "Matthews"}
     if method == "agora":
         assert "filled in by the MLM head of" in shown

@@ -8,12 +8,15 @@ import time
 from concurrent.futures import Executor, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from agora import agora, grid
 from agora.errors import OptionError, StudentError
+from agora.job import _executor
 from tests.agora.commands import arguments, invoke, running
 from tests.agora.toys import Neighbours, Shift, split, truth
 
@@ -106,3 +109,15 @@ def test_kill_9_and_resume(tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL)
         assert len(list(state.glob("*/*/outcome.json"))) < 21
     assert trace(None, state) == trace(None)
+
+
+def test_workers_share_the_threads() -> None:
+    """As many processes at once, each with its part; more would wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        with _executor(SimpleNamespace(dask=None, workers=2)) as pool:
+            assert pool is not None
+            assert pool.submit(torch.get_num_threads).result() == 2
+    finally:
+        torch.set_num_threads(before)

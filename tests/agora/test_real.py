@@ -13,7 +13,7 @@ from benchmarks.agora.tweets import AUTHORS, MINILM, read
 from tests.agora.commands import arguments, invoke
 from tests.agora.test_command import same
 
-SIZES = {"train": 16, "dev": 20, "test": 30, "unlabelled": 20, "taught": 300}
+SIZES = {"train": 8, "dev": 10, "test": 10, "unlabelled": 8, "taught": 300}
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_each_method_on_minilm_stopped_and_resumed(
     taught = dict(teacher="tfidf", teacher_data=tweets / "taught.jsonl", no_gate=True)
     options: dict[str, Any] = dict(
         taught if method != "finetune" else {"teacher": None}, method=method, model=MINILM,
-        lr="1e-4,3e-4", epochs=1, max_length=32,
+        lr="1e-4,3e-4", epochs=1, max_length=16,
         unlabelled=tweets / "unlabelled.jsonl" if method == "pseudo-label" else None,
     )  # fmt: skip
     whole = invoke(*arguments(tweets, tmp_path / "whole", **options))
