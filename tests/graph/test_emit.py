@@ -40,6 +40,7 @@ from tests.graph.emitting import (
 )
 from tests.graph.making import Making
 from tests.graph.recordings import Case, Network
+from tests.graph.test_interpreter import computed
 
 # What is refused although MXNet computes it, and why
 REFUSED = {
@@ -107,6 +108,25 @@ def test_recordings(operator: str) -> None:
             if not fine:
                 problems.append(f"{case} {version} {how}: {found}")
     assert not problems, "\n".join(problems)
+
+
+@pytest.mark.parametrize("ascending", [False, True])
+def test_of_equal_values_the_first_comes_first(ascending: bool) -> None:
+    """As the reference has it: else a graph that ties decide differs from it by chance."""
+    made = Making()
+    x = made.variable("data")
+    how = {"axis": 1, "is_ascend": ascending}
+    (both, _), *heads = (
+        made.call("topk", kind, x, k=40, ret_typ=kind, **how)
+        for kind in ("both", "indices", "mask")
+    )
+    heads += [(both, 0), (both, 1), made.call("argsort", "argsort", x, **how)]
+    heads += [made.call(name, name, x, axis=1) for name in ("argmax", "argmin")]
+    program = made.program(*heads)
+    values = {"data": np.random.default_rng(0).integers(0, 4, (3, 500)).astype(np.float32)}
+    found = run(emit(program, specs_of(program, values), ["data"]), values)
+    for ours, theirs in zip(found, computed(program, values), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_every_excuse_names_a_recording() -> None:
