@@ -19,7 +19,7 @@ OTHER = [
     ("in order", BOXES, 0),
     ("two swapped", BOXES[:, [1, 0, 2]], 0),
     ("one twice", BOXES[:, [0, 0, 2]], 3 / 9),
-    ("a number changed", BOXES + np.float32([0, 0, 0, 0.9]), 0.1),
+    ("a number changed", BOXES + np.array([0, 0, 0, 0.9], np.float32), 0.1),
     ("another shape", BOXES[:, :2], np.inf),
 ]
 
