@@ -21,6 +21,7 @@ from converter.planning.options import CONVERT, NOT_RECORDED, Options, hints
 from converter.report.table_text import table_lines
 from converter.tables.load import family_names, load_family
 from converter.tables.table import Target
+from tools.graph_controls import graph_controls
 from tools.graph_table import graph_models, graph_peers
 from tools.table_format import table_format
 
@@ -154,6 +155,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "table": bort_table,
     "format": table_format,
     "graph models": graph_models,
+    "graph controls": graph_controls,
     "graph peers": graph_peers,
 }
 

@@ -27,6 +27,7 @@ def fully_connected(
     flat = data.reshape(data.shape[0], -1) if flatten else data
     expected = (num_hidden, flat.shape[-1])
     require(weight.shape == expected, f"the weight has shape {weight.shape}, not {expected}")
+    require(data.dtype == weight.dtype, f"{data.dtype} and {weight.dtype} are not the same dtype")
     rows = flat.reshape(-1, flat.shape[-1])
     out: Array = rows @ weight.T
     if bias is not None:

@@ -89,6 +89,8 @@ def rnn(
     if project and mode != "lstm":
         raise Unhandled("projection_size", projection_size)
     directions = 2 if bidirectional else 1
+    for other in (parameters, state, *([] if state_cell is None else [state_cell])):
+        require(other.dtype == data.dtype, f"{data.dtype} and {other.dtype} are not the same dtype")
     expected = (num_layers * directions, data.shape[1], project or state_size)
     require(state.shape == expected, f"the state has shape {state.shape}, not {expected}")
     layers = _unpacked(

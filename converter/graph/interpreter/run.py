@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,24 +35,24 @@ def run(program: Program, values: Mapping[str, Array]) -> Iterator[tuple[Call, t
             "the graph cannot be computed: these variables have no value:", [*map(safe, missing)]
         )
     calls = [call for call in program.calls if call.number in needed]
-    sizes = _open_sizes(program, calls, values)
-    uses = Counter(source for call in calls for _, source in _read(call))
+    sizes = open_sizes(program, calls, values)
+    uses = Counter(source for call in calls for _, source in read(call))
     held: dict[Output, Array] = {}
     for call in calls:
         inputs = {
             name: _aligned(values[variables[source.node]])
             if source.node in variables
             else held[source]
-            for name, source in _read(call)
+            for name, source in read(call)
         }
-        outputs = _compute(call, inputs, sizes)
+        outputs = compute(call, inputs, sizes)
         del inputs
         held.update(
             (output, array)
             for n, array in enumerate(outputs)
             if uses[output := Output(call.number, n)]
         )
-        for _, source in _read(call):
+        for _, source in read(call):
             uses[source] -= 1
             if not uses[source]:
                 held.pop(source, None)
@@ -71,7 +71,7 @@ def _reference(call: Call) -> Reference:
     return REFERENCES[call.op]
 
 
-def _read(call: Call) -> Iterator[tuple[str, Output]]:
+def read(call: Call) -> Iterator[tuple[str, Output]]:
     """The inputs of which the value matters, by name."""
     unread = _reference(call).unread
     return (
@@ -86,12 +86,12 @@ def _needed(program: Program) -> set[int]:
     needed = {head.node for head in program.graph.heads}
     for call in reversed(program.calls):
         if call.number in needed:
-            needed |= {source.node for _, source in _read(call)}
+            needed |= {source.node for _, source in read(call)}
     return needed
 
 
-def _open_sizes(
-    program: Program, calls: list[Call], values: Mapping[str, Array]
+def open_sizes(
+    program: Program, calls: Sequence[Call], values: Mapping[str, Array]
 ) -> dict[int, tuple[int, ...]]:
     """The shapes of constants that leave a size open, by node: what takes them tells it."""
     numbers = [call.number for call in calls if _is_open(call)]
@@ -121,9 +121,10 @@ def _attributes(call: Call, reference: Reference) -> dict[str, Any]:
     return {name: call.attributes[name] for name in reference.attributes}
 
 
-def _compute(
+def compute(
     call: Call, inputs: Mapping[str, Array], sizes: Mapping[int, tuple[int, ...]]
 ) -> tuple[Array, ...]:
+    """The outputs of one call; `sizes` are of `open_sizes`. Raises `GraphError` that names it."""
     reference = _reference(call)
     attributes = _attributes(call, reference)
     if call.number in sizes:
