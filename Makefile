@@ -13,15 +13,13 @@ GRAPH := fixtures/graph
 FUZZ_SECONDS ?= 600
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full graph-full big-file check generate fixtures bench graph-bench agora-bench clean
+.PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full graph-full big-file check docs generate fixtures bench graph-bench agora-bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-run: .venv/.run  ## convert the fixture Bort with its decoder, prove it, show the parity table
-	@mkdir -p build
-	$(BIN)/bort-convert --src fixtures/bort_decoder.params --dst build/bort_decoder \
-	  --family bort --config num_attention_heads=4 --force
+run: .venv/.run  ## convert a small Bort, prove it, and give it a text (installs torch and Transformers, no more)
+	$(BIN)/python -m tools.run build/run
 
 environments: .venv/.done $(LIVE) .venv-fuzz/.done  ## what `make test` installs; -j 2 installs two at once
 
@@ -61,15 +59,20 @@ big-file: .venv/.done  ## write a 4 GB file of 4,096 tensors (little of it on di
 	  $(BIN)/bort-convert export --force build/big.params build/big.safetensors
 	rm build/big.safetensors
 
-check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of README and docs up to date
+check: .venv/.done  ## ruff, mypy --strict, import-linter, generated parts of README and docs up to date, the site
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m tools.generate --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
-generate: .venv/.done  ## rewrite the generated parts of README.md and docs
+docs: .venv/.done  ## the site of docs/ as build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
+generate: .venv/.done  ## rewrite the generated parts of README.md and docs, and the pictures
 	$(BIN)/python -m tools.generate
+	$(BIN)/python -m tools.pictures docs/pictures
 
 fixtures: $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done $(AUTOGLUON)  ## rebuild fixtures/ with real MXNet, byte-identical
 	.venv-mxnet-original/bin/python -W ignore fixtures/make_fixtures.py fixtures

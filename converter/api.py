@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from converter.errors import ConvertError, GraphError, ParamsError, ParityError, PlanError
+from converter.errors import ConvertError, GraphError, ParamsError, ParityError, PlanError, safe
 from converter.files.progress import Progress, silent
 from converter.files.regular import read_regular
 from converter.files.staging import RECORD_FILE, staging
@@ -16,7 +16,7 @@ from converter.params import Index, Weights, check_unchanged, read_index, state_
 from converter.params.graphs import find_source, params_of, read_symbol_text
 from converter.params.nonfinite import Nonfinite, Tally, refuse_nonfinite
 from converter.params.source import find_params
-from converter.planning.assumptions import Assumed, renewed
+from converter.planning.assumptions import renewed
 from converter.planning.backbones import Backbone, find_backbones
 from converter.planning.base import Plan
 from converter.planning.file import files_of, plan_of, tables_of
@@ -35,8 +35,8 @@ from converter.planning.options import (
 from converter.planning.plan import TablePlan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.proof import check_installed, check_reference, prove
+from converter.report.card import model_card, with_tokenizer
 from converter.report.foreign import REWRITTEN, foreign_files, foreign_to_tokenizer
-from converter.report.model_card import model_card, with_tokenizer_section
 from converter.report.record import (
     ExportReport,
     Report,
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from converter.proof.tokens import Tokens
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Inspection:
     """What is in a file, and how each family's table fits it (best first).
 
@@ -80,6 +80,19 @@ class Inspection:
     backbones: tuple[Backbone, ...] = ()
     graph: GraphFacts | None = None
     unread: str | None = None
+
+    def __repr__(self) -> str:
+        index = self.index
+        size = f"{len(index.tensors):,} tensors, {index.size:,} bytes"
+        fitting = ", ".join(fit.table.name for fit in self.fits if not fit.problems)
+        holds = ", ".join(dict.fromkeys(one.fit.table.name for one in self.backbones))
+        lines = [
+            f"<Inspection of {safe(index.path.name)}: {size}; fits {fitting or 'no family'}",
+            *([f"a network of one's own around: {holds}"] if holds else []),
+            *([repr(self.graph)] if self.graph else []),
+            *([f"the graph beside it cannot be read: {safe(self.unread)}"] if self.unread else []),
+        ]
+        return "\n  ".join(lines) + ">"
 
 
 def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent) -> Inspection:
@@ -371,15 +384,15 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
         if record["model_config"]:
             record["model_config"] = asdict(record["model_config"])
         write_json(stage.path / "config.json", config)
-        write_text(stage.path / "README.md", _card(stage.path / "README.md", spec, tokens, assumed))
+        card = with_tokenizer(_text(stage.path / "README.md"), spec, tokens, assumed, record, used)
+        write_text(stage.path / "README.md", card)
         write_record(stage.path, record)
         stage.commit()
     return spec, tokens
 
 
-def _card(path: Path, spec: TokenizerSpec, tokens: Tokens, assumed: Sequence[Assumed]) -> str:
+def _text(path: Path) -> str:
     try:
-        text = path.read_text("utf-8")
+        return path.read_text("utf-8")
     except (OSError, ValueError):
-        text = ""
-    return with_tokenizer_section(text, spec, tokens, assumed)
+        return ""

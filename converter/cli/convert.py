@@ -10,7 +10,7 @@ import click
 from converter.api import convert, verify
 from converter.cli.options import FILE, options
 from converter.cli.output import output_options, printed, reported, show
-from converter.files.progress import Stages
+from converter.files.progress import PROOF, WRITE, Stages
 from converter.planning.file import plan_file
 from converter.planning.options import PLAN, VERIFY
 from converter.report.plan_json import plan_json
@@ -31,10 +31,16 @@ def convert_command(
     """Convert `src` into `dst`, or print what would be done."""
     if dry_run:
         made = plan_file(src, **{name: said[name] for name in PLAN})
-        lines = [*plan_lines(made, verbose), "", *beside_lines(made), *vocabulary_lines(made, dst)]
+        lines = [
+            *plan_lines(made, verbose),
+            "",
+            *beside_lines(made, said["family"]),
+            *vocabulary_lines(made, dst),
+        ]
         printed(plan_json(made) if as_json else lines)
         return
-    with reported(as_json, quiet) as shown:
+    stages = (*WRITE, *PROOF) if said["verify"] else WRITE
+    with reported(as_json, quiet, stages) as shown:
         progress = Stages(shown)
         report = convert(src, dst, progress=progress, **said)
         progress.end()
@@ -58,7 +64,7 @@ def verify_command(
 
     Family, config and dtype are those recorded in DST; options given here win.
     """
-    with reported(as_json, quiet) as shown:
+    with reported(as_json, quiet, PROOF) as shown:
         progress = Stages(shown)
         report = verify(src, dst, progress=progress, **said)
         progress.end()

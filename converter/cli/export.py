@@ -10,6 +10,7 @@ import click
 from converter.api import export
 from converter.cli.options import FILE, options
 from converter.cli.output import output_options, reported, show
+from converter.files.progress import EXPORT as STAGES
 from converter.planning.options import EXPORT
 
 
@@ -24,7 +25,7 @@ def export_command(src: Path, dst: Path, as_json: bool, quiet: bool, **said: Any
     No family is needed: any parameters file will do, or a directory with one. Every tensor is read
     back and compared with the source, bit for bit, before DST appears.
     """
-    with reported(as_json, quiet) as progress:
+    with reported(as_json, quiet, STAGES) as progress:
         report = export(src, dst, progress=progress, **said)
     show(report, as_json, quiet)
     if not quiet and not as_json:

@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 
 from converter.api import inspect, inspect_graph
-from converter.cli.options import FILE
-from converter.cli.output import output_options, printed, shown_progress
+from converter.cli.options import FILE, complete_family
+from converter.cli.output import output_options, printed
+from converter.cli.screen import bar
+from converter.files.progress import LOOK
 from converter.params.graphs import is_graph
 from converter.report.columns import columns
 from converter.report.graph_inspection import graph_json, graph_lines
@@ -36,7 +38,7 @@ def inspect_command(src: Path, content: bool, every: bool, as_json: bool) -> Non
         facts = inspect_graph(src)
         printed({"graph": graph_json(facts)} if as_json else [*graph_lines(facts, every)])
         return
-    with shown_progress(as_json or not content) as progress:
+    with bar(as_json or not content, LOOK) as progress:
         found = inspect(src, content=content, progress=progress)
     parts = found.index, found.fits, found.content, found.backbones
     if as_json:
@@ -52,8 +54,9 @@ def inspect_command(src: Path, content: bool, every: bool, as_json: bool) -> Non
 
 
 @click.command("families")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_family)
 @click.option("--toml", is_flag=True, help="Print the table's own text: a start for --table.")
+@output_options()
 def families_command(name: str | None, toml: bool) -> None:
     """List the families there are tables for, or print the table NAME as two columns."""
     if toml and name is None:

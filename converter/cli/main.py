@@ -21,6 +21,7 @@ from converter.cli.export import export_command
 from converter.cli.inspect import families_command, inspect_command
 from converter.cli.options import FILE, options
 from converter.cli.output import output_options, show_error
+from converter.cli.recording import record_golden_command
 from converter.cli.tokenizer import tokenizer_command
 from converter.errors import ConvertError
 from converter.planning.options import CONVERT
@@ -36,8 +37,12 @@ HELP = """Convert an MXNet/GluonNLP .params file into a Transformers directory, 
 DST appears only when every tensor came back bit for bit, every name is the one Transformers
 expects, and GluonNLP's arithmetic and Transformers agree layer by layer.
 
-Exit codes: 0 done and verified, 1 cannot convert, 2 wrong usage, 3 the proof failed.
+Exit codes: 0 done and verified, 1 cannot convert, 2 wrong usage, 3 the proof failed, 130 Ctrl-C.
 """
+
+
+INTERRUPTED = 128 + signal.SIGINT
+HEARD: list[int] = []  # Ctrl-C, since the command began
 
 
 class Word(str):
@@ -70,10 +75,20 @@ class CatchingGroup(click.Group):
             number = getattr(signal, name, None)
             if number and signal.getsignal(number) is signal.SIG_DFL:
                 signal.signal(number, _terminate)
+        HEARD.clear()
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, _interrupt)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):  # a terminal or pipe that is not UTF-8
                 stream.reconfigure(errors="backslashreplace")
         return super().main(*args, **kwargs)
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        try:
+            return super().make_context(*args, **kwargs)
+        except KeyboardInterrupt:  # click would make it "Aborted!" and 1
+            _interrupted()
+            raise click.exceptions.Exit(INTERRUPTED) from None
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         if args[0] not in self.commands:
@@ -86,15 +101,29 @@ class CatchingGroup(click.Group):
         try:
             with _not_swallowed():
                 return super().invoke(ctx)
-        except ConvertError as error:
+        except KeyboardInterrupt:
+            _interrupted()
+            ctx.exit(INTERRUPTED)
+        except Exception as error:
+            if HEARD:  # a library that was being imported made another error of it
+                _interrupted()
+                ctx.exit(INTERRUPTED)
+            if not isinstance(error, ConvertError):
+                raise
             show_error(error, ctx)
             ctx.exit(error.exit_code)
-        except KeyboardInterrupt:
-            click.echo("\ninterrupted: nothing is half written", err=True)
-            ctx.exit(130)
         finally:
             # The process ends: looking for garbage among all that was imported takes a second.
             gc.freeze()
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    HEARD.append(number)
+    raise KeyboardInterrupt
+
+
+def _interrupted() -> None:
+    click.echo("\ninterrupted: nothing is half written", err=True)
 
 
 @contextmanager
@@ -167,6 +196,7 @@ for command in (
     export_command,
     families_command,
     inspect_command,
+    record_golden_command,
     tokenizer_command,
     verify_command,
 ):

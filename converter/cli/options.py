@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,27 @@ import click
 
 from converter.planning.options import PATHS, WAYS, Options, hints
 from converter.planning.steps import DTYPES
+from converter.tables.load import family_names
 
-FILE = click.Path(path_type=Path)
+
+class File(click.Path):
+    """A path; `~` at its beginning is the home directory, as in `--src=~/x`, which no shell opens.
+
+    What is called so itself, in the working directory, is that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if not os.fspath(value):
+            self.fail("is empty: a path is expected", param, ctx)
+        if os.fspath(value).startswith("~") and not os.path.lexists(value):
+            value = Path(value).expanduser()
+        return super().convert(value, param, ctx)
+
+
+FILE = File()
 NOT_SAID = "progress"  # the command has its own
 
 
@@ -46,8 +66,15 @@ def _once(_ctx: click.Context, _param: click.Parameter, given: Any) -> dict[str,
 
 
 # What `_option` cannot tell from the type of the option
+def complete_family(_ctx: Any, _param: Any, incomplete: str) -> list[str]:
+    """What a shell offers for the name of a family."""
+    return [name for name in family_names() if name.startswith(incomplete)]
+
+
 CLICK: dict[str, tuple[list[str], dict[str, Any]]] = {
     "config": (["--config"], dict(type=Settings(), multiple=True, callback=_once)),
+    "family": (["--family"], dict(shell_complete=complete_family)),
+    "labels": (["--labels"], dict(type=str)),  # a path would lose the second of two slashes
     "dtype": (["--dtype"], dict(type=click.Choice(list(DTYPES)), show_default=True)),
     "max_shard_size": (["--max-shard-size"], dict(type=str, show_default=True)),
     "atol": (["--atol"], dict(type=float, show_default=True)),

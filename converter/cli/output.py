@@ -1,17 +1,17 @@
-"""What the commands print: lines or JSON, a report, a failed proof, the bar of the progress."""
+"""What the commands print: lines or JSON, a report, a failed proof."""
 
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from converter.errors import ConvertError, ParityError, safe
-from converter.files.progress import Progress, silent
+from converter.cli.screen import bar, for_screen, wants_colour
+from converter.errors import ConvertError, ParityError
+from converter.files.progress import Progress
 from converter.report.record import ExportReport, Report
 from converter.report.terminal import (
     error_lines,
@@ -29,7 +29,21 @@ def _asked_for(ctx: click.Context, _param: click.Parameter, value: bool) -> bool
     return value
 
 
+def _colour(ctx: click.Context, _param: click.Parameter, choice: str) -> None:
+    ctx.color = wants_colour(choice)
+
+
 OUTPUT = {
+    "color": click.option(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        expose_value=False,
+        is_eager=True,
+        callback=_colour,
+        help="Colour the verdicts; auto: on a terminal, unless NO_COLOR is set.",
+    ),
     "json": click.option(
         "--json",
         "as_json",
@@ -51,7 +65,7 @@ def output_options(*names: str) -> Callable[[Any], Any]:
     """How much a command prints, and in what form."""
 
     def decorate(command: Any) -> Any:
-        for name in reversed(names):
+        for name in reversed((*names, "color")):
             command = OUTPUT[name](command)
         return command
 
@@ -63,7 +77,7 @@ def printed(content: list[str] | dict[str, Any]) -> None:
     if isinstance(content, dict):
         click.echo(json.dumps(content, indent=2, allow_nan=False))
     else:
-        click.echo("\n".join(map(safe, content)))
+        click.echo(for_screen(content))
 
 
 def show(
@@ -91,35 +105,18 @@ def show_error(error: ConvertError, ctx: click.Context) -> None:
     if ctx.meta.get(JSON) and not isinstance(error, ParityError):
         told = {"kind": type(error).__name__, "message": error.headline}
         printed({"error": {**told, "problems": [*error.problems]}})
-    click.echo("\n".join(error_lines(error)), err=True)
+    click.echo(for_screen(error_lines(error), err=True), err=True)
 
 
 @contextmanager
-def reported(as_json: bool, quiet: bool) -> Iterator[Progress]:
-    """The progress to pass on; a failed proof is shown with its figures before the command ends."""
+def reported(as_json: bool, quiet: bool, stages: Iterable[str]) -> Iterator[Progress]:
+    """The progress to pass on; a failed proof is shown with its figures before the command ends.
+
+    stages: those that this run has
+    """
     try:
-        with shown_progress(quiet or as_json) as progress:
+        with bar(quiet or as_json, stages) as progress:
             yield progress
     except ParityError as error:
         show(error.report, as_json, quiet)
         raise
-
-
-def _stage(stage: str | None) -> str:
-    return stage or ""
-
-
-@contextmanager
-def shown_progress(hidden: bool) -> Iterator[Progress]:
-    """A bar on stderr when that is a terminal; nothing otherwise."""
-    if hidden or not sys.stderr.isatty():
-        yield silent
-        return
-    with click.progressbar(length=1, file=sys.stderr, item_show_func=_stage, width=24) as bar:
-
-        def show(stage: str, done: int, total: int) -> None:
-            bar.length = total
-            bar.pos = 0
-            bar.update(done, stage)
-
-        yield show

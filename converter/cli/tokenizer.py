@@ -13,7 +13,8 @@ from converter.cli.output import output_options, printed
 from converter.planning.assumptions import of_tokenizer
 from converter.planning.options import TOKENIZER
 from converter.report.record import add_json
-from converter.report.terminal import assumption_lines, token_line, tokenizer_line
+from converter.report.terminal import assumption_lines, tokenizer_line
+from converter.report.verdicts import token_line
 
 
 @click.command("tokenizer")

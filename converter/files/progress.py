@@ -1,15 +1,62 @@
-"""How far a long task has come: a callback, and one that takes the time of every stage."""
+"""How far a long task has come: a callback, one that takes the time, and what each stage takes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from time import perf_counter
 
-Progress = Callable[[str, int, int], None]  # stage, done, total
+Progress = Callable[[str, int, int], None]  # stage, done of the stage, all of the stage
+
+# Stage → its seconds of a conversion of Bort with its proof, in the order of a run, as `make bench`
+# measured them (benchmarks/README.md, "Where the time goes"; the tokens by --verbose). They are
+# shares of the bar. A graph's run has torch in the place of Transformers.
+STAGES: Mapping[str, float] = {
+    "reading": 0.2,
+    "planning": 0.2,
+    "writing": 0.2,
+    "checking": 0.2,
+    "checking bits": 0.4,
+    "importing torch": 0.0,
+    "importing Transformers": 3.6,
+    "checking names": 0.3,
+    "checking parity": 1.4,
+    "checking tokens": 0.4,
+    "flushing to disk": 0.1,
+}
+# What a run can consist of
+PROOF = tuple(stage for stage in STAGES if stage.startswith(("checking ", "importing ")))
+WRITE = ("planning", "writing", "flushing to disk")
+EXPORT = ("writing", "checking")
+LOOK = ("reading",)
 
 
 def silent(stage: str, done: int, total: int) -> None:
     """The progress callback that shows nothing."""
+
+
+class Whole:
+    """The share of a whole run that is done, from 0 to less than 1, which never goes back.
+
+    stages: those that this run has.
+    """
+
+    def __init__(self, stages: Iterable[str]) -> None:
+        seconds = {stage: STAGES[stage] for stage in STAGES if stage in {*stages}}
+        whole = sum(seconds.values())
+        self._shares = {stage: s / whole for stage, s in seconds.items()}
+        self._done = 0.0
+
+    def share(self, stage: str, done: int, total: int) -> float:
+        """After `done` of `total` of a stage; a stage without a share moves nothing."""
+        if stage in self._shares:
+            before = 0.0
+            for name, share in self._shares.items():
+                if name == stage:
+                    before += share * min(1.0, done / max(1, total))
+                    break
+                before += share
+            self._done = max(self._done, min(before, 0.99))
+        return self._done
 
 
 class Stages:

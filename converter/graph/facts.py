@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from converter.errors import GraphError
+from converter.errors import GraphError, safe
 from converter.graph.operators import Call, Problem, Program, typed
 from converter.graph.outputs import output_names
 from converter.graph.shapes import Spec, infer
@@ -35,7 +35,7 @@ class Trap:
     nodes: tuple[str, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GraphFacts:
     """A graph as it is in the file `name`; `params` is that of its parameters, if there is one.
 
@@ -56,6 +56,13 @@ class GraphFacts:
     misfits: tuple[str, ...] = ()
     asked: tuple[str, ...] = ()
     traps: tuple[Trap, ...] = ()
+
+    def __repr__(self) -> str:
+        nodes = sum(self.operators.values())
+        operators = f"{nodes:,} nodes of {len(self.operators)} operators"
+        ends = f"{len(self.inputs)} inputs, {len(self.outputs)} outputs"
+        problems = f"{len(self.problems)} problems"
+        return f"<GraphFacts of {safe(self.name)}: {operators}, {ends}, {problems}>"
 
 
 def graph_facts(name: str, content: bytes, index: Index | None = None) -> GraphFacts:

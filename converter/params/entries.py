@@ -115,7 +115,7 @@ class Member:
         return bytes(content)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Index:
     """What is in a parameters file. `tensors` keeps the order of the file; no weight was read.
 
@@ -133,6 +133,10 @@ class Index:
     container: str = "params"
     member: str | None = None
     others: tuple[Member, ...] = ()
+
+    def __repr__(self) -> str:
+        file = safe(self.path.name)
+        return f"<Index of {file}: {len(self.tensors):,} tensors, {self.size:,} bytes>"
 
     @property
     def versions(self) -> tuple[str, ...]:

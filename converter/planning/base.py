@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from converter.errors import safe
 from converter.params import Index, TensorEntry
 from converter.planning.assumptions import Assumed
 from converter.planning.steps import Step
@@ -16,7 +17,7 @@ UNCONVERTED_FILE = "not_converted.safetensors"
 MODULE_FILE = "model.py"  # the module of a graph
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Plan(ABC):
     """Everything that will happen to the tensors of a file: complete before a weight is read.
 
@@ -36,6 +37,10 @@ class Plan(ABC):
     exported: tuple[TensorEntry, ...] = ()
     dropped: Mapping[str, str] = field(default_factory=dict)
     assumed: tuple[Assumed, ...] = ()
+
+    def __repr__(self) -> str:
+        file = safe(self.index.path.name)
+        return f"<{type(self).__name__} of {file}: {self.name}, {len(self.steps):,} tensors>"
 
     @abstractmethod
     def beside(self) -> Mapping[str, Any]:

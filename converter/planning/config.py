@@ -157,7 +157,14 @@ def _contradictions(chosen: Match, overrides: Mapping[str, Any]) -> Iterator[str
             yield f"--config {name}={value!r}{line}"
     if "id2label" in overrides:
         labels, count = overrides["id2label"], chosen.sizes.get("num_labels", 0)
-        if not _are_labels(labels, count):
+        if isinstance(labels, dict) and len(labels) != count:
+            given = f"{len(labels)} label{'s' * (len(labels) != 1)} given"
+            yield (
+                f"--config id2label (or --labels): {given}, and the head of the file has {count}"
+                if count
+                else f"--config id2label (or --labels): {given}, and the file has no head with any"
+            )
+        elif not _are_labels(labels, count):
             yield (
                 f'--config id2label: expected {{"0": "…", …}} with {count} different labels, '
                 f"not {labels!r}"

@@ -16,6 +16,7 @@ from converter.params.graphs import (
     symbol_names,
 )
 from converter.planning.base import Plan
+from converter.planning.labels import read_labels
 from converter.planning.model_yml import ModelConfig, find_model_config
 from converter.planning.options import OF_TABLES, PLAN, Options, PathLike, Takes
 from converter.planning.plan import TablePlan, make_plan
@@ -115,10 +116,14 @@ def _by_table(
 ) -> TablePlan:
     given = options.model_config
     told = recorded if given is None else Path(given)
+    config = dict(options.config or {})
+    if options.labels is not None:
+        names = enumerate(read_labels(options.labels))
+        config["id2label"] = {str(number): name for number, name in names}
     made = make_plan(
         index,
         tables_of(options.family, options.table),
-        options.config or {},
+        config,
         options.dtype,
         options.gluonnlp_version,
         told or find_model_config(index.path),

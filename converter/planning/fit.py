@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from converter.errors import safe
 from converter.params import Index, TensorEntry
 from converter.planning.shapes import RowMatch
 from converter.tables.patterns import Numbers
 from converter.tables.table import Head, Known, Table, Target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Match:
     """How a table fits an index. `problems` is empty when it fits whole.
 
@@ -55,6 +56,10 @@ class Match:
     begin: str = ""
     others: tuple[str, ...] = ()
     read_as: str | None = None
+
+    def __repr__(self) -> str:
+        fits = f"does not fit, {len(self.problems)} problems" if self.problems else "fits"
+        return f"<Match of {safe(self.index.path.name)} with {self.table.name}: {fits}>"
 
     @property
     def accounted(self) -> int:

@@ -30,7 +30,7 @@ FLOAT32 = np.dtype(np.float32)
 LISTED = 9
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class GraphPlan(Plan):
     """A plan that a graph makes: its program, and the module that is written for it.
 

@@ -7,6 +7,7 @@ import inspect
 import json
 import numbers
 import os
+import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 OPTION = inspect.Parameter.KEYWORD_ONLY
 LARGEST_ATOL = 1e-2  # a proof with more shows nothing: hidden states are near 1
+LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -59,6 +61,12 @@ class Options:
         "Repeatable; recorded in the report.",
         None,
         "KEY=VALUE",
+    )
+    labels: PathLike | Sequence[str] | None = option(
+        "The names of the labels, the first one first: good,bad, or a file with a name a line. "
+        "Without them they are LABEL_0, LABEL_1, …",
+        None,
+        "A,B,…|FILE",
     )
     gluonnlp_version: str | None = option(
         "The GluonNLP that the model was trained under, such as 0.9: some versions computed with "
@@ -144,9 +152,15 @@ class Options:
         "5GB",
         "SIZE",
     )
+    license: str | None = option(
+        "What the model card says of the license, by the Hub's word, such as apache-2.0 or other; "
+        "no file tells it.",
+        None,
+        "LICENSE",
+    )
     verify: bool = option("Write without proof (and without torch).", True)
     golden: PathLike | None = option(
-        "Hidden states recorded in an old environment by examples/record_golden.py.", None, "FILE"
+        "Hidden states recorded in an old environment; see `record-golden`.", None, "FILE"
     )
     atol: float = option(
         "Largest absolute difference allowed in hidden states and logits (float32); ten times as "
@@ -188,6 +202,13 @@ class Options:
         if of_graphs and self.way == "table":
             raise OptionError(f"{', '.join(of_graphs)}: said of a graph, and the way is table")
         parse_size(self.max_shard_size)
+        if self.license is not None and not LICENSE.fullmatch(self.license):
+            raise OptionError(
+                f"license: {self.license!r} is no word of the Hub's: give one such as apache-2.0, "
+                "mit or cc-by-4.0 (https://huggingface.co/docs/hub/repositories-licenses), or other"
+            )
+        if self.labels is not None and "id2label" in (self.config or {}):
+            raise OptionError("labels and the config field id2label say the same: give one of them")
         for name, value in (self.config or {}).items():
             if not (isinstance(name, str) and _is_json(value)):
                 raise OptionError(
@@ -205,15 +226,17 @@ class Options:
 WAYS = ("table", "graph")
 GRAPH = ("symbol", "way", "inputs", "outputs")
 NETWORK = ("head", "backbone", "prefix")  # how a network of one's own is read
-OF_TABLES = ("family", "table", *NETWORK, "part")  # what no graph has
+OF_TABLES = ("family", "table", *NETWORK, "part", "labels")  # what no graph has
 MODEL = ("family", "table", "config", "gluonnlp_version", "model_config", *NETWORK, "part")
 VOCABULARY = ("vocab", "merges", "sentencepiece", "lower")
-PLAN = (*MODEL, *GRAPH, "force_config", *VOCABULARY, "dtype")
-CONVERT = (*PLAN, "max_shard_size", "verify", "atol", "force", "allow_nonfinite", "progress")
+PLAN = (*MODEL, "labels", *GRAPH, "force_config", *VOCABULARY, "dtype")
+WRITING = ("max_shard_size", "license", "verify", "atol", "force", "allow_nonfinite")
+CONVERT = (*PLAN, *WRITING, "progress")
 VERIFY = ("golden", *MODEL[:-1], *GRAPH, "atol", "progress")
 EXPORT = ("npz", "strip_prefixes", "densify", "verify", "force", "allow_nonfinite", "progress")
 TOKENIZER = (*VOCABULARY, "gluonnlp_version", "table")
-NOT_RECORDED = ("force", "golden", "progress")  # they change nothing in the directory
+# Those that change nothing in the directory; labels stand among the fields of `config`
+NOT_RECORDED = ("force", "golden", "labels", "progress")
 PATHS = {os.PathLike[str]}
 
 

@@ -28,7 +28,7 @@ from converter.tokenizer import TokenizerSpec
 LAST_OF_0 = 10  # GluonNLP 0.10 is the last of 0.x
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TablePlan(Plan):
     """A plan that a family's table makes: how it matches the file, and what follows.
 

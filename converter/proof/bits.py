@@ -31,6 +31,8 @@ NAMED = {"identity": "the identity", "ones": "all ones"}
 class Bits:
     """`identical` tensors came back bit for bit, `cast` ones equal the cast source.
 
+    Where it did not pass, `problems` says what differs.
+
     `source_sha256` is the hash of the whole source file, hexadecimal.
     """
 
@@ -46,17 +48,19 @@ def check_bits(plan: Plan, directory: Path) -> Bits:
 
     Both are read in pieces, the source's hash is made meanwhile: memory does not depend on sizes.
     """
+    back: list[Step] = []  # one of every row that comes back
+    copied = 0
     with ThreadPoolExecutor(1) as other:
         sha256 = other.submit(_sha256, plan.index.path)
         try:
-            problems = [*_unaccounted(plan), *_differences(plan, directory)]
-            problems += _exported(plan, directory / UNCONVERTED_FILE)
+            problems = [*_unaccounted(plan), *_differences(plan, directory, back)]
+            wrong, copied = _exported(plan, directory / UNCONVERTED_FILE)
+            problems += wrong
         except (OSError, SafetensorError, ValueError) as error:
             file = INDEX if (directory / INDEX).exists() else WEIGHTS
             problems = [f"{file} cannot be read: {error}"]
-        rows = [*plan.rows()]
-        cast = sum(len(steps[0].sources) for steps in rows if steps[0].casts)
-        identical = sum(len(steps[0].sources) for steps in rows) - cast + len(plan.exported)
+        cast = sum(len(step.sources) for step in back if step.casts)
+        identical = sum(len(step.sources) for step in back) - cast + copied
         return Bits(not problems, identical, cast, tuple(problems), sha256.result())
 
 
@@ -74,13 +78,14 @@ def _unaccounted(plan: Plan) -> Iterator[str]:
             yield f"{entry.name} is nowhere in the target"
 
 
-def _exported(plan: Plan, path: Path) -> Sequence[str]:
-    """What is wrong with the heads that were written under their own names."""
+def _exported(plan: Plan, path: Path) -> tuple[Sequence[str], int]:
+    """What is wrong with the heads that were written under their own names; how many are not."""
     if not plan.exported:
-        return [f"{path.name} should not be there"] if path.exists() else []
+        return ([f"{path.name} should not be there"] if path.exists() else []), 0
     with Weights(plan.index) as weights:
         names = {entry.name: entry for entry in plan.exported}
-        return check_copies(names, weights, path, npz=False).problems
+        copies = check_copies(names, weights, path, npz=False)
+        return copies.problems, copies.identical
 
 
 @dataclass(frozen=True)
@@ -129,7 +134,8 @@ def _stored(file: BinaryIO) -> dict[str, _Stored]:
     }
 
 
-def _differences(plan: Plan, directory: Path) -> Iterator[str]:
+def _differences(plan: Plan, directory: Path, back: list[Step]) -> Iterator[str]:
+    """What differs; `back` gets a step of every row whose sources come back."""
     with Weights(plan.index) as weights, _opened(directory) as there:
         wrong: set[str] = set()
         for step in plan.steps:
@@ -147,7 +153,9 @@ def _differences(plan: Plan, directory: Path) -> Iterator[str]:
             wrong.add(step.target)
         for steps in plan.rows():
             if not wrong & {step.target for step in steps}:
-                yield from _come_back(steps, weights, [there[s.target] for s in steps])
+                lines = [*_come_back(steps, weights, [there[s.target] for s in steps])]
+                yield from lines
+                back += [] if lines else steps[:1]
         for second, first in plan.tied:
             if not same_bytes(weights.pieces(second), weights.pieces(first)):
                 yield f"{second.name} differs from {first.name}, which stands for it"

@@ -94,6 +94,9 @@ class _Safetensors:
         return bool(found == (CODES[entry.dtype.name], entry.shape))
 
     def pieces(self, name: str) -> Iterator[memoryview]:
+        if not self._shape:  # older versions of the library cut no scalar
+            yield np.ascontiguousarray(self._file.get_tensor(name)).reshape(-1).view(np.uint8).data
+            return
         for place in _blocks(self._shape, self._itemsize):
             if self._read > HELD:
                 self.__exit__()
@@ -136,15 +139,15 @@ class _Npz:
 
 
 def _blocks(shape: tuple[int, ...], itemsize: int) -> Iterator[Any]:
-    """Places of a tensor that follow one another in memory, each at most `BLOCK` bytes."""
+    """Places of a tensor that follow one another in memory, each at most `BLOCK` bytes.
+
+    shape: not that of a scalar, which has no place
+    """
     if not math.prod(shape):
         return
     axis = 0
     while axis < len(shape) and math.prod(shape[axis + 1 :]) * itemsize > BLOCK:
         axis += 1
-    if not shape:
-        yield ...
-        return
     rows = max(1, BLOCK // (math.prod(shape[axis + 1 :]) * itemsize))
     for before in product(*map(range, shape[:axis])):
         outer = tuple(slice(at, at + 1) for at in before)

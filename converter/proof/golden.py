@@ -1,8 +1,8 @@
 """Hidden states recorded in someone's old environment, against the converted model.
 
-The file is what `examples/record_golden.py` writes: an `.npz` with `input_ids` (batch, length),
-`valid_length` (batch,), `hidden_states` (layers, batch, length, units) and, where the model has
-them, `token_types` (batch, length) and its other outputs by their words (`OUTPUTS` in
+The file is what the script of `bort-convert record-golden` writes: an `.npz` with `input_ids`
+(batch, length), `valid_length` (batch,), `hidden_states` (layers, batch, length, units) and, where
+the model has them, `token_types` (batch, length) and its other outputs by their words (`OUTPUTS` in
 `converter/tables/check.py`). With a decoder: `decoder_ids`, `decoder_valid_length` and
 `decoder_states` too, of the same dimensions.
 """
@@ -90,7 +90,8 @@ def read_recording(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         about = json.loads(str(arrays.pop("about", "{}")))
     except Exception as error:  # NumPy, zipfile and json state no errors for hostile bytes
         raise ConvertError(
-            f"{path}: not a recorded golden: {error}. Make one with examples/record_golden.py."
+            f"{path}: not a recorded golden: {error}. Make one with the script that bort-convert "
+            "record-golden prints."
         ) from error
     return arrays, about if isinstance(about, dict) else {}
 

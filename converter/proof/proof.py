@@ -12,6 +12,7 @@ from __future__ import annotations
 import gc
 import importlib.util
 import os
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, overload
@@ -37,8 +38,6 @@ if TYPE_CHECKING:  # a run without proof imports none of these
     from converter.proof.names import Names
     from converter.proof.parity import Parity
     from converter.proof.tokens import Tokens
-
-STAGES = 4
 
 
 @dataclass(frozen=True)
@@ -117,6 +116,12 @@ class GraphProof(Proof):
 
 def check_installed(plan: Plan | None = None) -> None:
     """Raise `ConvertError`, before a weight is read, when the proof cannot be imported."""
+    if sys.flags.optimize > 1 and (plan is None or isinstance(plan, TablePlan)):
+        raise ConvertError(
+            "the proof needs Transformers, which makes help of docstrings as it is imported, and "
+            "`python -OO` has none",
+            ["run without -OO (or PYTHONOPTIMIZE=2); -O will do", "or convert with --no-verify"],
+        )
     needed = LIBRARIES if plan is None or isinstance(plan, TablePlan) else LIBRARIES[:1]
     missing = [name for name in needed if not _is_there(name)]
     if missing:
@@ -178,7 +183,7 @@ def prove(
     """
     from converter.proof.bits import check_bits  # a run without proof imports none of these
 
-    progress("checking bits", 0, STAGES)
+    progress("checking bits", 0, 1)
     bits = check_bits(plan, directory)
     if isinstance(plan, TablePlan):
         proof: Proof = _prove_table(plan, bits, directory, atol, golden, progress, nonfinite)
@@ -189,7 +194,7 @@ def prove(
         proof = _prove_graph(plan, bits, directory, atol, golden, progress)
     if os.name == "nt":  # no directory with a mapped file in it is renamed there
         gc.collect()
-    progress("proof done", STAGES, STAGES)
+    progress("proof done", 1, 1)
     return proof
 
 
@@ -205,18 +210,19 @@ def _prove_table(
     from converter.proof.names import check_names
     from converter.proof.target import import_class
 
-    progress("importing Transformers", 1, STAGES)
+    progress("importing Transformers", 0, 1)
     import_class(plan.transformers_class)
-    progress("checking names", 2, STAGES)
+    progress("checking names", 0, 1)
     names = check_names(plan, directory)
     parity = golden_check = None
     if names.passed:
-        progress("checking parity", 3, STAGES)
+        progress("checking parity", 0, 1)
         parity, golden_check = _run(plan, directory, atol, golden, nonfinite)
     tokens = None
     if plan.tokenizer:
         from converter.proof.tokens import check_tokens
 
+        progress("checking tokens", 0, 1)
         tokens = check_tokens(plan.tokenizer, directory, plan.table.reference)
     return TableProof(bits, names, parity, golden_check, tokens=tokens)
 
@@ -229,16 +235,16 @@ def _prove_graph(
     golden: Path | None,
     progress: Progress,
 ) -> GraphProof:
-    progress("importing torch", 1, STAGES)
+    progress("importing torch", 0, 1)
     from converter.proof.graph.golden import check_graph_golden
     from converter.proof.graph.names import check_module_names
     from converter.proof.graph.parity import check_graph_parity
 
-    progress("checking names", 2, STAGES)
+    progress("checking names", 0, 1)
     names = check_module_names(plan, directory)
     if not (names.passed and bits.passed):  # what is not as planned is not run
         return GraphProof(bits, names, None)
-    progress("checking parity", 3, STAGES)
+    progress("checking parity", 0, 1)
     recorded = None if golden is None else check_graph_golden(plan, directory, golden, atol)
     return GraphProof(bits, names, check_graph_parity(plan, directory, atol), recorded)
 

@@ -12,7 +12,8 @@ from converter.planning.base import MODULE_FILE, Plan
 from converter.planning.graph import GraphPlan
 from converter.report.columns import Row, columns
 from converter.report.record import GraphReport
-from converter.report.terminal import bits_line, nonfinite_lines, record_line, word_of
+from converter.report.terminal import nonfinite_lines
+from converter.report.verdicts import bits_line, problem_lines, record_line, word_of
 
 if TYPE_CHECKING:
     from converter.proof.graph.difference import NodeDifference
@@ -85,19 +86,21 @@ def left_out_lines(plan: GraphPlan) -> Iterator[str]:
 def _verdicts(proof: GraphProof) -> Iterator[str]:
     bits, names, parity = proof.bits, proof.names, proof.parity
     yield bits_line(bits)
+    yield from map(safe, problem_lines(bits))
     yield f"names   {word_of(names)}  {names.tensors} of Model in {names.module}"
+    yield from map(safe, problem_lines(names))
     if parity:
         yield f"parity  {word_of(parity)}  {_figures(parity)}"
+        yield from map(safe, problem_lines(parity))
     else:
         yield f"parity  skipped, because {'names' if bits.passed else 'bits'} failed"
     if proof.golden:
         worst = max((d.relative for d in proof.golden.differences), default=0.0)
         yield f"golden  {word_of(proof.golden)}  at most {worst:.1e} {MEASURE}"
+        yield from map(safe, problem_lines(proof.golden))
     if proof.unchanged:
         yield record_line(proof.unchanged)
-    for verdict in (bits, names, parity, *proof.optional):
-        for problem in verdict.problems if verdict else ():
-            yield safe(f"  - {problem}")
+        yield from map(safe, problem_lines(proof.unchanged))
 
 
 def _figures(parity: GraphParity) -> str:

@@ -50,7 +50,7 @@ PROVEN_BY = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """A conversion or a verification: the plan that was carried out and its proof.
 
@@ -65,6 +65,9 @@ class Report:
     nonfinite: Mapping[str, Nonfinite] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return _brief(self)
 
     @property
     def passed(self) -> bool:
@@ -92,7 +95,7 @@ class Report:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TableReport(Report):
     """Of a family's model."""
 
@@ -100,7 +103,7 @@ class TableReport(Report):
     proof: TableProof | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GraphReport(Report):
     """Of the module of a graph."""
 
@@ -114,7 +117,7 @@ def report_of(plan: Plan, proof: Proof | None, *rest: Any) -> Report:
     return cast(Report, kind(plan, proof, *rest))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ExportReport:
     """An export: `names` maps each name in the target to its source tensor.
 
@@ -129,6 +132,9 @@ class ExportReport:
     nonfinite: Mapping[str, Nonfinite]
     copies: Copies | None
     unmet: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return _brief(self)
 
     @property
     def passed(self) -> bool:
@@ -164,6 +170,12 @@ class ExportReport:
             "verified": self.passed,
             "proof": dataclasses.asdict(self.copies) if self.copies else None,
         }
+
+
+def _brief(report: Report | ExportReport) -> str:
+    from converter.report.terminal import brief  # which draws what is recorded here
+
+    return brief(report)
 
 
 def nonfinite_json(found: Mapping[str, Nonfinite]) -> dict[str, Any]:

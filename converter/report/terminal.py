@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from converter.errors import ConvertError, safe
 from converter.params.nonfinite import Nonfinite
@@ -15,14 +14,12 @@ from converter.planning.plan import TablePlan
 from converter.report.columns import columns, merged
 from converter.report.inspection import some_names
 from converter.report.record import ExportReport, GraphReport, Report, TableReport
+from converter.report.verdicts import parity_table, problem_lines, verdict_lines, word_of
 from converter.tokenizer import TokenizerSpec, where
 from converter.tokenizer.spec import OPTIONS
 
-if TYPE_CHECKING:
-    from converter.proof.bits import Bits
-    from converter.proof.difference import Difference
-    from converter.proof.proof import TableProof, Unchanged
-    from converter.proof.tokens import Tokens
+WIDE, TALL = 100, 10  # characters and lines of a report in an interactive Python
+LONGEST = 80  # characters of a value that the user gave
 
 
 def summary(report: Report, every: bool = False) -> Iterator[str]:
@@ -35,6 +32,13 @@ def summary(report: Report, every: bool = False) -> Iterator[str]:
     return graph_summary(report)
 
 
+def brief(report: Report | ExportReport) -> str:
+    """The report as Python shows it: the beginning of its summary."""
+    lines = [*(export_summary(report) if isinstance(report, ExportReport) else summary(report))]
+    cut = [line if len(line) <= WIDE else f"{line[: WIDE - 1]}…" for line in map(safe, lines)]
+    return "\n".join(cut if len(cut) <= TALL else [*cut[: TALL - 1], "…"])
+
+
 def _table_summary(report: TableReport, every: bool) -> Iterator[str]:
     plan, proof = report.plan, report.proof
     known = f" ({plan.known})" if plan.known else ""
@@ -42,28 +46,28 @@ def _table_summary(report: TableReport, every: bool) -> Iterator[str]:
     yield from read_as_lines(plan)
     if len(report.files) > 1:
         yield f"weights in {len(report.files)} shards"
-    yield from nonfinite_lines(report.nonfinite)
-    yield from export_lines(plan)
-    yield from assumed_lines(plan)
-    yield from (f"note: {text}" for text in plan.warnings())
     if plan.tokenizer:
         yield tokenizer_line(plan.tokenizer)
-    if proof is None:
+    if proof:
+        yield from verdict_lines(plan, proof, every)
+    else:
         yield "not verified (--no-verify): run `bort-convert verify` before you rely on it"
+    yield from nonfinite_lines(report.nonfinite)
+    yield from export_lines(plan)
+    yield from assumed_lines(plan, report.options.get("family"))
+    yield from (f"note: {text}" for text in plan.warnings())
+    if proof is None:
         return
-    yield from _verdicts(proof)
-    if proof.parity:
+    # A failed comparison is shown whole; of one that passed, the line above tells the largest
+    if proof.parity and (every or not proof.parity.passed):
         yield ""
-        yield from columns(_difference_rows(proof.parity.differences, proof.parity.atol, every))
-        statements = [*_statements(plan, proof)]
-        yield from ["", *statements] if statements else []
-    if proof.golden:
+        yield from parity_table(proof.parity.differences, proof.parity.atol, every)
+        if proof.parity.published and not proof.parity.is_published:
+            yield f"this is not {proof.parity.published}, but another model of its family."
+    if proof.golden and (every or not proof.golden.passed):
         yield ""
         yield "against the recorded golden:"
-        yield from columns(_difference_rows(proof.golden.differences, proof.golden.atol, every))
-        for stated in proof.golden.stated:
-            gap = f"{stated.max_abs_diff:.1e} (known difference)"
-            yield f"{stated.output} of Transformers itself: {gap}"
+        yield from parity_table(proof.golden.differences, proof.golden.atol, every)
 
 
 def read_as_lines(plan: TablePlan) -> Iterator[str]:
@@ -89,8 +93,10 @@ def export_summary(report: ExportReport) -> Iterator[str]:
     if report.copies is None:
         yield "not verified (--no-verify)"
         return
-    yield f"bits    {word_of(report.copies)}  {report.copies.identical:,} tensors identical"
-    yield from (f"  - {problem}" for problem in report.copies.problems)
+    count = len(report.copies.problems)
+    wrong = f"; {count} {'differ' if count > 1 else 'differs'}:" if count else ""
+    yield f"bits    {word_of(report.copies)}  {report.copies.identical:,} tensors identical{wrong}"
+    yield from problem_lines(report.copies)
 
 
 def nonfinite_lines(found: Mapping[str, Nonfinite]) -> Iterator[str]:
@@ -98,98 +104,6 @@ def nonfinite_lines(found: Mapping[str, Nonfinite]) -> Iterator[str]:
     if found:
         yield "weights that are not finite (--allow-nonfinite):"
         yield from (f"  - {name}: {count}" for name, count in found.items())
-
-
-def _verdicts(proof: TableProof) -> Iterator[str]:
-    bits, names, parity = proof.bits, proof.names, proof.parity
-    yield bits_line(bits)
-    edited = f", edited in config.json: {', '.join(names.edited)}" if names.edited else ""
-    yield f"names   {word_of(names)}  {names.tensors} of {names.transformers_class}{edited}"
-    if parity:
-        worst = max(d.max_abs_diff for d in parity.differences)
-        yield (
-            f"parity  {word_of(parity)}  largest difference {worst:.1e}, "
-            f"{parity.atol:g} allowed, {len(parity.differences)} outputs"
-        )
-    else:
-        yield "parity  skipped, because names failed"
-    if proof.tokens:
-        yield f"tokens  {word_of(proof.tokens)}  {token_line(proof.tokens)}"
-    if proof.unchanged:
-        yield record_line(proof.unchanged)
-    for verdict in (bits, names, parity, *proof.optional):
-        for problem in verdict.problems if verdict else ():
-            yield f"  - {problem}"
-
-
-def bits_line(bits: Bits) -> str:
-    """The first verdict."""
-    cast = f", {bits.cast} equal to the cast source" if bits.cast else ""
-    return f"bits    {word_of(bits)}  {bits.identical} tensors identical{cast}"
-
-
-def record_line(unchanged: Unchanged) -> str:
-    """What `verify` says of the record."""
-    files = unchanged.files
-    return f"record  {word_of(unchanged)}  {files} files beside the weights and itself"
-
-
-def token_line(tokens: Tokens) -> str:
-    """How the tokenizer was compared with GluonNLP's arithmetic."""
-    return (
-        f"{tokens.texts + tokens.entries:,} texts, {tokens.ids:,} ids as in GluonNLP; "
-        f"{tokens.own:,} of {tokens.entries:,} sampled entries are their own id"
-        + (f"; {tokens.excused:,} differ as the model card says" if tokens.excused else "")
-    )
-
-
-def word_of(verdict: Any) -> str:
-    """A verdict in a word."""
-    return str(getattr(verdict, "verdict", "passed" if verdict.passed else "FAILED"))
-
-
-def _difference_rows(
-    differences: Sequence[Difference], atol: float, every: bool
-) -> Sequence[tuple[str, ...]]:
-    """A row for each output; of layers that all agree one, with the largest of each."""
-    named = {d.output: d for d in differences}
-    verdicts = [(d.output, d.verdict(atol)) for d in differences]
-    groups = [(row, [row]) for row in verdicts] if every else merged(verdicts)
-    rows = [("output", "max |difference|", "max |value|", "")]
-    for (output, verdict), of in groups:
-        gap = max(named[name].max_abs_diff for name, _ in of)
-        value = max(named[name].max_abs_value for name, _ in of)
-        rows.append((output, f"{gap:.1e}", f"{value:.3g}", verdict))
-    return rows
-
-
-def _statements(plan: TablePlan, proof: TableProof) -> Iterator[str]:
-    """What was measured and is stated, never judged."""
-    parity = proof.parity
-    assert parity is not None
-    for d in parity.differences:
-        if d.nonfinite:
-            yield (
-                f"{d.output}: {d.nonfinite:,} of {d.values:,} values are NaN or infinite, alike "
-                "on both sides: parity shows nothing about them."
-            )
-    if parity.unproven:
-        yield (
-            f"{', '.join(parity.unproven)}: not proven. The reference gives hidden states alone, "
-            f"so nothing is shown of what {plan.transformers_class} makes of them."
-        )
-    for known in parity.known_differences:
-        gap = known.difference.max_abs_diff
-        yield f"known difference: {known.text} Measured here: {gap:.1e}."
-    if parity.rounding:
-        worst = max(d.max_abs_diff for d in parity.rounding)
-        yield f"rounding: --dtype itself moves the outputs by up to {worst:.1e}."
-    if parity.published:
-        yield (
-            f"this is {parity.published}: the published hidden states are reproduced."
-            if parity.is_published
-            else f"this is not {parity.published}, but another model of its family."
-        )
 
 
 def seconds_lines(seconds: Mapping[str, float]) -> Iterator[str]:
@@ -212,8 +126,11 @@ def plan_lines(plan: Plan, every: bool = False) -> Iterator[str]:
     return columns(rows if every else [row for row, _ in merged(rows, names=(0, 2))])
 
 
-def beside_lines(plan: Plan) -> Iterator[str]:
-    """What will stand beside the weights: config.json, or the module of a graph."""
+def beside_lines(plan: Plan, family: str | None = None) -> Iterator[str]:
+    """What will stand beside the weights: config.json, or the module of a graph.
+
+    family: the one that the user gave
+    """
     if not isinstance(plan, TablePlan):
         from converter.report.graph_text import module_lines
 
@@ -222,17 +139,23 @@ def beside_lines(plan: Plan) -> Iterator[str]:
     yield f"{plan.transformers_class}, {plan.nbytes:,} bytes of weights; config.json:"
     yield from (f"  {name} = {json.dumps(value)}" for name, value in plan.config.items())
     yield from read_as_lines(plan)
-    yield from assumed_lines(plan)
+    yield from assumed_lines(plan, family)
 
 
-def assumed_lines(plan: TablePlan) -> Iterator[str]:
+def assumed_lines(plan: TablePlan, family: str | None = None) -> Iterator[str]:
     """What the user said of the model, which both sides of the proof take; what nobody said."""
-    told = [f"{name}={json.dumps(value)}" for name, value in plan.overrides.items()]
+    told = [f"family {family}"] if family else []
+    told += [f"{name}={_short(json.dumps(value))}" for name, value in plan.overrides.items()]
     told += [f"GluonNLP {plan.gluonnlp}"] if plan.gluonnlp else []
     told += [f"head {plan.head}"] if plan.head else []
     if told:
-        yield f"on your word: {safe(', '.join(told))}"
+        yield f"on your word, which no proof shows: {safe(', '.join(told))}"
     yield from assumption_lines(plan.assumed)
+
+
+def _short(text: str) -> str:
+    """The beginning of a long value, such as the names of a thousand labels."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
 def assumption_lines(assumed: Sequence[Assumed]) -> Iterator[str]:
@@ -272,8 +195,8 @@ def vocabulary_lines(plan: Plan, dst: Path | None) -> Iterator[str]:
             yield f"  {name} has as many tokens; whether they have the same ids was not checked"
         first, *others = dict.fromkeys(OPTIONS[kind] for kind in rule.kinds)
         given = f"bort-convert tokenizer {first} --dst {dst or 'DST'}"
-        instead = f", with {' or '.join(others)} in place of {first}" if others else ""
-        yield (
-            "warning: no text becomes ids, and AutoTokenizer says so, until you add one: "
-            f"{given}{instead}"
-        )
+        instead = f"or with {' or '.join(others)} in place of {first}" if others else ""
+        yield "warning: no text becomes ids, and AutoTokenizer says so, until you add one:"
+        yield f"  {given}"
+        if instead:
+            yield f"  {instead}"

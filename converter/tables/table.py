@@ -192,6 +192,7 @@ class Golden:
     begin: tuple[float, ...] = said("how its first row begins")
     weights: str = said("the dtype that its weights were rounded to")
     atol: float = said("how far it may be off")
+    hub: str = said("its name on the Hugging Face Hub", "")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,7 +210,7 @@ class Zeros:
     reason: str = said("why zeros are right")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Table(Modules):
     """A family, as its file states it."""
 
@@ -246,6 +247,9 @@ class Table(Modules):
     tokenizer: TokenizerRule | None = said("how text becomes ids", None)
     golden: Golden | None = said("a published result", None)
     card: Card = said("what the model card says", Card())
+
+    def __repr__(self) -> str:
+        return f"<Table {self.name}>"
 
     def modules(self) -> Iterator[tuple[str, str, Module]]:
         """Kind, name in the file, and what it becomes: outside the heads."""

@@ -136,7 +136,8 @@ def _parsed(path: File, content: bytes) -> Any:
         from sentencepiece import sentencepiece_model_pb2
     except ImportError as error:
         raise VocabularyError(
-            f"{path}: needs two packages more: pip install sentencepiece protobuf ({error})"
+            f"{path}: needs sentencepiece, and a protobuf that suits it ({error}): "
+            "pip install -U sentencepiece protobuf"
         ) from error
     model: Any = vars(sentencepiece_model_pb2)["ModelProto"]()  # made while it is imported
     try:

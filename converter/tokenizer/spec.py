@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from converter.errors import PlanError
+from converter.errors import PlanError, safe
 from converter.tables.tokenizer_rule import TokenizerRule
 from converter.tokenizer.sentencepiece import (
     USER_DEFINED,
@@ -49,7 +49,7 @@ class Files:
         return {name: path for name, path in vars(self).items() if path is not None}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TokenizerSpec:
     """Everything that decides which ids a text becomes.
 
@@ -72,6 +72,10 @@ class TokenizerSpec:
     recorded: str | None = None
     found: str | None = None
     lower_assumed: bool = False
+
+    def __repr__(self) -> str:
+        names = " and ".join(safe(file.name) for file in self.files.given().values())
+        return f"<TokenizerSpec: {self.kind}, {len(self.vocabulary.tokens):,} tokens of {names}>"
 
     @property
     def stock(self) -> bool:

@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 
 import converter
+import tools.run
+from converter.cli.recording import recorder
 from tests import borts
+from tests.cli.test_main import invoke
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 jobs_of = runpy.run_path(str(EXAMPLES / "migrate_folder.py"))["jobs_of"]
@@ -22,7 +25,7 @@ NAMES = ("bort_backbone", "bort_classifier")
 
 
 def run(
-    python: str | Path, script: str, *arguments: str | Path
+    python: str | Path, script: str | Path, *arguments: str | Path
 ) -> subprocess.CompletedProcess[str]:
     command = [str(python), str(EXAMPLES / script), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
@@ -133,6 +136,26 @@ def test_a_manifest_that_cannot_be_meant_is_refused(
     assert problem in done.stderr
 
 
+def test_make_run_ends_with_a_prediction(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def in_process(command: list[str], check: bool) -> None:
+        assert check
+        if "-c" in command:
+            exec(command[-1], {})
+        else:
+            result = invoke(*command[3:])
+            assert result.exit_code == 0, result.stderr
+            print(result.stdout)
+
+    monkeypatch.setattr("tools.run.subprocess.run", in_process)
+    monkeypatch.chdir(EXAMPLES.parent)
+    for _ in range(2):  # it may be run again
+        tools.run.main(tmp_path / "run")
+        *_, prediction = capsys.readouterr().out.splitlines()
+        assert prediction == " dog"
+
+
 @pytest.mark.live
 @pytest.mark.parametrize("environment", ["mxnet_original", "mxnet_latest"])
 @pytest.mark.parametrize("name", ["bort_decoder", "bort_regression", "bort_float16"])
@@ -142,7 +165,9 @@ def test_record_golden_in_the_old_environment(
     python = request.getfixturevalue(environment)
     golden = tmp_path / "golden.npz"
     options = ["--num-heads", "4", "--seed", "9", "--length", "7"]
-    done = run(python, "record_golden.py", borts.source(name), golden, *options)
+    script = tmp_path / "any_name.py"
+    script.write_text(recorder(), "utf-8")
+    done = run(python, script, borts.source(name), golden, *options)
     assert done.returncode == 0, done.stderr
     with np.load(golden) as file:
         assert file["input_ids"].shape == (3, 7)

@@ -36,6 +36,8 @@ WRONG: Mapping[str, Any] = {
     "part": ["generator"],
     "force_config": 1,
     "head": True,
+    "labels": 3,
+    "license": 1,
     "backbone": "yes",
     "prefix": 1,
     "vocab": 1,

@@ -21,8 +21,8 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "ci.md").read_text("utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+def blocks(language: str, page: str = PAGE) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,8 @@ def run(command: str, folder: Path, **more: str) -> subprocess.CompletedProcess[
 
 def action(folder: Path, models: str) -> subprocess.CompletedProcess[str]:
     steps = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"]
+    (install,) = [step for step in steps if step.get("name") == "Install"]
+    assert install["run"].endswith('[proof]"'), "to verify is to prove"
     (step,) = [step for step in steps if step.get("name") == "Verify"]
     assert step["env"] == {
         "MODELS": "${{ inputs.models }}",
@@ -77,7 +79,8 @@ def test_the_action_passes_on_a_relabelled_model_and_fails_on_a_flipped_bit(
     config["id2label"]["0"] = "bad"
     config["label2id"] = {name: int(key) for key, name in config["id2label"].items()}
     path.write_text(json.dumps(config))
-    done = action(folder, models_of_the_page())
+    (relabelled,) = (line for line in models_of_the_page().splitlines() if "sst2" in line)
+    done = action(folder, relabelled)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "edited in config.json: id2label, label2id" in done.stdout
 
@@ -128,6 +131,15 @@ def test_the_commands_of_the_page_run(repository: Path, tmp_path: Path) -> None:
     assert [one["state"] for one in report] == ["converted"] * 2
     for key in report[0]:
         assert f"`{key}`" in PAGE
+
+
+def test_the_line_for_the_shell_completes(tmp_path: Path) -> None:
+    """It is evaluated by a bash, which then has a completion of the command."""
+    page = (ROOT / "docs" / "command.md").read_text("utf-8")
+    (line,) = (block.strip() for block in blocks("sh", page))
+    done = run(f"{line}\ncomplete -p bort-convert", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "bort-convert" in done.stdout
 
 
 def test_the_workflow_calls_what_is_there() -> None:

@@ -41,7 +41,7 @@ def test_golden_of_every_fixture_passes(name: str, converted: Path) -> None:
     before = contents(converted / name)
     result = verify(name, converted / name, "--golden", golden(name))
     assert (result.exit_code, result.stderr) == (0, "")
-    assert "against the recorded golden:" in result.stdout
+    assert "golden  passed  largest difference" in result.stdout
     assert "FAILED" not in result.stdout
     assert contents(converted / name) == before
 

@@ -33,7 +33,7 @@ def plan_of(network: Network, **options: Any) -> GraphPlan:
 
 
 def recording(network: Network, path: Path) -> Path:
-    """What `examples/record_golden.py` would have written there."""
+    """What `converter/recording/record_golden.py` would have written there."""
     arrays: dict[str, Any] = {f"input:{name}": array for name, array in network.inputs.items()}
     arrays |= {f"output:{n}": array for n, array in enumerate(network.outputs)}
     np.savez(path, about=np.array("{}"), **arrays)

@@ -21,6 +21,7 @@ from tests.graph.converting import checkpoint, recording, said
 from tests.graph.making import Making
 from tests.graph.recordings import Network, layouts, networks
 from tests.memory import peak
+from tests.report.cards import loaded
 
 SCHEMA = json.loads(files("converter.report").joinpath("conversion.schema.json").read_text("utf-8"))
 FILES = ["README.md", RECORD_FILE, "model.py", "model.safetensors"]
@@ -73,7 +74,13 @@ def test_without_proof_torch_is_not_imported(tmp_path: Path) -> None:
     assert not report.passed
     card = (tmp_path / "out" / "README.md").read_text()
     assert "`--no-verify` was given" in card
-    converter.verify(LENET.params, tmp_path / "out")
+    assert loaded(tmp_path / "out").data.library_name == "pytorch"
+    assert "License: not stated" in card
+    shown = repr(converter.verify(LENET.params, tmp_path / "out"))
+    assert "parity  passed" in shown
+    assert len(shown.split("\n")) <= 10
+    facts = repr(converter.inspect_graph(LENET.symbol))
+    assert facts.startswith("<GraphFacts of lenet-symbol.json: 11 nodes of ")
 
 
 MEASURED = """

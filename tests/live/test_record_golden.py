@@ -1,4 +1,4 @@
-"""examples/record_golden.py on every fixture, in the environments that its users have.
+"""`bort-convert record-golden`'s script on every fixture, in the environments that its users have.
 
 What it records is what GluonNLP's own code recorded, on the same ids; and of every family, with
 ids of its own, what `verify --golden` takes.
@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 import converter
+from converter.cli.recording import FOLDER, recorder
 from converter.tables.load import family_names
+from tests.cli.test_main import invoke
 from tests.conftest import ROOT
 from tools.figures import FIXTURES, choice_of, manifests
 
@@ -73,6 +75,7 @@ def fixtures_of(kind: str) -> list[tuple[Path, Path, list[str]]]:
 
 def record(python: Path, runs: list[list[str]], folder: Path) -> list[str | None]:
     (folder / "runs.json").write_text(json.dumps(runs))
+    (folder / "record_golden.py").write_text(recorder(), "utf-8")
     command = [str(python), "-W", "ignore", "tests/mxnet/record_again.py"]
     command.append(str(folder / "runs.json"))
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
@@ -134,7 +137,7 @@ def environment_of(stated: Mapping[str, Any]) -> str:
 
 def test_every_family_is_recorded() -> None:
     assert {*FAMILIES} == {*family_names()}
-    text = (ROOT / "examples" / "record_golden.py").read_text("utf-8")
+    text = recorder()
     (modules,) = (
         ast.literal_eval(node.value)
         for node in ast.parse(text).body
@@ -193,12 +196,26 @@ def test_what_is_not_told_is_asked_for(mxnet_latest: Path, tmp_path: Path) -> No
         assert words in text, text
 
 
-@pytest.mark.parametrize(
-    "script", [path.name for path in sorted((ROOT / "examples").glob("record_golden*.py"))]
-)
-def test_it_is_python_3_6(script: str) -> None:
+def sources() -> dict[str, str]:
+    """The script, and the modules that stand in it as texts."""
+    script = recorder()
+    (texts,) = (
+        ast.literal_eval(node.value)
+        for node in ast.parse(script).body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "SOURCES"
+    )
+    assert texts == {p.stem: p.read_text("utf-8") for p in FOLDER.glob("record_golden_*.py")}
+    return {"record_golden": script, **texts}
+
+
+def test_the_command_prints_the_script() -> None:
+    assert invoke("record-golden").stdout == recorder()
+
+
+@pytest.mark.parametrize("module", sources())
+def test_it_is_python_3_6(module: str) -> None:
     """The old environments have it: no newer grammar, and no method of a newer library."""
-    tree = ast.parse((ROOT / "examples" / script).read_text("utf-8"), feature_version=(3, 6))
+    tree = ast.parse(sources()[module], feature_version=(3, 6))
     names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     imported = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
     names |= {alias.name for node in imported for alias in node.names}

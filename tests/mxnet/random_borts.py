@@ -16,7 +16,7 @@ import mxnet as mx
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../fixtures"))
 from bort_models import BortSizes
-from make_fixtures import random_bort  # first: it puts examples/ on the path
+from make_fixtures import random_bort  # first: it puts the recorder on the path
 from record_golden import record_golden
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../fixtures"))
-from make_zoo import make  # first: it puts examples/ on the path
+from make_zoo import make  # first: it puts the recorder on the path
 from zoo_models import Zoo
 
 

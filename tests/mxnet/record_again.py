@@ -1,9 +1,9 @@
-"""Runs inside an MXNet environment: examples/record_golden.py on many files, in one process.
+"""Runs inside an MXNet environment: the recorder on many files, in one process.
 
     python tests/mxnet/record_again.py RUNS.json
 
-RUNS.json is a list of argument lists. Prints a JSON list: null for each that succeeded, else what
-the command said.
+The script is beside RUNS.json, which is a list of argument lists. Prints a JSON list: null for each
+that succeeded, else what the command said.
 """
 
 import contextlib
@@ -12,7 +12,7 @@ import json
 import os
 import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples"))
+sys.path.insert(0, os.path.dirname(os.path.abspath(sys.argv[1])))
 import record_golden
 
 

@@ -199,7 +199,7 @@ def test_a_number_of_heads_that_cannot_be_is_refused(heads: Any) -> None:
         ({"type_vocab_size": True}, "a value like 1 is expected"),
         ({"layer_norm_epsilon": 1e-12}, "did you mean layer_norm_eps?"),
         ({"num_atention_heads": 8}, "did you mean num_attention_heads?"),
-        ({"id2label": {"0": "a"}}, "with 0 different labels"),
+        ({"id2label": {"0": "a"}}, "1 label given, and the file has no head with any"),
     ],
     ids=lambda value: str(value) if isinstance(value, dict) else "",
 )
@@ -239,7 +239,7 @@ def test_a_config_that_can_be_is_taken_and_recorded() -> None:
 )
 def test_labels_that_do_not_suit_are_refused(labels: Any) -> None:
     (problem,) = refused(CLASSIFIER, id2label=labels)
-    assert "with 3 different labels" in problem
+    assert "with 3 different labels" in problem or "and the head of the file has 3" in problem
 
 
 def test_labels_are_given_or_numbered() -> None:

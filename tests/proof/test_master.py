@@ -11,9 +11,10 @@ import pytest
 from converter.proof.proof import prove
 from converter.tables.load import load_family
 from tests import borts, zoo_master
+from tests.versions import TRANSFORMERS
 from tests.zoo_master import worst
 
-ATOL = 1e-5  # measured: at most 4e-6
+ATOL = 1e-5 if TRANSFORMERS > 4 else 2e-5  # measured: at most 4e-6, and 1.1e-5 with 4
 CONVERTED = [n for n in zoo_master.NAMES if zoo_master.MANIFEST[n]["transformers_class"]]
 
 

@@ -11,6 +11,7 @@ import pytest
 
 import converter
 from tests.tokenizer.bort import CASED, OPTIONS, contents, convert, invoke, read
+from tests.versions import TRANSFORMERS
 
 
 def test_a_tokenizer_added_later_is_the_one_converted_with(
@@ -40,10 +41,11 @@ def test_a_tokenizer_added_later_is_the_one_converted_with(
     records = read(out / same), read(whole / same)
     assert records[0]["tokenizer"] == records[1]["tokenizer"]
     assert records[0]["config"] == records[1]["config"]
-    section = (whole / card).read_text("utf-8").split("## ")[1]
-    assert section.startswith("Tokenizer")
-    assert section in (out / card).read_text("utf-8")
-    assert "not part of this directory" not in (out / card).read_text("utf-8")
+    texts = [
+        (folder / card).read_text("utf-8").split("## How it was pro")[0] for folder in (out, whole)
+    ]
+    assert "## Tokenizer" in texts[0]
+    assert texts[0] == texts[1]  # with the head and the example
     assert converter.verify(source, out).passed
     once = contents(out)
     assert invoke("tokenizer", "--dst", out, *options, "--quiet").stdout == ""  # and once more
@@ -72,7 +74,9 @@ def test_a_proof_that_fails_leaves_the_directory(
     result = invoke("tokenizer", "--dst", bare, *options)
     assert result.exit_code == 3
     assert "does not give GluonNLP's ids" in result.stderr
-    assert "in GluonNLP" in result.stderr
+    # Transformers 4 makes its own of this class, which is right: the file alone is not
+    said = "in GluonNLP" if TRANSFORMERS > 4 else "its pre_tokenizer is not what the vocabulary"
+    assert said in result.stderr
     assert contents(bare) == before
 
 

@@ -239,17 +239,15 @@ def test_bytes_and_merges_are_a_pair(tmp_path: Path) -> None:
     assert plan_file(source, **told).tokenizer is not None
 
 
-def test_without_a_vocabulary_the_last_line_names_both_options(
+def test_without_a_vocabulary_the_last_lines_name_both_options(
     models: dict[int, bytes], tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
     source = put(tmp_path / "in", models[500])
     result = invoke("--src", source, "--dst", out, *OPTIONS, "--no-verify")
-    *_, last = result.stdout.splitlines()
-    assert last.endswith(
-        f"bort-convert tokenizer --vocab FILE --dst {out}, with --sentencepiece FILE in place of "
-        "--vocab FILE"
-    )
+    *_, first, second = result.stdout.splitlines()
+    assert first == f"  bort-convert tokenizer --vocab FILE --dst {out}"
+    assert second == "  or with --sentencepiece FILE in place of --vocab FILE"
     asked = invoke("tokenizer", "--dst", out)
     assert "needs --vocab FILE or --sentencepiece FILE" in asked.stderr
 

@@ -15,8 +15,10 @@ import pytest
 import converter
 from converter.planning.file import plan_file
 from converter.tables.load import family_names, load_family
+from tests.report.cards import run_example
 from tests.tokenizer import directories_1x as directories
 from tests.tokenizer.bort import invoke
+from tests.versions import TRANSFORMERS
 
 ROOT = Path(__file__).parents[2]
 NAMES = directories.SOURCES
@@ -70,12 +72,14 @@ def test_a_directory_needs_no_option(name: str, sources: Path, converted: Path) 
     assert converter.verify(sources / name, converted / name).passed
     card = (converted / name / "README.md").read_text("utf-8")
     assert f"\n# {name}\n" in card
+    assert run_example(converted / name), "the card's lines print what the model makes of text"
 
 
-@pytest.fixture(scope="module", params=[pytest.param("4", marks=pytest.mark.live), "5"])
+@pytest.fixture(scope="module", params=[pytest.param("4", marks=pytest.mark.live), "own"])
 def through(request: pytest.FixtureRequest, converted: Path) -> Mapping[str, Any]:
     """Text through tokenizer and model of every directory."""
-    python = sys.executable if request.param == "5" else request.getfixturevalue("transformers_4")
+    own = request.param == "own"
+    python = sys.executable if own else request.getfixturevalue("transformers_4")
     out = converted / f"transformers-{request.param}.json"
     script = Path(__file__).with_name("text_through_model.py")
     arguments = [f"{name}:{main_class}" for name, (_, main_class) in NAMES.items()]
@@ -83,7 +87,7 @@ def through(request: pytest.FixtureRequest, converted: Path) -> Mapping[str, Any
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stderr
     found: Mapping[str, Any] = json.loads(out.read_text("utf-8"))
-    assert found["transformers"].startswith(f"{request.param}.")
+    assert found["transformers"].startswith(f"{TRANSFORMERS if own else 4}.")
     return found["models"]  # type: ignore[no-any-return]
 
 

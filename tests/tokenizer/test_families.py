@@ -12,6 +12,7 @@ import pytest
 
 import converter
 from converter.tables.load import family_names, load_family
+from tests.report.cards import run_example
 from tests.tokenizer import cases
 from tests.tokenizer.enlarged import enlarged
 
@@ -67,6 +68,7 @@ def test_converted_with_its_tokenizer(model: str, tmp_path: Path) -> None:
     loaded = AutoModel.from_pretrained(tmp_path / "out", local_files_only=True)
     inputs = tokenizer("free", "and", return_tensors="pt")
     assert tokenizer.model_max_length == 20
+    assert run_example(tmp_path / "out"), "the card's lines print what the model makes of text"
     hidden = loaded(**inputs).last_hidden_state
     assert hidden.shape[:2] == inputs.input_ids.shape
     assert converter.verify(source, tmp_path / "out").passed

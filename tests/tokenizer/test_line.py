@@ -13,6 +13,7 @@ import pytest
 
 import converter
 from tests import borts
+from tests.report.cards import run_example
 from tests.tokenizer import cases
 from tests.tokenizer.bort import CASED, CHOICE, IDS, OPTIONS, ROWS, convert, invoke, read
 
@@ -50,6 +51,8 @@ def test_the_proof_is_in_the_report_and_the_card(whole: Path, source: Path) -> N
     assert str(cases.FOLDER) not in (whole / "conversion.json").read_text("utf-8")
     card = (whole / "README.md").read_text("utf-8")
     assert "- A pair: `<s> A </s> B </s>`, as in training." in card
+    assert "\nlanguage:\n- en\n" in card
+    assert run_example(whole)
     assert f"{proof['own']:,} of {proof['entries']:,} sampled entries are their own id" in card
     assert str(cases.FOLDER) not in card
     assert converter.verify(source, whole).passed
@@ -153,15 +156,15 @@ def test_the_command_says_what_it_took(source: Path, tmp_path: Path) -> None:
     assert "\ntokens  passed  " in result.stdout
 
 
-def test_without_a_vocabulary_one_line_says_what_to_do(source: Path, tmp_path: Path) -> None:
+def test_without_a_vocabulary_a_line_says_what_to_do(source: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments: list[str | Path] = ["--src", source, "--dst", out, *CHOICE]
     result = invoke(*arguments)
     assert result.exit_code == 0
     assert "no tokenizer: no vocabulary with GluonNLP's name for it in " in result.stdout
     assert (
-        "warning: no text becomes ids, and AutoTokenizer says so, until you add one: bort-convert "
-        f"tokenizer --vocab FILE --merges FILE --dst {out}\n" in result.stdout
+        "warning: no text becomes ids, and AutoTokenizer says so, until you add one:\n"
+        f"  bort-convert tokenizer --vocab FILE --merges FILE --dst {out}\n" in result.stdout
     )
     assert not (out / "tokenizer.json").exists()
     assert "no tokenizer: " in invoke(*arguments, "--dry-run").stdout

@@ -16,11 +16,12 @@ import pytest
 import converter
 from converter.proof import tokens as verify_tokens
 from converter.proof.tokens import check_tokens, source_ids
-from converter.report.model_card import tokenizer_section
+from converter.report.card.tokenizer import tokenizer_section
 from converter.tokenizer import Files, TokenizerSpec, make_spec
 from converter.tokenizer.build import COMBINING, build
 from converter.tokenizer.discover import find
 from converter.tokenizer.write import write_tokenizer
+from tests.report.cards import run_example
 from tests.tokenizer import cases
 from tests.tokenizer.enlarged import enlarged
 
@@ -148,6 +149,7 @@ def test_a_model_with_its_tokenizer_reads_text(tmp_path: Path) -> None:
     config = {"n_head": 4, "ff_activation": "gelu_new"}
     report = converter.convert(source, tmp_path / "out", config=config, sentencepiece=PIECES)
     assert report.passed
+    assert run_example(tmp_path / "out")
     config = json.loads((tmp_path / "out" / "config.json").read_text("utf-8"))
     assert config["pad_token_id"] == 5
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out", local_files_only=True)

@@ -43,7 +43,7 @@ def through(directory: Path, main_class: str) -> dict[str, Any]:
             outputs = model(**batch, **more)
             model(**pair, **{key: value[:1] for key, value in more.items()})
             result[name] = outputs[0].double().sum().item()
-            if hasattr(model, "lm_head") and hasattr(model, "generate"):
+            if hasattr(model, "lm_head") and model.can_generate():
                 made = model.generate(**batch, max_new_tokens=3, do_sample=False)
                 result["generated"] = tokenizer.batch_decode(made, skip_special_tokens=True)
     return result

@@ -1,7 +1,8 @@
 """Outputs that MXNet gave in someone's old environment, against the written module.
 
-The file is what `examples/record_golden.py` writes of a graph: an `.npz` with `input:NAME` for each
-input and `output:0`, `output:1`, … for the outputs in their order, in the dtypes that MXNet gave.
+The file is what the script of `bort-convert record-golden` writes of a graph: an `.npz` with
+`input:NAME` for each input and `output:0`, `output:1`, … for the outputs in their order, in the
+dtypes that MXNet gave.
 """
 
 from __future__ import annotations

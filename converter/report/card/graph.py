@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from converter.errors import safe
 from converter.planning.base import MODULE_FILE
 from converter.planning.graph import GraphPlan
+from converter.report.card.head import front_matter, license_line
 from converter.report.graph_text import graph_summary, left_out_lines, preprocessing_lines
 from converter.report.record import GraphReport
 from converter.version import VERSION
@@ -15,12 +16,9 @@ from converter.version import VERSION
 def graph_card(report: GraphReport, title: str | None) -> str:
     """`README.md` of the written directory."""
     plan, proof = report.plan, report.proof
+    told = report.options.get("license")
     lines = [
-        "---",
-        "library_name: pytorch",
-        "tags:",
-        "- mxnet",
-        "---",
+        *front_matter(None, "pytorch", ["mxnet"], told),
         f"# {title or plan.index.path.stem}",
         "",
         f"A network of MXNet's as a PyTorch module: converted from `{plan.index.path.name}` and "
@@ -65,6 +63,7 @@ def graph_card(report: GraphReport, title: str | None) -> str:
         + (f", sha256 `{proof.bits.source_sha256}`" if proof else ""),
         f"- Graph: `{plan.symbol}`, sha256 `{plan.sha256}`{_version(plan)}",
         *([f"- Cut at: {', '.join(plan.cut)}"] if plan.cut else []),
+        license_line(told),
         f"- dtype: {plan.dtype}; weights: {', '.join(f'`{file}`' for file in report.files)}",
         "- Every tensor, with its source name and what was done to it: `conversion.json`",
     ]

@@ -10,7 +10,8 @@ import converter
 from converter.params.nonfinite import Nonfinite
 from converter.planning.assumptions import Assumed
 from converter.proof.tokens import Tokens
-from converter.report.model_card import model_card, with_tokenizer_section
+from converter.report.card import model_card, with_tokenizer
+from converter.tables.load import load_family
 from tests import zoo
 from tests.faults.making import Arrays, write_params
 
@@ -51,6 +52,7 @@ def test_tokens_and_names_are_escaped(tmp_path: Path) -> None:
     assert r"`a\n## b.params`" in card
     headings = [line for line in card.split("\n") if line.startswith("## ")]
     assert headings == [
+        "## How to use it",
         "## Tokenizer",
         "## How it was proven",
         "## What it cannot do",
@@ -66,8 +68,10 @@ def test_a_section_made_anew_is_escaped(tmp_path: Path) -> None:
     card = (tmp_path / "out" / "README.md").read_text("utf-8")
     tokens = Tokens(1, 1, 1, 1, ())
     evil = [Assumed("lower", EVIL, EVIL)]
-    again = with_tokenizer_section(card, spec, tokens, evil)
+    record = json.loads((tmp_path / "out" / "conversion.json").read_text("utf-8"))
+    rest = (spec, tokens, evil, record, load_family("bert"))
+    again = with_tokenizer(card, *rest)
     assert is_plain(again)
     assert "- 2 texts, 1 ids as in GluonNLP" in again
-    assert with_tokenizer_section(again, spec, tokens, evil) == again
-    assert is_plain(with_tokenizer_section("", spec, tokens, evil))
+    assert with_tokenizer(again, *rest) == again
+    assert is_plain(with_tokenizer("", *rest))

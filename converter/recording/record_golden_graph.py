@@ -3,8 +3,8 @@
     python record_golden.py model-symbol.json golden.npz --input data=1,3,112,112
 
 Run this in the OLD environment, the one that still imports MXNet: Python 3.6 or newer, mxnet 1.5 to
-1.9, numpy below 1.24, and nothing else. Take both files along, in one folder. Carry the `.npz` to
-the new environment; there, `bort-convert verify --golden golden.npz` asks the module for the same.
+1.9, numpy below 1.24, and nothing else. Carry the `.npz` to the new environment; there,
+`bort-convert verify --golden golden.npz` asks the module for the same.
 
 The parameters are the one file beside the graph that has its name (`model-0000.params`), or
 `--params FILE`. Inputs are seeded normal numbers; what an Embedding takes, or has a whole-numbered

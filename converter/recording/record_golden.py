@@ -6,7 +6,7 @@ A network with its graph, of any kind: `python record_golden.py model-symbol.jso
 data=1,3,112,112`, as record_golden_graph.py tells.
 
 Run this in the OLD environment, the one that still imports MXNet: Python 3.6 or newer, mxnet 1.5 to
-1.9, numpy below 1.24. Take the other record_golden_*.py along, in one folder. What else is needed:
+1.9, numpy below 1.24. What else is needed:
 
     bort, bert, ernie, roberta, distilbert      gluonnlp 0.8 to 0.10, whose classes are run
     bert_1x, albert_1x, electra_1x,             autogluon_contrib_nlp, whose classes are run, and
