@@ -56,8 +56,8 @@ def test_the_command_with_dask_gives_what_processes_give(place: Path, tmp_path: 
     with cluster_class(n_workers=1, processes=False, protocol="tcp", **options) as cluster:
         dask = invoke(*arguments(place, tmp_path / "dask", dask=cluster.scheduler_address, **few))
         assert dask.exit_code == 0, dask.output
-        tasks = cluster.scheduler.cumulative_worker_metrics
-    assert any("execute" in str(name) for name in tasks)  # the students did train there
+        steps = cluster.scheduler.transition_counter
+    assert steps > 0  # of tasks, from waiting to done: the students did train there
     for name in ("agora.json", "model.safetensors"):
         ours, theirs = ((tmp_path / way / name).read_bytes() for way in ("pool", "dask"))
         assert ours == theirs, name
