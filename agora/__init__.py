@@ -1,9 +1,9 @@
-"""Agora: fine-tune when labels are scarce, by learning near the mistakes (see README.md)."""
+"""Fine-tune when labels are scarce: grid search, pseudo-labels, or Agora (see README.md)."""
 
 from agora.errors import AgoraError
 from agora.grid import grid
 from agora.ledger import Ledger, Work
-from agora.log import Result, Round, table
+from agora.log import Result, Round, Step
 from agora.loop import agora
 from agora.points import Split
 from agora.task import Classification, Regression
@@ -16,8 +16,8 @@ __all__ = [
     "Result",
     "Round",
     "Split",
+    "Step",
     "Work",
     "agora",
     "grid",
-    "table",
 ]

@@ -1,4 +1,4 @@
-"""`python -m agora`: the command."""
+"""`python -m agora` is `bort-finetune`."""
 
 from agora.cli import main
 

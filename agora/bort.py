@@ -1,104 +1,157 @@
-"""Students from a Transformers directory, with what Bort's own fine-tuning did as a preset.
+"""Students from a Transformers directory, trained as Bort was: its head, BERTAdam, ramp and clip.
 
 Source: alexa/bort at 05adebf, finetune_bort.py and bort/bort.py, and its README for the grid.
 """
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from tokenizers.processors import TemplateProcessing
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from agora.errors import DataError
-from agora.grid import grid
-from agora.points import Point
-from agora.quiet import quiet
-from agora.torch_student import TorchStudent
+from agora.errors import StudentError
+from agora.ledger import Work
+from agora.optimizer import BertAdam, groups, rate
+from agora.points import Label, Point, Split
+from agora.quiet import device, quiet
+from agora.task import Classification, Regression, Task
 
-# The initial Theta of the paper's README: 480 sets, too many to drop one at a time.
-PUBLISHED = grid(
-    seed=range(5),
-    lr=[1e-4, 1e-5, 9e-6],
-    wd=[0, 10, 100, 350],
-    warmup=[0.35, 0.40, 0.45, 0.50],
-    batch=[8, 16],
-)
+# The initial Theta of the paper's README: with `seed` 480 sets, too many to drop one at a time.
+PUBLISHED: dict[str, list[Any]] = {
+    "seed": [0, 1, 2, 3, 4],
+    "lr": [1e-4, 1e-5, 9e-6],
+    "wd": [0.0, 10.0, 100.0, 350.0],
+    "warmup": [0.35, 0.40, 0.45, 0.50],
+    "batch": [8, 16],
+}
 HEAD_INIT = 0.5  # uniform ±0.5, biases 0
 HEAD_DROPOUT = 0.1
+CLIP = 1.0  # the global norm of the gradient (finetune_bort.py)
+EVALUATED = 32  # points a batch when nothing is learnt
 
 
-class TextStudent(TorchStudent):
-    """A sequence classifier; points are texts or pairs of texts."""
+class TextStudent:
+    """A sequence classifier of classes 0..k-1, or of one number; points are texts or pairs.
 
-    def __init__(self, model: Any, tokenizer: Any, *more: Any, max_length: int) -> None:
-        super().__init__(model, *more)
-        self.tokenizer, self.max_length = tokenizer, max_length
-        self._seen: dict[str, list[int]] = {}  # a text is read once, not once an epoch
+    theta: lr, and optionally wd, warmup, batch, epochs, patience: as many epochs without a better
+    score on dev, after the warm-up, end the training.
+    """
 
-    def __repr__(self) -> str:
-        model: Any = self.model
-        return f"TextStudent({model.name_or_path!r})"
+    def __init__(
+        self, model: Any, tokenizer: Any, borts: Borts, theta: Mapping[str, Any], seed: int
+    ) -> None:
+        self.model = model.to(device())
+        self.tokenizer, self.borts, self.theta, self.seed = tokenizer, borts, theta, seed
+        self.classes = len(borts.labels)
+        most = getattr(model.config, "max_position_embeddings", borts.max_length)
+        self.max_length = min(borts.max_length, most)
+        self._seen: dict[Point, dict[str, list[int]]] = {}  # a text is read once, not once an epoch
 
-    def logits(self, model: torch.nn.Module, points: Sequence[Point]) -> torch.Tensor:
-        device = next(model.parameters()).device
-        inputs = {name: rows.to(device) for name, rows in self.inputs(points).items()}
-        logits: torch.Tensor = model(**inputs).logits
+    def fit(self, train: Split, dev: Split) -> Work:
+        """Train; of all epochs the one that is best on dev stays.
+
+        Raises:
+            StudentError: the loss is not a number.
+        """
+        theta, batch = self.theta, int(self.theta.get("batch", 8))
+        epochs, warmup = int(theta.get("epochs", 10)), theta.get("warmup", 0.1)
+        ramp = int(len(train) / batch * epochs)  # as the original counts the steps
+        optimizer = BertAdam(groups(self.model, theta.get("wd", 0.0)), theta["lr"])
+        task: Task = Classification() if self.classes else Regression(0.0)
+        order = np.random.default_rng(self.seed)
+        best, best_score, best_epoch = self._weights(), -math.inf, 0
+        step = epoch = 0
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            for epoch in range(1, epochs + 1):
+                self.model.train()
+                mixed = order.permutation(len(train))
+                for chosen in (mixed[i : i + batch] for i in range(0, len(train), batch)):
+                    for group in optimizer.param_groups:
+                        group["lr"] = rate(step, theta["lr"], ramp, warmup)
+                    logits = self.logits([train.points[i] for i in chosen])
+                    loss = self._loss(logits, [train.labels[i] for i in chosen])
+                    if not math.isfinite(loss.item()):
+                        raise StudentError(
+                            f"the loss is {loss.item()} at step {step} (epoch {epoch}): lower --lr"
+                        )
+                    optimizer.zero_grad()
+                    loss.backward()  # type: ignore[no-untyped-call,unused-ignore]
+                    torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
+                    optimizer.step()
+                    step += 1
+                score = task.score(self.predict(dev.points), dev.labels)
+                if score > best_score:
+                    best, best_score, best_epoch = self._weights(), score, epoch
+                waited = epoch - max(best_epoch, math.ceil(epochs * warmup))
+                if waited >= theta.get("patience", math.inf):
+                    break
+        self.model.load_state_dict(best)
+        return Work(epoch * len(train), epoch * len(dev))
+
+    def logits(self, points: Sequence[Point]) -> torch.Tensor:
+        """Float tensor (points, classes), or (points, 1) for numbers."""
+        inputs = {name: rows.to(self.model.device) for name, rows in self.inputs(points).items()}
+        logits: torch.Tensor = self.model(**inputs).logits
         return logits
 
     def inputs(self, points: Sequence[Point]) -> dict[str, torch.Tensor]:
-        """int64 tensors (points, longest): `<s> A </s>`, or `<s> A </s> B </s>` with one separator.
-
-        Of a pair that is too long, tokens are taken from the end of the longer text.
-        """
-        rows: list[tuple[list[int], int]] = []
+        """int64 tensors (points, longest), by the tokenizer's own template for texts and pairs."""
         for point in points:
-            texts = point if isinstance(point, tuple) else (point,)
-            parts = [self._ids(text) for text in texts]
-            while sum(map(len, parts)) > self.max_length - len(parts) - 1:
-                max(parts, key=len).pop()
-            first = [self._special("cls", "bos"), *parts[0], self._special("sep", "eos")]
-            second = [*parts[1], self._special("sep", "eos")] if len(parts) > 1 else []
-            rows.append((first + second, len(first)))
-        longest = max(len(ids) for ids, _ in rows)
-        pad = self.tokenizer.pad_token_id or 0
-        shape = (len(rows), longest)
-        ids, mask, types = (
-            torch.full(shape, pad),
-            torch.zeros(shape).long(),
-            torch.zeros(shape).long(),
-        )
-        for i, (row, first_length) in enumerate(rows):
-            ids[i, : len(row)] = torch.tensor(row)
-            mask[i, : len(row)] = 1
-            types[i, first_length : len(row)] = 1
-        made = {"input_ids": ids, "attention_mask": mask}
-        config: Any = self.model.config
-        if getattr(config, "type_vocab_size", 1) > 1:  # Bort has one type
-            made["token_type_ids"] = types
-        return made
+            if point not in self._seen:
+                self._seen[point] = dict(
+                    self.tokenizer(
+                        *(point if isinstance(point, tuple) else (point,)),
+                        truncation="longest_first",
+                        max_length=self.max_length,
+                        return_token_type_ids=getattr(self.model.config, "type_vocab_size", 1) > 1,
+                    )
+                )
+        made = self.tokenizer.pad([self._seen[point] for point in points], return_tensors="pt")
+        return dict(made)
+
+    def predict(self, points: Sequence[Point]) -> Sequence[Label]:
+        """The likeliest class, or the number."""
+        said = self.probabilities(points)
+        return [int(np.argmax(row)) if self.classes else row[0] for row in said]
+
+    @torch.no_grad()
+    def probabilities(self, points: Sequence[Point]) -> list[tuple[float, ...]]:
+        """One tuple a point: of classes the probabilities, of a number itself."""
+        self.model.eval()
+        found: list[tuple[float, ...]] = []
+        for start in range(0, len(points), EVALUATED):
+            logits = self.logits(points[start : start + EVALUATED]).float().cpu()
+            said = logits.softmax(-1) if self.classes else logits
+            found += [tuple(row) for row in said.tolist()]
+        return found
 
     def save(self, directory: Path) -> None:
-        model: Any = self.model
+        """What `from_pretrained` takes; files get the rights that the umask leaves."""
         with quiet():
-            model.save_pretrained(directory)
+            self.model.save_pretrained(directory)
         self.tokenizer.save_pretrained(directory)
+        os.umask(mask := os.umask(0))
+        for path in directory.iterdir():
+            path.chmod(0o666 & ~mask)
 
-    def _ids(self, text: str) -> list[int]:
-        if text not in self._seen:
-            said = self.tokenizer(text, add_special_tokens=False, verbose=False)
-            self._seen[text] = said["input_ids"]
-        return [*self._seen[text]]
+    def _weights(self) -> dict[str, torch.Tensor]:
+        return {name: weight.clone() for name, weight in self.model.state_dict().items()}
 
-    def _special(self, *names: str) -> int:
-        for name in names:
-            token: int | None = getattr(self.tokenizer, f"{name}_token_id")
-            if token is not None:
-                return token
-        raise DataError(f"the tokenizer has none of the tokens {names}: give it one")
+    def _loss(self, logits: torch.Tensor, labels: Sequence[Label]) -> torch.Tensor:
+        """Cross-entropy; half the squared error of numbers, as Gluon's L2Loss."""
+        wanted = torch.tensor(labels, device=logits.device)
+        if self.classes:
+            return torch.nn.functional.cross_entropy(logits, wanted)
+        return 0.5 * torch.nn.functional.mse_loss(logits[:, 0], wanted.to(logits.dtype))
 
 
 @dataclass(frozen=True)
@@ -107,19 +160,23 @@ class Borts:
 
     labels: the names of the classes, in order; empty for numbers.
     preset: Bort's head: a second dropout, and weights uniform ±0.5; False keeps Transformers' own.
+    content: `agora.points.content` of the directory, by which a run knows the model.
     """
 
     directory: str
     labels: tuple[str, ...]
     max_length: int = 512
     preset: bool = True
+    content: str = ""
 
-    def make(self, theta: Mapping[str, Any], seed: int, start: Path | None) -> TextStudent:
+    def make(self, theta: Mapping[str, Any], seed: int) -> TextStudent:
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            student = self._read(start or Path(self.directory), theta, seed)
-            if start is None and self.preset:
-                _bort_head(student.model)
+            student = self._read(Path(self.directory), theta, seed)
+            if self.preset:
+                for dense in _head(student.model):
+                    torch.nn.init.uniform_(dense.weight, -HEAD_INIT, HEAD_INIT)
+                    torch.nn.init.zeros_(dense.bias)
         if self.preset:
             _second_dropout(student.model)
         return student
@@ -137,9 +194,28 @@ class Borts:
             model = AutoModelForSequenceClassification.from_pretrained(
                 directory, config=config, local_files_only=True, ignore_mismatched_sizes=True
             ).float()
-        tokenizer = AutoTokenizer.from_pretrained(directory, local_files_only=True)
-        length = min(self.max_length, getattr(config, "max_position_embeddings", self.max_length))
-        return TextStudent(model, tokenizer, len(self.labels), theta, seed, max_length=length)
+        tokenizer: Any = AutoTokenizer.from_pretrained(directory, local_files_only=True)
+        if is_bort(directory):
+            _one_separator(tokenizer)
+        return TextStudent(model, tokenizer, self, theta, seed)
+
+
+def is_bort(directory: Path) -> bool:
+    """Whether its config is a Bort's: a BERT with one token type."""
+    config: Any = AutoConfig.from_pretrained(directory, local_files_only=True)
+    return bool(config.model_type == "bert" and config.type_vocab_size == 1)
+
+
+def _one_separator(tokenizer: Any) -> None:
+    """Bort saw `<s> A </s> B </s>`; RoBERTa's own tokenizer, which fits it too, puts two."""
+    begin, end = tokenizer.cls_token, tokenizer.sep_token
+    if begin is None or end is None or not getattr(tokenizer, "is_fast", False):
+        return
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{begin} $A {end}",
+        pair=f"{begin} $A {end} $B {end}",
+        special_tokens=[(begin, tokenizer.cls_token_id), (end, tokenizer.sep_token_id)],
+    )
 
 
 def _head(model: Any) -> list[torch.nn.Linear]:
@@ -151,12 +227,6 @@ def _head(model: Any) -> list[torch.nn.Linear]:
         and not name.startswith(model.base_model_prefix + ".")
     ]
     return ([pooler.dense] if pooler is not None and hasattr(pooler, "dense") else []) + outside
-
-
-def _bort_head(model: torch.nn.Module) -> None:
-    for dense in _head(model):
-        torch.nn.init.uniform_(dense.weight, -HEAD_INIT, HEAD_INIT)
-        torch.nn.init.zeros_(dense.bias)
 
 
 def _second_dropout(model: torch.nn.Module) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import sys
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,96 +14,108 @@ from agora.errors import AgoraError
 HELP = """Fine-tune a converted Bort (or any Transformers directory) when labels are scarce.
 
 \b
-  bort-agora --model DST --train train.jsonl --dev dev.jsonl --test test.jsonl \\
-    --teacher DIR --out best/
+  bort-finetune --model DST --train train.jsonl --dev dev.jsonl --test test.jsonl --out best/
+  bort-finetune --method pseudo-label --teacher tfidf --teacher-data more.jsonl \\
+    --unlabelled texts.jsonl --model DST ...
+  bort-finetune --method agora --teacher DIR --model DST ...      (or: bort-agora ...)
 
-Data are .jsonl or .csv with the columns text (or text_a and text_b) and label. The teacher is a
-directory with a fine-tuned classifier, or a file of labelled texts. A run that was killed goes on
-when the same command is given again.
+Data are .jsonl or .csv with the columns text (or text_a and text_b) and label. A run that was
+killed goes on when the same command is given again.
 
 Exit codes: 0 done, 1 cannot be done, 2 wrong usage.
 """
-TAUS = ["auto", "words", "synonym", "refill", "table"]
 FILE = click.Path(exists=True, path_type=Path)
+BOUNDS = {"lr": (0, math.inf), "wd": (0, math.inf), "warmup": (0, 1), "batch": (1, math.inf)}
 
 
 def _values(context: click.Context, option: click.Parameter, text: str) -> list[Any]:
+    name = str(option.name)
+    low, high = BOUNDS.get(name, (0, math.inf))
+    whole = name in ("batch", "seeds")
     try:
-        found = [float(part) for part in text.split(",")]
+        found = [int(part) if whole else float(part) for part in text.split(",")]
     except ValueError:
-        raise click.BadParameter(f"{text!r} is no list of numbers: write 1e-4,1e-5") from None
+        kind = "whole numbers: write 8,16" if whole else "numbers: write 1e-4,1e-5"
+        raise click.BadParameter(f"{text!r} is no list of {kind}") from None
+    for value in found:
+        if not (math.isfinite(value) and low <= value <= high) or (name == "lr" and not value):
+            raise click.BadParameter(f"{value} is not between {low} and {high}")
     if len(set(found)) != len(found):
         raise click.BadParameter(f"{text!r} has a value twice")
-    return [int(value) if option.name in ("batch", "epochs") else value for value in found]
+    return found
 
 
 @click.command(help=HELP, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--method", type=click.Choice(["finetune", "pseudo-label", "agora"]), default="finetune",
+    show_default=True, help="what to do; README.md of agora/ says which",
+)  # fmt: skip
 @click.option("--model", required=True, type=FILE, help="the student: model and tokenizer")
 @click.option("--train", required=True, type=FILE, help="what is labelled")
-@click.option(
-    "--dev", required=True, type=FILE, help="representative; perturbed, so never a result"
-)
+@click.option("--dev", required=True, type=FILE, help="representative; it selects, so no result")
 @click.option("--test", type=FILE, help="scored once, at the end; without it no score is shown")
-@click.option("--selection", type=FILE, help="scores are taken here instead of on dev")
-@click.option("--teacher", required=True, type=FILE, help="a directory, or labelled texts")
+@click.option("--unlabelled", type=FILE, help="texts without labels: the teacher's, or tau's")
+@click.option("--teacher", help="a Transformers directory, a .skops file, or tfidf")
+@click.option("--teacher-data", type=FILE, help="for tfidf: labelled texts")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="the best student")
 @click.option(
     "--task", type=click.Choice(["classification", "regression"]), default="classification"
 )
 @click.option("--tolerance", type=float, help="regression: a larger error is a mistake")
-@click.option("--lr", callback=_values, default="1e-4,1e-5,9e-6", show_default=True)
-@click.option("--wd", callback=_values, default="0,10,100,350", show_default=True)
+@click.option("--lr", callback=_values, default="1e-4,1e-5", show_default=True)
+@click.option("--wd", callback=_values, default="0,10", show_default=True)
 @click.option("--warmup", callback=_values, default="0.45", show_default=True)
 @click.option("--batch", callback=_values, default="8", show_default=True)
-@click.option("--epochs", callback=_values, default="50", show_default=True)
-@click.option("--prune", type=click.Choice(["worst", "run", "lcs", "half"]), default="worst")
+@click.option("--seeds", callback=_values, default="0", show_default=True, help="of students")
+@click.option(
+    "--full-grid", is_flag=True, help="the published 480 sets, in place of the five above"
+)
+@click.option("--epochs", type=click.IntRange(1), default=50, show_default=True)
+@click.option(
+    "--patience", type=click.IntRange(1), default=10, show_default=True,
+    help="epochs without a better dev score, after the warm-up, that end a training",
+)  # fmt: skip
+@click.option(
+    "--prune", type=click.Choice(["worst", "run", "lcs", "half"]), default="lcs", show_default=True
+)
 @click.option("--replay", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--draws", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--growth", type=click.Choice(["cumulative", "last"]), default="cumulative")
-@click.option("--start", type=click.Choice(["fresh", "best"]), default="fresh")
-@click.option("--keep", type=click.Choice(["best", "last"]), default="best")
-@click.option("--soft", is_flag=True, help="train on the teacher's probabilities")
-@click.option("--no-gate", is_flag=True, help="take a teacher that is right on 2/3 of dev or less")
-@click.option("--tau", type=click.Choice(TAUS), default="auto")
-@click.option("--mlm", type=FILE, help="for refill: a directory with a masked language model")
-@click.option("--embedding", type=FILE, help="for synonym: a model, or vectors; else --model's own")
-@click.option("--side", type=click.IntRange(0, 1), help="perturb only this text of a pair")
-@click.option("--budget", type=float, help="forward passes; no round starts that exceeds it")
-@click.option("--teacher-price", type=float, default=1.0, help="of one call, in forward passes")
+@click.option("--draws", type=click.IntRange(1), default=1, show_default=True, help="a mistake")
+@click.option("--no-gate", is_flag=True, help="take a teacher that fails on dev")
+@click.option("--tau", type=click.Choice(["auto", "mlm", "words", "pool"]), default="auto")
+@click.option("--mlm", type=FILE, help="a directory with a masked language model; else --model")
+@click.option("--budget", type=click.FloatRange(0, min_open=True), help="forward passes at most")
+@click.option(
+    "--teacher-price", type=click.FloatRange(0), default=1.0, help="a call, in forward passes"
+)
 @click.option("--max-length", type=click.IntRange(4), default=512, show_default=True)
-@click.option("--no-preset", is_flag=True, help="Transformers' head instead of Bort's")
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--no-preset", is_flag=True, help="for a Bort, Transformers' head instead of Bort's")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of tau's draws")
 @click.option("--workers", type=click.IntRange(1), default=1, help="processes on this machine")
 @click.option("--dask", help="address of a dask scheduler; it must see the same files")
+@click.option("--keep-texts", is_flag=True, help="write what was trained on into agora.json")
 @click.option("--state", type=click.Path(path_type=Path), help="kept; else OUT.agora, removed")
 def command(**options: Any) -> None:
     """Run, and print."""
-    from agora.job import Job, finish
-    from agora.together import follow
-
-    if follow():
-        return
-    job = Job(**options)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        result, found = finish(job, lambda line: click.echo(line, err=True))
-    for message in dict.fromkeys(
-        str(w.message) for w in caught if "agora" in w.category.__module__
-    ):
-        click.echo(f"warning: {message}", err=True)
+    from agora.job import finish
     from agora.report import text
 
-    click.echo(text(found, result, job.grid))
-    click.echo(f"wrote {job.out}")
+    result, found = finish(options, lambda line: click.echo(line, err=True))
+    click.echo(text(found, result))
+    click.echo(f"wrote {options['out']}")
 
 
-def main() -> None:
-    """The command `bort-agora`: an error becomes text and exit code 1."""
+def main(name: str = "bort-finetune", before: tuple[str, ...] = ()) -> None:
+    """The command `bort-finetune`: an error becomes text and exit code 1."""
     try:
-        command(prog_name="bort-agora")
+        command([*before, *sys.argv[1:]], prog_name=name)
     except ModuleNotFoundError as error:
         click.echo(f"error: {error.name} is missing: pip install 'bort-convert[agora]'", err=True)
         sys.exit(1)
     except AgoraError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(1)
+
+
+def main_agora() -> None:
+    """The command `bort-agora`, which is `bort-finetune --method agora`."""
+    main("bort-agora", ("--method", "agora"))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from agora.errors import DataError
-from agora.points import Split
+from agora.points import Point, Split, key
 
-COLUMNS = "text (or text_a and text_b) and label"
+COLUMNS = "text (or text_a and text_b)"
 SHOWN = 5  # problems of one kind
 
 
@@ -22,30 +22,30 @@ def read_split(path: Path, number: bool) -> Split:
     Raises:
         DataError: the file cannot be read, is empty, lacks a column, a text or a label.
     """
-    rows = _rows(path)
-    if not rows:
-        raise DataError(f"{path} has no rows: every split needs some")
-    names = set(rows[0])
-    pair = {"text_a", "text_b"} <= names
-    if not (pair or "text" in names) or "label" not in names:
-        raise DataError(f"{path} has the columns {', '.join(sorted(names))}: it needs {COLUMNS}")
-    points, labels, problems = [], [], []
-    for place, row in enumerate(rows, 1):
-        texts = [row["text_a"], row["text_b"]] if pair else [row["text"]]
-        label = _label(row["label"], number)
-        if label is None:
-            problems.append(f"row {place}: the label {row['label']!r} is missing or no number")
-        if not all(isinstance(text, str) and text.strip() for text in texts):
-            problems.append(f"row {place}: a text is missing or empty")
-        points.append(tuple(map(str, texts)) if pair else str(texts[0]))
-        labels.append(label)
-    if problems:
-        raise DataError(f"{path} cannot be used: {len(problems)} rows", _some(problems))
+    rows, points = _texts(path, "label")
+    labels = [_label(row["label"], number) for row in rows]
+    _raise(
+        path,
+        [
+            f"row {place}: the label {row.get('label')!r} is missing or no number"
+            for place, (row, label) in enumerate(zip(rows, labels, strict=True), 1)
+            if label is None
+        ],
+    )
     return Split.of(points, labels)
 
 
-def check_splits(splits: Mapping[str, Split], number: bool) -> None:
-    """Every problem that splits have together; `train` is the one that tells the labels.
+def read_texts(path: Path) -> tuple[Point, ...]:
+    """Texts, or pairs of texts, without labels.
+
+    Raises:
+        DataError: as `read_split`.
+    """
+    return Split.of(points := _texts(path)[1], [0] * len(points)).points
+
+
+def check_splits(splits: Mapping[str, Split], number: bool, first: str = "train") -> None:
+    """Every problem that splits have together; `train` tells the labels, and is called `first`.
 
     Raises:
         DataError: texts and pairs mixed, a label that train lacks, only one label, or an item in
@@ -57,19 +57,21 @@ def check_splits(splits: Mapping[str, Split], number: bool) -> None:
         problems.append(f"single texts and pairs are mixed: {', '.join(kinds)}")
     known = set(splits["train"].labels)
     if not number and len(known) < 2:
-        problems.append(f"train has one label only, {min(known)!r}")
+        problems.append(f"{first} has one label only, {min(known)!r}")
     for name, split in splits.items():
         unknown = sorted(set(split.labels) - known) if not number else []
         problems += [
-            f"{name} has the label {label!r}, which train lacks" for label in unknown[:SHOWN]
+            f"{name} has the label {label!r}, which {first} lacks" for label in unknown[:SHOWN]
         ]
     names = list(splits)
     for i, name in enumerate(names):
         for other in names[:i]:
-            both = set(splits[name].points) & set(splits[other].points)
+            keys = {key(point) for point in splits[other].points}
+            both = [point for point in splits[name].points if key(point) in keys]
             if both:
                 problems.append(
-                    f"{len(both)} items are in {other} and in {name}, for one {min(both)!r}"
+                    f"{len(both)} items are in {first if other == 'train' else other} "
+                    f"and in {name}, for one {both[0]!r}"
                 )
     if problems:
         raise DataError("the splits cannot be used together", problems)
@@ -81,34 +83,49 @@ def numbered(split: Split, names: tuple[str, ...]) -> Split:
     return Split(split.points, tuple(places[label] for label in split.labels))
 
 
-def _rows(path: Path) -> list[dict[str, Any]]:
-    from datasets import Dataset, Features, Value, disable_progress_bars
+def _texts(path: Path, *needed: str) -> tuple[list[dict[str, Any]], list[Point]]:
+    rows = _rows(path)
+    if not rows:
+        raise DataError(f"{path} has no rows: every split needs some")
+    names = set(rows[0])
+    pair = {"text_a", "text_b"} <= names
+    if not (pair or "text" in names) or not {*needed} <= names:
+        wanted = " and ".join([COLUMNS, *needed])
+        raise DataError(f"{path} has the columns {', '.join(sorted(names))}: it needs {wanted}")
+    texts = [
+        [row.get(name) for name in (("text_a", "text_b") if pair else ("text",))] for row in rows
+    ]
+    _raise(
+        path,
+        [
+            f"row {place}: a text is missing or empty"
+            for place, some in enumerate(texts, 1)
+            if not all(isinstance(text, str) and text.strip() for text in some)
+        ],
+    )
+    return rows, [tuple(some) if pair else some[0] for some in texts]
 
+
+def _rows(path: Path) -> list[dict[str, Any]]:
     if not path.is_file():
         raise DataError(f"{path} does not exist: give a .jsonl or .csv file")
     if path.suffix not in (".jsonl", ".json", ".csv"):
         raise DataError(f"{path} is neither .jsonl nor .csv")
-    if not path.read_bytes().strip():
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            if path.suffix == ".csv":
+                reader = csv.DictReader(file, strict=True)
+                rows: list[Any] = [{**row} for row in reader]
+                empty = reader.fieldnames is None
+            else:
+                rows = [json.loads(line) for line in file if line.strip()]
+                empty = not rows
+    except (ValueError, csv.Error) as error:  # a wrong encoding is a ValueError
+        raise DataError(f"{path} cannot be read: {error}") from None
+    if empty:
         raise DataError(f"{path} is empty: every split needs rows")
-    disable_progress_bars()
-    read: Any = Dataset.from_csv if path.suffix == ".csv" else Dataset.from_json
-    with tempfile.TemporaryDirectory(prefix="agora-") as cache:
-        try:
-            more: dict[str, Any] = {}
-            if path.suffix == ".csv":  # all strings, whatever they look like ("NA" and "1" too)
-                with path.open(encoding="utf-8", newline="") as file:
-                    reader = csv.reader(file)
-                    header = next(reader)
-                    if not next(reader, None):
-                        return []
-                more = {"features": Features({name: Value("string") for name in header})}
-                more["keep_default_na"] = False
-            rows: list[dict[str, Any]] = read(
-                str(path), cache_dir=cache, keep_in_memory=True, **more
-            ).to_list()
-        except Exception as error:  # what the readers of `datasets` raise is not stated
-            cause = error.__cause__ or error
-            raise DataError(f"{path} cannot be read: {' '.join(str(cause).split())}") from None
+    wrong = [i for i, row in enumerate(rows, 1) if not isinstance(row, dict) or None in row]
+    _raise(path, [f"row {i}: it is no object, or has more fields than the header" for i in wrong])
     return rows
 
 
@@ -123,6 +140,8 @@ def _label(value: Any, number: bool) -> Any:
         return None
 
 
-def _some(problems: list[str]) -> list[str]:
+def _raise(path: Path, problems: list[str]) -> None:
     more = len(problems) - SHOWN
-    return problems[:SHOWN] + ([f"and {more} more"] if more > 0 else [])
+    some = problems[:SHOWN] + ([f"and {more} more"] if more > 0 else [])
+    if problems:
+        raise DataError(f"{path} cannot be used: {len(problems)} rows", some)

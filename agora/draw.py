@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
-from agora.errors import LeakageWarning, TeacherError
+from agora.errors import TeacherError
 from agora.points import Label, Point, Split, decode, encode, key
 
 TRIES = 20  # draws until one is neither an item of dev or test nor drawn before
 
 
 class Tau(Protocol):
-    """Makes a point near another: "not too similar or too distinct" (the author)."""
+    """Makes a point near another: "not too similar or too distinct" (the author).
+
+    One that works in batches may have `many(points, rng)` too: a new point for each.
+    """
 
     def __call__(self, point: Point, rng: np.random.Generator) -> Point:
         """A new point."""
@@ -27,8 +29,7 @@ class Tau(Protocol):
         ...
 
 
-# Labels of points; None where the teacher cannot tell, and the point is then left out.
-Teacher = Callable[[Sequence[Point]], Sequence[Label | None]]
+Teacher = Callable[[Sequence[Point]], Sequence[Label]]
 
 
 @dataclass(frozen=True)
@@ -75,33 +76,39 @@ def draw(
     points: list[Point] = []
     distances: list[float] = []
     leaked = missed = 0
-    for mistake in mistakes:
-        for _ in range(draws):
-            for _ in range(TRIES):
-                point = tau(mistake, rng)
-                name = key(point)
-                leaked += name in forbidden
-                if name not in forbidden and name not in taken:
-                    taken.add(name)
-                    points.append(point)
-                    distances.append(float(tau.distance(mistake, point)))
-                    break
-            else:
-                missed += 1
-    if leaked:
-        warnings.warn(
-            f"tau gave back an item of dev or test {leaked} times (identity is leakage): "
-            "it was drawn again or left out",
-            LeakageWarning,
-            stacklevel=2,
-        )
+    sources = [mistake for mistake in mistakes for _ in range(draws)]
+    many = getattr(tau, "many", None)
+    made = many(sources, rng) if many else [None] * len(sources)
+    for mistake, first in zip(sources, made, strict=True):
+        for attempt in range(TRIES):
+            point = first if many and not attempt else tau(mistake, rng)
+            name = key(point)
+            leaked += name in forbidden
+            if name not in forbidden and name not in taken:
+                taken.add(name)
+                points.append(point)
+                distances.append(float(tau.distance(mistake, point)))
+                break
+        else:
+            missed += 1
     labels = ask(teacher, points)
-    kept = [i for i, label in enumerate(labels) if label is not None]
-    split = Split.of((points[i] for i in kept), (labels[i] for i in kept))
-    return Drawn(split, tuple(distances[i] for i in kept), len(points), leaked, missed)
+    return Drawn(Split.of(points, labels), tuple(distances), len(points), leaked, missed)
 
 
-def ask(teacher: Teacher, points: Sequence[Point]) -> list[Label | None]:
+def label_pool(
+    teacher: Teacher, pool: Sequence[Point], forbidden: Iterable[Any], known: Iterable[Any]
+) -> Drawn:
+    """The pool's points, each once, labelled by the teacher; none `forbidden` or `known`."""
+    forbidden, known = set(forbidden), set(known)
+    named: dict[Any, Point] = {}
+    for point in pool:
+        named.setdefault(key(point), point)
+    leaked = sum(name in forbidden for name in named)
+    points = [point for name, point in named.items() if name not in forbidden | known]
+    return Drawn(Split.of(points, ask(teacher, points)), (), len(points), leaked, 0)
+
+
+def ask(teacher: Teacher, points: Sequence[Point]) -> list[Label]:
     """The teacher's labels, one a point; it is not called for no points.
 
     Raises:
@@ -111,9 +118,6 @@ def ask(teacher: Teacher, points: Sequence[Point]) -> list[Label | None]:
     if len(labels) != len(points):
         raise TeacherError(f"the teacher gave {len(labels)} labels for {len(points)} points")
     for label in labels:
-        values = label if isinstance(label, tuple) else (label,)
-        if any(
-            isinstance(value, (float, np.floating)) and not np.isfinite(value) for value in values
-        ):
+        if isinstance(label, (float, np.floating)) and not np.isfinite(label):
             raise TeacherError(f"the teacher gave the label {label}, which is not finite")
     return labels

@@ -32,11 +32,3 @@ class TeacherError(AgoraError):
 
 class StudentError(AgoraError):
     """A student could not be trained: names the round and the hyperparameters."""
-
-
-class LeakageWarning(UserWarning):
-    """tau gave back an item of dev or test; the item was not used."""
-
-
-class GateWarning(UserWarning):
-    """The teacher's gate says less than it seems to: many classes, or no dev label known."""

@@ -5,173 +5,107 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cached_property
 from multiprocessing import get_context
-from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
-from agora.data import check_splits, numbered, read_split
-from agora.draw import Tau, Teacher
-from agora.embedding import read_vectors
-from agora.errors import AgoraError, DataError, OptionError
+import numpy as np
+import torch
+
+from agora.bort import PUBLISHED, Borts, is_bort
+from agora.data import check_splits, numbered, read_split, read_texts
+from agora.draw import Tau
+from agora.errors import DataError, OptionError
 from agora.grid import Theta, grid
-from agora.ledger import Ledger
-from agora.log import Result, Round, line
+from agora.ledger import Ledger, Work, at_most
+from agora.log import Result
 from agora.loop import agora
-from agora.options import GATE
-from agora.points import Split
-from agora.report import plot, summary
-from agora.task import Classification, Regression, Task
-from agora.tau_text import Drop, Either, Filler, FromTable, OneSide, Refill, Swap, Synonym
-from agora.teachers import Renumbered, Table, Trained
-from agora.together import Together, processes
+from agora.points import Point, Split, content, encode
+from agora.report import Progress, clock, summary
+from agora.rounds import GATE
+from agora.task import Classification, Regression
+from agora.tau_mlm import Filler
+from agora.tau_text import Drop, Either, FromPool, OneSide, Refill, Swap
+from agora.teachers import SURE, Taught, read_teacher
+
+ASKED = 100  # texts by which tau is tried before the run
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """The options of the command, under their own names."""
-
-    model: Path
-    train: Path
-    dev: Path
-    test: Path | None
-    selection: Path | None
-    teacher: Path
-    out: Path
-    task: str
-    tolerance: float | None
-    lr: list[float]
-    wd: list[float]
-    warmup: list[float]
-    batch: list[int]
-    epochs: list[int]
-    prune: str
-    replay: int
-    draws: int
-    growth: Any
-    start: Any
-    keep: Any
-    soft: bool
-    no_gate: bool
-    tau: str
-    mlm: Path | None
-    embedding: Path | None
-    side: int | None
-    budget: float | None
-    teacher_price: float
-    max_length: int
-    no_preset: bool
-    seed: int
-    workers: int
-    dask: str | None
-    state: Path | None
-
-    @property
-    def number(self) -> bool:
-        """Whether labels are numbers."""
-        return self.task == "regression"
-
-    @property
-    def grid(self) -> tuple[Theta, ...]:
-        """All combinations of the options that are lists."""
-        return grid(
-            lr=self.lr, wd=self.wd, warmup=self.warmup, batch=self.batch, epochs=self.epochs
-        )
-
-    @property
-    def judge(self) -> Task:
-        """Scores and mistakes."""
-        if not self.number:
-            return Classification()
-        if self.tolerance is None or self.tolerance < 0:
-            raise OptionError("--task regression needs --tolerance: a larger error is a mistake")
-        return Regression(self.tolerance)
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names of the classes, in order; none for numbers."""
-        return () if self.number else tuple(sorted(set(read_split(self.train, False).labels)))
-
-    @cached_property
-    def splits(self) -> dict[str, Split]:
-        """train, dev, and test and selection if given; checked, classes numbered."""
-        paths = {"train": self.train, "dev": self.dev}
-        paths |= {"test": self.test} if self.test else {}
-        paths |= {"selection": self.selection} if self.selection else {}
-        read = {name: read_split(path, self.number) for name, path in paths.items()}
-        check_splits(read, self.number)
-        if self.number:
-            return read
-        return {name: numbered(split, self.names) for name, split in read.items()}
-
-    @cached_property
-    def table(self) -> Split | None:
-        """The labels of a teacher that is a file."""
-        if self.teacher.is_dir():
-            return None
-        split = read_split(self.teacher, self.number)
-        unknown = set(split.labels) - set(self.names)
-        if unknown and not self.number:
-            raise DataError(f"{self.teacher} has labels that train lacks: {sorted(unknown)}")
-        return split if self.number else numbered(split, self.names)
-
-
-def finish(job: Job, say: Callable[[str], None]) -> tuple[Result, dict[str, Any]]:
+def finish(options: dict[str, Any], say: Callable[[str], None]) -> tuple[Result, dict[str, Any]]:
     """Check everything, run, and write the directory by one rename.
 
     Raises:
         AgoraError: a subclass tells what; nothing is written, and what was trained is kept.
     """
+    job = SimpleNamespace(**options)
     if job.out.exists():
         raise OptionError(f"{job.out} exists: remove it, or give another --out")
-    splits, task, test = job.splits, job.judge, job.splits.get("test")
-    students = _students(job.model, job.names, job)
-    teacher = _teacher(job)
-    tau = OneSide(_tau(job), job.side) if job.table is None else _tau(job)
+    if (job.method != "finetune") != (job.teacher is not None):
+        raise OptionError(f"--method {job.method} and --teacher: the one needs the other")
+    if job.method == "pseudo-label" and job.unlabelled is None:
+        raise OptionError(
+            "--method pseudo-label needs --unlabelled, texts for the teacher to label"
+        )
+    number = job.task == "regression"
+    if number and (job.tolerance is None or not job.tolerance >= 0):
+        raise OptionError("--task regression needs --tolerance: a larger error is a mistake")
+    task = Regression(job.tolerance) if number else Classification()
+    splits, names = _splits(job, number)
+    train, dev, test = splits["train"], splits["dev"], splits.get("test")
+    pool = read_texts(job.unlabelled) if job.unlabelled else ()
+    students = _students(job, names)
+    teacher = (
+        read_teacher(job.teacher, job.teacher_data, names, job.max_length) if job.teacher else None
+    )
+    tau, note = _tau(job, pool) if job.method == "agora" else (None, "")
+    thetas = _grid(job)
     state = job.state or job.out.with_name(job.out.name + ".agora")
-    say(f"{len(job.grid)} sets of hyperparameters, {len(splits['train'])} train, "
-        f"{len(splits['dev'])} dev; state in {state}")  # fmt: skip
-
-    def progress(record: Round) -> None:
-        say(line(job.grid, record))
-
+    ledger = Ledger(teacher=job.teacher_price)
+    say(f"{len(thetas)} sets of hyperparameters, {len(train)} train, {len(dev)} dev, "
+        f"{len(pool)} unlabelled; state in {state}")  # fmt: skip
+    first, most = at_most(
+        job.method,
+        thetas,
+        len(train),
+        len(dev),
+        len(pool),
+        job.draws,
+        job.replay,
+        job.teacher_price,
+    )
+    if job.budget is not None and job.budget < first:
+        raise OptionError(
+            f"--budget {job.budget:,.0f} is less than the first round costs, {first:,.0f} forward "
+            "passes: give more, or fewer values or epochs"
+        )
+    most = min(most, job.budget or most)
+    pace = _pace(students, train, thetas[0]) / job.workers
+    say(
+        f"cost: at most {most:,.0f} forward passes, round 0 {first:,.0f} of them; by a timed batch "
+        f"that is {clock(most * pace)} at most, and {clock(first * pace)}"
+    )
+    if teacher:
+        ledger = ledger.spent(Work(), _try_teacher(job, teacher, tau, note, dev, pool, say))
     with _executor(job) as executor:
         result = agora(
-            students,
-            teacher,
-            splits["train"],
-            splits["dev"],
-            job.grid,
-            tau,
-            prune=job.prune,
-            replay=job.replay,
-            budget=job.budget,
-            seed=job.seed,
-            executor=executor,
-            selection=splits.get("selection"),
-            draws=job.draws,
-            growth=job.growth,
-            start=job.start,
-            keep=job.keep,
-            gate=None if job.no_gate else GATE,
-            soft=job.soft,
-            avoid=test.points if test else (),
-            task=task,
-            ledger=Ledger(teacher=job.teacher_price),
-            state=state,
-            progress=progress,
-        )
-    found = summary(result, task, test)
+            students, teacher, train, dev, thetas, tau,
+            method=job.method, pool=pool, prune=job.prune, replay=job.replay, budget=job.budget,
+            seed=job.seed, executor=executor, draws=job.draws,
+            gate=None if job.no_gate else GATE, avoid=test.points if test else (), task=task,
+            ledger=ledger, state=state, progress=Progress(thetas, most, say),
+        )  # fmt: skip
+    found = summary(result, task, train, test, teacher, job.method)
     part = state / "out"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     result.student.save(part)
-    (part / "agora.json").write_text(json.dumps({**found, "trace": result.trace()}, indent=1))
-    plot(result, part / "agora.svg")
+    kept = [encode(result.train.points), encode(result.train.labels)] if job.keep_texts else None
+    about = {**found, "trace": result.trace(), **({"texts": kept} if kept else {})}
+    (part / "agora.json").write_text(json.dumps(about, indent=1, ensure_ascii=False), "utf-8")
     job.out.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.rename(part, job.out)
@@ -182,76 +116,102 @@ def finish(job: Job, say: Callable[[str], None]) -> tuple[Result, dict[str, Any]
     return result, found
 
 
-def _students(directory: Path, names: tuple[str, ...], job: Job) -> Any:
-    from agora.bort import Borts
+def _splits(job: Any, number: bool) -> tuple[dict[str, Split], tuple[str, ...]]:
+    """train, dev, and test if given, checked; classes numbered by their names, in order."""
+    paths = {"train": job.train, "dev": job.dev, **({"test": job.test} if job.test else {})}
+    read = {name: read_split(path, number) for name, path in paths.items()}
+    check_splits(read, number)
+    if job.teacher_data:  # it may have train's texts, but none by which the teacher is judged
+        taught = read_split(job.teacher_data, number)
+        others = {name: split for name, split in read.items() if name != "train"}
+        check_splits({"train": taught, **others}, number, "--teacher-data")
+    if number:
+        return read, ()
+    names = tuple(sorted(set(read["train"].labels)))
+    return {name: numbered(split, names) for name, split in read.items()}, names
 
+
+def _grid(job: Any) -> tuple[Theta, ...]:
+    axes = dict(seed=job.seeds, lr=job.lr, wd=job.wd, warmup=job.warmup, batch=job.batch)
+    if job.full_grid:
+        axes = PUBLISHED
+    return grid(**axes, epochs=[job.epochs], patience=[job.patience])
+
+
+def _students(job: Any, names: tuple[str, ...]) -> Borts:
+    directory = job.model
     if not (directory / "config.json").is_file():
         raise DataError(f"{directory} has no config.json: give a directory that bort-convert wrote")
     if not any(directory.glob("tokenizer*")) and not any(directory.glob("vocab*")):
         raise DataError(
             f"{directory} has no tokenizer: `bort-convert tokenizer` adds one, or save one there"
         )
-    return Borts(str(directory.resolve()), names, job.max_length, not job.no_preset)
-
-
-def _teacher(job: Job) -> Teacher:
-    if job.table is not None:
-        return Table(job.table)
-    named = json.loads((job.teacher / "config.json").read_text("utf-8")).get("id2label") or {}
-    own = tuple(named[key] for key in sorted(named, key=int))
-    if not job.number and set(own) != set(job.names):
-        generic = [f"LABEL_{i}" for i in range(len(job.names))]
-        # two nameless labels are what a config without names means
-        if list(own or generic[:2]) != generic:
-            raise DataError(f"{job.teacher} knows the labels {own}, train has {job.names}")
-        own = job.names
-    students = _students(job.teacher, () if job.number else own, job)
-    with _readable(job.teacher, "a classifier and its tokenizer"):
-        student = students.load(job.teacher)
-    trained = Trained(student, job.soft)
-    if job.number or own == job.names:
-        return trained
-    return Renumbered(trained, tuple(own.index(name) for name in job.names))
-
-
-def _tau(job: Job) -> Tau:
-    if job.tau == "table" or (job.tau == "auto" and job.table is not None):
-        if job.table is None:
-            raise OptionError("--tau table needs a --teacher that is a file of labelled texts")
-        return FromTable(job.table.points)
-    if job.table is not None:
-        raise OptionError(f"--tau {job.tau}: a table of labels knows nothing that tau makes up")
-    if job.embedding and (job.tau not in ("auto", "synonym") or job.mlm):
-        raise OptionError("--embedding is for --tau synonym: leave out one of the two, or --mlm")
-    if job.tau == "refill" or (job.tau == "auto" and job.mlm):
-        if job.mlm is None:
-            raise OptionError("--tau refill needs --mlm, a directory with a masked language model")
-        with _readable(job.mlm, "a masked language model and its tokenizer"):
-            return Refill(Filler(str(job.mlm)))
-    if job.tau == "synonym" or (job.tau == "auto" and job.embedding):
-        source = job.embedding or job.model
-        with _readable(source, "vectors of words"):
-            return Synonym(read_vectors(source), source=str(source.resolve()))
-    return Either((Drop(), Swap()))
-
-
-@contextmanager
-def _readable(directory: Path, what: str) -> Iterator[None]:
     try:
-        yield
-    except AgoraError:
-        raise
+        preset = not job.no_preset and is_bort(directory)
+        place = str(directory.resolve())
+        students = Borts(place, names, job.max_length, preset, content(directory))
+        students.make({}, 0)
+        return students
     except Exception as error:  # whatever Transformers meets in a directory of the user's
-        raise DataError(f"{directory} cannot be read as {what}: {error}") from None
+        raise DataError(
+            f"{directory} cannot be read as a model and its tokenizer: {error}"
+        ) from None
+
+
+def _tau(job: Any, pool: tuple[Point, ...]) -> tuple[Tau, str]:
+    """tau, and what it is."""
+    if job.tau in ("auto", "pool") and pool:
+        return FromPool(pool), "the nearest texts of --unlabelled"
+    if job.tau == "pool":
+        raise OptionError("--tau pool needs --unlabelled")
+    if job.tau in ("auto", "mlm"):
+        source = job.mlm or job.model
+        try:
+            return OneSide(
+                Refill(Filler(source))
+            ), f"one word filled in by the MLM head of {source}"
+        except Exception as error:  # Transformers', too
+            if job.tau == "mlm" or job.mlm:
+                raise DataError(f"{source} cannot fill in words: {error}") from None
+    return OneSide(Either((Drop(), Swap()))), "one word dropped, or two exchanged"
+
+
+def _try_teacher(
+    job: Any, teacher: Taught, tau: Tau | None, note: str, dev: Split, pool: Sequence[Point],
+    say: Callable[[str], None],
+) -> int:  # fmt: skip
+    """Say what share of the new texts the teacher is sure about; how many it was asked about."""
+    if not teacher.order:
+        return 0
+    known, rng = dev.points[:ASKED], np.random.default_rng([job.seed, 9])
+    many = getattr(tau, "many", None)
+    new = [*pool[:ASKED]]
+    if tau:
+        new = many(known, rng) if many else [tau(point, rng) for point in known]
+    share, of_dev = teacher.sure(new), teacher.sure(known)
+    say(
+        f"{'tau: ' + note if tau else 'pool'}; the teacher is sure (p ≥ {SURE}) about {share:.0%} "
+        f"of {len(new)} such texts, about {of_dev:.0%} of dev"
+    )
+    if share < of_dev / 2:
+        say("warning: such texts may be none of the task, and their labels noise")
+    return len(new) + len(known)
+
+
+def _pace(students: Borts, train: Split, theta: Theta) -> float:
+    """Seconds a forward pass: a batch is learnt and looked at, and once more on the clock."""
+    count = int(dict(theta)["batch"])
+    some = Split(train.points[:count], train.labels[:count])
+    student = students.make({**dict(theta), "epochs": 1}, 0)
+    for _ in range(2):
+        began = time.perf_counter()
+        work = student.fit(some, some)
+        seconds = time.perf_counter() - began
+    return seconds / Ledger().price(work)
 
 
 @contextmanager
-def _executor(job: Job) -> Iterator[Executor | None]:
-    if processes() > 1 and (job.dask or job.workers > 1):
-        raise OptionError(
-            "--workers and --dask train many students at once, accelerate launch one by many "
-            "processes: use one or the other"
-        )
+def _executor(job: Any) -> Iterator[Executor | None]:
     if job.dask:
         from distributed import Client
 
@@ -266,11 +226,10 @@ def _executor(job: Job) -> Iterator[Executor | None]:
             yield client.get_executor()
         finally:
             client.close()
-    elif processes() > 1:
-        with Together() as together:
-            yield together
     elif job.workers > 1:
-        with ProcessPoolExecutor(job.workers, mp_context=get_context("spawn")) as pool:
+        threads = max(1, torch.get_num_threads() // job.workers)
+        spawn = get_context("spawn")
+        with ProcessPoolExecutor(job.workers, spawn, torch.set_num_threads, (threads,)) as pool:
             yield pool
     else:
         yield None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from agora.grid import Theta
 
 BACKWARD = (
     3  # a training update of one sample: a forward pass and a backward pass of twice its work
@@ -48,3 +51,27 @@ class Ledger:
     def cost(self) -> float:
         """Everything, in forward passes."""
         return self.price(Work(self.updates, self.forwards)) + self.teacher * self.teacher_calls
+
+
+def at_most(
+    method: str, grid: Sequence[Theta], train: int, dev: int, pool: int, draws: int, replay: int,
+    teacher: float,
+) -> tuple[float, float]:  # fmt: skip
+    """What the first round, and all rounds, cost at most: early stopping and pruning make it less.
+
+    A round of Agora drops one set at least, and adds `draws` points for each of dev at most.
+    """
+
+    def students(count: int, points: int) -> float:
+        costs = sorted(dict(theta)["epochs"] for theta in grid)[-count:]
+        return float(sum(epochs * (BACKWARD * points + dev) + dev for epochs in costs))
+
+    first, new = students(len(grid), train), draws * dev
+    if method == "finetune":
+        return first, first
+    known = teacher * 2 * min(dev + 100, 2 * dev + pool)  # tau's trial, and the gate
+    if method == "pseudo-label":
+        return first, first + students(len(grid), train + pool) + teacher * pool + known
+    rounds = range(1, len(grid))
+    more = sum(students(len(grid) - i, train + i * new) + teacher * new for i in rounds)
+    return first, first + (1 + replay) * more + known

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from agora.grid import Theta, shown
+from agora.grid import Theta
 from agora.ledger import Ledger
-from agora.points import Split, encode
+from agora.points import Split
 from agora.student import Student
+
+
+@dataclass(frozen=True)
+class Step:
+    """One student that is done, for whoever watches; its score is on dev, and told to nobody."""
+
+    index: int  # the round
+    replay: int
+    theta: Theta
+    done: int  # students of this round so far, this one included
+    students: int  # of this round
+    train_size: int
+    cost: float  # of the run so far, in forward passes
+    fresh: bool  # trained now, not found in the state directory
 
 
 @dataclass(frozen=True)
@@ -19,20 +32,19 @@ class Round:
     index: int
     replay: int
     thetas: tuple[int, ...]
-    scores: tuple[float, ...]  # of the thetas, on selection if there is one, else on dev
+    scores: tuple[float, ...]  # of the thetas, on dev
     leader: int  # the best theta; of equals, the first in the grid
     score: float  # the leader's
     mistakes: tuple[int, ...]  # places in dev where the leader is wrong
     train_size: int  # points trained on
     added: int  # of them, new in this round
     asked: int  # points that the teacher labelled for this round
-    leaked: int  # draws that were items of dev, selection or test
+    leaked: int  # draws that were items of dev or test
     missed: int  # mistakes near which no new point was found
     distance: float  # mean distance of the new points from their mistakes
     cost: float  # of the run so far, in forward passes
     pruned: tuple[int, ...] = ()
     accepted: bool = True  # False: a replay did better
-    seconds: float = field(default=0.0, compare=False)
 
     @property
     def folder(self) -> str:
@@ -47,40 +59,18 @@ class Result:
     student: Student
     theta: Theta
     chosen: Round  # the round it is from
+    control: Student  # the leader of round 0, which is a grid search on train
     rounds: tuple[Round, ...]
     ledger: Ledger
     stopped: str  # why there is no further round
     train: Split  # what the last round trained on
 
     def trace(self) -> dict[str, Any]:
-        """Everything but time, as JSON: equal for equal runs, whatever the executor."""
-        rounds = [asdict(record) for record in self.rounds]
-        for record in rounds:
-            del record["seconds"]
+        """Everything, as JSON: equal for equal runs, whatever the executor. No point is in it."""
         return {
             "theta": [list(pair) for pair in self.theta],
-            "rounds": rounds,
+            "rounds": [asdict(record) for record in self.rounds],
             "ledger": asdict(self.ledger),
             "stopped": self.stopped,
-            "train": [encode(self.train.points), encode(self.train.labels)],
+            "train": {"points": len(self.train), "sha256": self.train.digest()},
         }
-
-
-def table(grid: Sequence[Theta], rounds: Sequence[Round]) -> str:
-    """One line a round. The scores are not results: dev is learnt from (see `agora.report`)."""
-    lines = [
-        "round  thetas  train  added  mistakes  pruned      cost  best theta (selects, no result)"
-    ]
-    lines += [line(grid, record) for record in rounds]
-    return "\n".join(lines)
-
-
-def line(grid: Sequence[Theta], record: Round) -> str:
-    """One round of the table."""
-    name = f"{record.index}" + (f".{record.replay}" if record.replay else "")
-    note = "" if record.accepted else "  (replayed)"
-    return (
-        f"{name:>5}  {len(record.thetas):>6}  {record.train_size:>5}  {record.added:>5}  "
-        f"{len(record.mistakes):>8}  {len(record.pruned):>6}  {record.cost:>8.3g}  "
-        f"{shown(grid[record.leader])}{note}"
-    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,10 +11,9 @@ from agora.draw import Tau, Teacher
 from agora.errors import OptionError
 from agora.grid import Prune, Theta
 from agora.ledger import Ledger
-from agora.log import Result, Round
-from agora.options import GATE, Options
+from agora.log import Result, Round, Step
 from agora.points import Point, Split, encode, key
-from agora.rounds import Run
+from agora.rounds import GATE, METHODS, Options, Run
 from agora.state import State
 from agora.student import StudentFactory
 from agora.task import Classification, Task
@@ -23,31 +21,27 @@ from agora.task import Classification, Task
 
 def agora(
     student_factory: StudentFactory,
-    teacher: Teacher,
+    teacher: Teacher | None,
     train: Split,
     dev: Split,
     theta_grid: Sequence[Theta],
-    tau: Tau,
+    tau: Tau | None,
     *,
-    prune: str | Prune = "worst",
+    method: Literal["finetune", "pseudo-label", "agora"] = "agora",
+    pool: Sequence[Point] = (),
+    prune: str | Prune = "lcs",
     replay: int = 0,
     budget: float | None = None,
     seed: int = 0,
     executor: Executor | None = None,
-    selection: Split | None = None,
     draws: int = 1,
-    growth: Literal["cumulative", "last"] = "cumulative",
-    start: Literal["fresh", "best"] = "fresh",
-    keep: Literal["best", "last"] = "best",
     mistakes: Literal["leader", "random"] = "leader",
-    guard: bool = True,
     gate: float | None = GATE,
-    soft: bool = False,
     avoid: Iterable[Point] = (),
     task: Task | None = None,
     ledger: Ledger | None = None,
     state: Path | None = None,
-    progress: Callable[[Round], None] | None = None,
+    progress: Callable[[Round | Step], None] | None = None,
 ) -> Result:
     """Fine-tune with few labels: every round trains all thetas, and learns near dev's mistakes.
 
@@ -56,50 +50,55 @@ def agora(
 
     Args:
         student_factory: makes untrained students; picklable if `executor` uses processes.
-        teacher: points → labels (hard, or tuples of probabilities); accuracy above `gate` on dev.
+        teacher: points → labels; it must pass `gate` on dev. None for "finetune".
         train: where training starts.
         dev: representative of the task; its points are perturbed, its labels never trained on.
         theta_grid: the hyperparameter sets (`agora.grid`), no two equal.
-        tau: makes a point near a mistake.
+        tau: makes a point near a mistake; None for the methods that need none.
+        method: "finetune": round 0 alone, a grid search. "pseudo-label": then a second round, with
+            what the teacher says of `pool`. "agora": the loop, until nothing is left of the grid.
+        pool: unlabelled points, for "pseudo-label".
         prune: "worst", "run", "lcs", "half", or a function (see `agora.grid`).
-        replay: how often a round whose best score fell is done again, with new draws and seeds.
+        replay: how often a round whose best score fell is done again, with new draws.
         budget: no round starts that would exceed this cost, in forward passes of a student at
             price 1, judged by what a student of the round before cost; the first always starts.
-        seed: of everything random here. Students get seeds of their own, derived from it.
+        seed: of everything random here, but for students whose theta has a `seed`.
         executor: where the students of a round train; None: in this process, one after another.
-        selection: scores are taken on this split instead of dev; tau never sees it.
         draws: new points a mistake.
-        growth: "cumulative": train keeps all new points; "last": train and the last round's.
-        start: "fresh": every student starts untrained; "best": from the best student so far.
-        keep: return the best student of all rounds, or the last round's.
-        soft: train on the teacher's probabilities where it gives them; else on the likeliest class.
         mistakes: "random" takes as many random dev points instead: a control, not Agora.
-        guard: the theta of the best student so far is dropped last.
-        gate: the least accuracy of the teacher on dev (above it); None asks nothing about dev.
-        avoid: points that tau must not emit: give the test points.
+        gate: the least accuracy of the teacher on dev (above it), and with it the least Matthews
+            coefficient, 2 gate − 1, which is the same for balanced labels; None asks nothing.
+        avoid: points that must never be trained on: give the test points.
         task: what a score and a mistake are; `Classification()` if None.
         ledger: the prices, `Ledger(student=…, teacher=…)`.
         state: a directory; a run that was killed goes on from it, with the same result.
-        progress: called with every round's record as it ends.
+        progress: called with every `Step`, and with every round's record as it ends.
 
     Raises:
         AgoraError: a subclass tells what: options, data, state, teacher or student.
     """
-    options = Options(
-        prune, replay, draws, growth, start, keep, mistakes, guard, gate, budget, soft
-    )
-    if seed < 0:
-        raise OptionError("seed must be 0 or more")
+    if method not in METHODS or mistakes not in ("leader", "random"):
+        raise OptionError(f"method={method!r}, mistakes={mistakes!r}: one of them is unknown")
+    if replay < 0 or draws < 1 or seed < 0:
+        raise OptionError("replay and seed must be 0 or more, draws 1 or more")
+    if budget is not None and not budget > 0:
+        raise OptionError("budget must be positive, in forward passes")
     if not theta_grid or len(set(theta_grid)) != len(theta_grid):
         raise OptionError("theta_grid must have at least one set, and no set twice")
-    if not (train and dev) or (selection is not None and not selection):
-        raise OptionError("train, dev and selection must not be empty")
-    avoid = [*avoid]
+    if not (train and dev):
+        raise OptionError("train and dev must not be empty")
+    if (method != "finetune" and teacher is None) or (method == "agora" and tau is None):
+        raise OptionError(f"method={method!r} needs a teacher, and 'agora' needs tau")
+    if method == "pseudo-label" and not pool:
+        raise OptionError("method='pseudo-label' needs a pool of unlabelled points")
+    options = Options(method, prune, replay, draws, mistakes, gate, budget)
+    avoid, pool = [*avoid], [*pool]
     about = {
-        **{name: _shown(value) for name, value in asdict(options).items()},
+        **{name: _shown(value) for name, value in vars(options).items()},
         "grid": [encode(theta) for theta in theta_grid],
-        "data": [split.digest() if split else "" for split in (train, dev, selection)],
+        "data": [split.digest() for split in (train, dev)],
         "avoid": Split.of(avoid, [0] * len(avoid)).digest(),
+        "pool": Split.of(pool, [0] * len(pool)).digest(),
         "seed": seed,
         "task": _shown(task or Classification()),
         "teacher": _shown(teacher),
@@ -107,12 +106,11 @@ def agora(
         "students": _shown(student_factory),
     }
     with State(state, about) as opened:
-        run = Run(
+        forbidden = frozenset(map(key, [*dev.points, *avoid]))
+        return Run(
             student_factory, teacher, train, dev, tuple(theta_grid), tau, options, seed, executor,
-            selection, task or Classification(), opened, ledger or Ledger(), progress,
-            frozenset(map(key, [*dev.points, *(selection or dev).points, *avoid])),
-        )  # fmt: skip
-        return run.all_rounds()
+            task or Classification(), opened, ledger or Ledger(), progress, forbidden, pool,
+        ).all_rounds()  # fmt: skip
 
 
 def _shown(value: Any) -> Any:

@@ -58,10 +58,11 @@ def groups(model: torch.nn.Module, wd: float) -> list[dict[str, Any]]:
 
 
 def rate(step: int, lr: float, ramp: int, warmup: float) -> float:
-    """The rate of a step, from 1: up for `warmup` of `ramp` steps, down to its end, then rest."""
+    """The rate of a step, counted from 0, as alexa/bort's finetune_bort.py (05adebf) has it.
+
+    Up for `warmup` of `ramp` steps, the first at 0; down to the end of the ramp; then rest.
+    """
     rising = int(ramp * warmup)
-    if step <= rising:
+    if step < rising:
         return lr * step / rising
-    if step < ramp:
-        return max(REST, lr * (ramp - step) / (ramp - rising))
-    return REST
+    return max(REST, lr * (1 - (step - rising) / max(1, ramp - rising)))

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from agora.errors import DataError
 
-# A point is a text, a pair of texts, a number or an array; a label is a class (an int or a str), a
-# number, or, from a soft teacher, a tuple of probabilities.
+# A point is a text, a pair of texts, a number or an array; a label is a class or a number.
 Point = Any
 Label = Any
 
@@ -52,12 +53,28 @@ class Split:
 
 
 def key(point: Point) -> Hashable:
-    """What two points share exactly when they are the same item."""
+    """What two points share exactly when they are the same item.
+
+    Texts are the same if they are so after NFKC, with every run of whitespace as one space.
+    """
+    if isinstance(point, str):
+        return " ".join(unicodedata.normalize("NFKC", point).split())
     if isinstance(point, np.ndarray):
         return (point.shape, point.dtype.str, point.tobytes())
     if isinstance(point, tuple):
         return tuple(map(key, point))
     return point  # type: ignore[no-any-return]  # Point is Any
+
+
+def content(directory: Path) -> str:
+    """SHA-256 of the names and bytes of the files in a directory: what a model is known by."""
+    whole = hashlib.sha256()
+    for path in sorted(path for path in directory.iterdir() if path.is_file()):
+        with path.open("rb") as file:
+            whole.update(
+                f"{path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode()
+            )
+    return whole.hexdigest()
 
 
 def encode(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Transformers without its remarks: what it says of local files is no news to the user."""
+"""What everything that runs Transformers shares: no remarks, and a device."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Transformers says nothing but errors, and shows no bars."""
+    """Transformers says nothing but errors, and shows no bars: local files are no news."""
     from transformers.utils import logging
 
     talk: Any = logging
@@ -21,3 +21,11 @@ def quiet() -> Iterator[None]:
     finally:
         talk.set_verbosity(level)
         talk.enable_progress_bar()
+
+
+def device() -> str:
+    """Where students, teachers and masked language models run."""
+    import torch
+
+    mps = torch.backends.mps.is_available()
+    return "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, replace
@@ -11,16 +9,31 @@ from typing import Any
 
 import numpy as np
 
-from agora.draw import Drawn, Tau, Teacher, ask, draw
-from agora.errors import GateWarning, OptionError, StudentError, TeacherError
-from agora.grid import Theta, shown, to_drop
+from agora.draw import Drawn, Tau, Teacher, ask, draw, label_pool
+from agora.errors import OptionError, StudentError, TeacherError
+from agora.grid import Prune, Theta, shown, to_drop
 from agora.ledger import Ledger, Work
-from agora.log import Result, Round
-from agora.options import Options
-from agora.points import Label, Point, Split, decode, encode, key
+from agora.log import Result, Round, Step
+from agora.points import Point, Split, key
 from agora.state import State
 from agora.student import Order, Outcome, StudentFactory, finished, train_one
-from agora.task import Classification, Task
+from agora.task import Task
+
+GATE = 2 / 3  # the author: the teacher's accuracy must be above 2/3
+METHODS = {"finetune": 1, "pseudo-label": 2, "agora": 1_000_000}  # rounds at most
+
+
+@dataclass(frozen=True)
+class Options:
+    """Every choice that the author's text leaves open, and ours; `agora.loop` explains them."""
+
+    method: str
+    prune: str | Prune
+    replay: int
+    draws: int
+    mistakes: str
+    gate: float | None
+    budget: float | None
 
 
 @dataclass
@@ -28,74 +41,70 @@ class Run:
     """One run: what does not change, and the ledger, which does."""
 
     factory: StudentFactory
-    teacher: Teacher
+    teacher: Teacher | None
     train: Split
     dev: Split
     grid: tuple[Theta, ...]
-    tau: Tau
+    tau: Tau | None
     options: Options
     seed: int
     executor: Executor | None
-    selection: Split | None
     task: Task
     state: State
     ledger: Ledger
-    progress: Callable[[Round], None] | None
+    progress: Callable[[Round | Step], None] | None
     forbidden: frozenset[Any]
+    pool: Sequence[Point]
     _last_price: float = 0.0  # of one student of the last round
 
     def all_rounds(self) -> Result:
         self._gate()
         thetas = list(range(len(self.grid)))
-        rounds: list[Round] = []
-        best: Round | None = None
-        last: Round | None = None
+        rounds = [self._attempt(None, 0, thetas, self.train)[0]]
+        best = last = rounds[0]
         data = self.train
-        while thetas and self._affordable(last, len(thetas)):
-            tried = [self._attempt(last, 0, thetas, data, best)]
+        rounds[0] = last = best = self._pruned(best, best)
+        self._tell(last)
+        thetas = [i for i in thetas if i not in last.pruned]
+        while more := thetas and last.index + 1 < METHODS[self.options.method]:
+            if not self._affordable(last, len(thetas)):
+                break
+            tried = [self._attempt(last, 0, thetas, data)]
             while (
-                last
-                and max(record.score for record, _ in tried) < last.score
+                max(record.score for record, _ in tried) < last.score
                 and len(tried) <= self.options.replay
                 and self._affordable(last, len(thetas))
             ):
-                tried.append(self._attempt(last, len(tried), thetas, data, best))
+                tried.append(self._attempt(last, len(tried), thetas, data))
             record, data = max(tried, key=lambda one: one[0].score)
-            if best is None or record.score > best.score:
-                best = record
-            dropped = self._dropped(record, best)
-            thetas = [i for i in thetas if i not in dropped]
+            best = record if record.score > best.score else best
+            last = self._pruned(record, best)
+            best = last if best is record else best
+            thetas = [i for i in thetas if i not in last.pruned]
             for other, _ in tried:
-                same = other is record
-                rounds.append(replace(other, accepted=same, pruned=dropped if same else ()))
-                if self.progress:
-                    self.progress(rounds[-1])
+                rounds.append(last if other is record else replace(other, accepted=False))
+                self._tell(rounds[-1])
             for other in rounds:
-                if other.folder not in (best.folder, record.folder):
+                if other.folder not in (best.folder, last.folder, rounds[0].folder):
                     self.state.forget(self.state.directory / other.folder)
-            last = record
-        if best is None or last is None:
-            raise OptionError("theta_grid is empty")
-        chosen = best if self.options.keep == "best" else last
-        student = self.factory.load(self.state.directory / chosen.folder / "student")
-        stopped = "the next round would exceed the budget" if thetas else "every theta was pruned"
-        return Result(
-            student, self.grid[chosen.leader], chosen, tuple(rounds), self.ledger, stopped, data
+        control, student = (
+            self.factory.load(self.state.directory / record.folder / "student")
+            for record in (rounds[0], best)
         )
+        stopped = "every theta was pruned" if not thetas else "the method has no further round"
+        stopped = "the next round would exceed the budget" if more else stopped
+        theta = self.grid[best.leader]
+        return Result(student, theta, best, control, tuple(rounds), self.ledger, stopped, data)
 
     def _attempt(
-        self, last: Round | None, again: int, thetas: list[int], data: Split, best: Round | None
+        self, last: Round | None, again: int, thetas: list[int], data: Split
     ) -> tuple[Round, Split]:
         """Draw near the mistakes of the last round, train all thetas: the record, and train."""
-        began = time.monotonic()
         index = last.index + 1 if last else 0
-        drawn = self._drawn(last, again, data) if last else None
-        if drawn:
-            data = (data if self.options.growth == "cumulative" else self.train) + drawn.split
-            self.ledger = self.ledger.spent(Work(), drawn.asked)
-        outcomes = self._trained(index, again, thetas, data, best)
-        for outcome in outcomes:
-            self.ledger = self.ledger.spent(outcome.work)
+        drawn = self._drawn(last, again, data) if last else Drawn(Split((), ()), (), 0, 0, 0)
+        data += drawn.split
+        self.ledger = self.ledger.spent(Work(), drawn.asked)
+        outcomes = self._trained(index, again, thetas, data)
         prices = [self.ledger.price(outcome.work) for outcome in outcomes]
         self._last_price = sum(prices) / len(prices)
         scores = [self._score(outcome) for outcome in outcomes]
@@ -110,13 +119,12 @@ class Run:
             scores[place],
             tuple(i for i, pair in enumerate(pairs) if not self.task.right(*pair)),
             len(data),
-            len(drawn.split) if drawn else 0,
-            drawn.asked if drawn else 0,
-            drawn.leaked if drawn else 0,
-            drawn.missed if drawn else 0,
-            float(np.mean(drawn.distances)) if drawn and drawn.distances else 0.0,
+            len(drawn.split),
+            drawn.asked,
+            drawn.leaked,
+            drawn.missed,
+            float(np.mean(drawn.distances)) if drawn.distances else 0.0,
             self.ledger.cost,
-            seconds=time.monotonic() - began,
         )
         return record, data
 
@@ -128,43 +136,37 @@ class Run:
             places = sorted(rng.choice(len(self.dev), len(places), replace=False).tolist())
         points = [self.dev.points[i] for i in places]
         folder = self.state.folder(last.index + 1, again)
+        known = [*map(key, data.points)]
 
         def make() -> Any:
-            known = map(key, data.points)
-            return draw(
-                self.tau, self._hard, points, self.options.draws, self.forbidden, known, rng
-            ).json()
+            tau, teacher, draws = self.tau, self.teacher, self.options.draws
+            if teacher and self.options.method == "pseudo-label":
+                return label_pool(teacher, self.pool, self.forbidden, known).json()
+            if not (tau and teacher):
+                raise OptionError("Agora needs a teacher and tau")
+            return draw(tau, teacher, points, draws, self.forbidden, known, rng).json()
 
         return Drawn.from_json(self.state.once(f"{folder.name}/points.json", make))
 
-    def _hard(self, points: Sequence[Point]) -> Sequence[Any]:
-        labels = ask(self.teacher, points)
-        return labels if self.options.soft else [*map(hard, labels)]
-
-    def _trained(
-        self, index: int, again: int, thetas: list[int], data: Split, best: Round | None
-    ) -> list[Outcome]:
+    def _trained(self, index: int, again: int, thetas: list[int], data: Split) -> list[Outcome]:
         """The outcomes of all thetas; of their weights only the leader's stay."""
-        start = None
-        if self.options.start == "best" and best:
-            start = self.state.directory / best.folder / "student"
         orders = {
             i: Order(
                 dict(self.grid[i]),
-                # index + 1, again and i + 1 tell every student's seed from the draws' (0)
-                int(np.random.SeedSequence([self.seed, index, again, i + 1]).generate_state(1)[0]),
+                self._seed(index, again, i),
                 data,
                 self.dev,
-                self.selection,
                 self.state.folder(index, again, i),
-                start,
             )
             for i in thetas
         }
         outcomes: dict[int, Outcome] = {}
         leader: tuple[float, int] | None = None
-        for i, outcome in self._completed(index, orders):
+        for i, outcome, fresh in self._completed(index, orders):
             outcomes[i] = outcome
+            self.ledger = self.ledger.spent(outcome.work)
+            done, cost = len(outcomes), self.ledger.cost
+            self._tell(Step(index, again, self.grid[i], done, len(thetas), len(data), cost, fresh))
             score = (self._score(outcome), -i)
             loser = i
             if leader is None or score > leader:
@@ -174,31 +176,42 @@ class Run:
                 self.state.forget(orders[loser].folder)
         return [outcomes[i] for i in thetas]
 
-    def _completed(self, index: int, orders: dict[int, Order]) -> Iterator[tuple[int, Outcome]]:
+    def _seed(self, index: int, again: int, i: int) -> int:
+        """The theta's own, as the author has it; else one for this student alone."""
+        given = dict(self.grid[i]).get("seed")
+        # index, again and i + 1 tell every student's seed from the draws' (0)
+        derived = np.random.SeedSequence([self.seed, index, again, i + 1]).generate_state(1)[0]
+        return int(derived if given is None else given)
+
+    def _completed(
+        self, index: int, orders: dict[int, Order]
+    ) -> Iterator[tuple[int, Outcome, bool]]:
         """Every outcome, as it comes; first those of an earlier process."""
         left = dict(orders)
         for i, order in orders.items():
             done = finished(order.folder)
             if done:
                 del left[i]
-                yield i, done
+                yield i, done, False
         if self.executor is None:
             for i, order in left.items():
                 try:
-                    yield i, train_one(self.factory, order)
+                    outcome = train_one(self.factory, order)
                 except Exception as error:  # a student is anyone's code
                     raise self._failed(index, i, error) from error
+                yield i, outcome, True
             return
         futures = {
             self.executor.submit(train_one, self.factory, order): i for i, order in left.items()
         }
         for future in as_completed(futures):
             try:
-                yield futures[future], future.result()
+                outcome = future.result()
             except Exception as error:  # the student's, or the executor's own
                 for other in futures:
                     other.cancel()
                 raise self._failed(index, futures[future], error) from error
+            yield futures[future], outcome, True
 
     def _failed(self, index: int, i: int, error: Exception) -> StudentError:
         return StudentError(
@@ -206,54 +219,47 @@ class Run:
             f"{type(error).__name__}: {error}"
         )
 
+    def _tell(self, what: Round | Step) -> None:
+        if self.progress:
+            self.progress(what)
+
     def _score(self, outcome: Outcome) -> float:
-        split = self.selection or self.dev
-        score = self.task.score(outcome.selection if self.selection else outcome.dev, split.labels)
+        score = self.task.score(outcome.dev, self.dev.labels)
         return score if np.isfinite(score) else -np.inf
 
-    def _dropped(self, record: Round, best: Round) -> tuple[int, ...]:
+    def _pruned(self, record: Round, best: Round) -> Round:
+        """The record with what goes; the best student's set goes last."""
+        if self.options.method != "agora":
+            return record
         scores = dict(zip(record.thetas, record.scores, strict=True))
-        rising = sorted(record.thetas, key=lambda i: (scores[i], -i))
-        kept = self.grid[best.leader] if self.options.guard else None
-        dropped = set(to_drop(self.options.prune, [self.grid[i] for i in rising], kept))
-        return tuple(i for i in record.thetas if self.grid[i] in dropped)
+        rising = [self.grid[i] for i in sorted(record.thetas, key=lambda i: (scores[i], -i))]
+        dropped = set(to_drop(self.options.prune, rising, self.grid[best.leader]))
+        return replace(record, pruned=tuple(i for i in record.thetas if self.grid[i] in dropped))
 
-    def _affordable(self, last: Round | None, students: int) -> bool:
-        """Whether a round like the last fits the budget. The first round always does."""
-        if self.options.budget is None or last is None:
+    def _affordable(self, last: Round, students: int) -> bool:
+        """Whether a round like the last, with all the new points it can have, fits the budget."""
+        if self.options.budget is None:
             return True
-        return self.ledger.cost + self._last_price * students <= self.options.budget
+        new = len(last.mistakes) * self.options.draws
+        new = len(self.pool) if self.options.method == "pseudo-label" else new
+        grown = self._last_price * (last.train_size + new) / last.train_size
+        asked = self.ledger.teacher * new
+        return self.ledger.cost + asked + grown * students <= self.options.budget
 
     def _gate(self) -> None:
         """Ask the teacher about dev; the only time that it sees a dev point."""
-        if self.options.gate is None:
+        gate, teacher = self.options.gate, self.teacher
+        if gate is None or teacher is None or self.options.method == "finetune":
             return
-        said = self.state.once(
-            "gate.json", lambda: [*map(encode, ask(self.teacher, self.dev.points))]
-        )
+        said = self.state.once("gate.json", lambda: ask(teacher, self.dev.points))
         self.ledger = self.ledger.spent(Work(), len(self.dev))
-        known = [
-            (hard(decode(one)), label)
-            for one, label in zip(said, self.dev.labels, strict=True)
-            if one is not None
-        ]
-        if not known:
-            warnings.warn("the teacher knows no dev point: it is not checked", GateWarning, 4)
-            return
-        right = sum(self.task.right(*pair) for pair in known) / len(known)
-        if right <= self.options.gate:
+        right = [self.task.right(*pair) for pair in zip(said, self.dev.labels, strict=True)]
+        share, needed = float(np.mean(right)), 2 * gate - 1
+        matthews = self.task.measures(said, self.dev.labels).get("Matthews", 1.0)
+        if share <= gate or matthews <= needed:
             raise TeacherError(
-                f"the teacher is right on {right:.3f} of dev, and must be above "
-                f"{self.options.gate:.3f}: use a better one, or gate=None at your own risk"
+                f"the teacher is right on {share:.3f} of dev, and must be above {gate:.3f}; its "
+                f"Matthews coefficient is {matthews:.3f}, and must be above {needed:.3f} (a "
+                "teacher that always says one class has 0): use a better one, or let it pass with "
+                "gate=None (--no-gate) at your own risk"
             )
-        if isinstance(self.task, Classification) and len(set(self.dev.labels)) > 2:
-            warnings.warn(
-                "the gate is the author's for two classes; for more it is only a rule of thumb",
-                GateWarning,
-                stacklevel=4,
-            )
-
-
-def hard(label: Label | None) -> Label | None:
-    """The likeliest class of a tuple of probabilities; any other label as it is."""
-    return int(np.argmax(label)) if isinstance(label, tuple) else label

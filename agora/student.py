@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from agora.errors import StateError
 from agora.ledger import Work
-from agora.points import Label, Point, Split, decode, encode
+from agora.points import Label, Point, Split
 
 
 class Student(Protocol):
@@ -34,8 +34,8 @@ class Student(Protocol):
 class StudentFactory(Protocol):
     """Makes untrained students, and reads trained ones. Must be picklable for other processes."""
 
-    def make(self, theta: Mapping[str, Any], seed: int, start: Path | None) -> Student:
-        """An untrained student; from the student saved in `start` if that is given."""
+    def make(self, theta: Mapping[str, Any], seed: int) -> Student:
+        """An untrained student."""
         ...
 
     def load(self, directory: Path) -> Student:
@@ -51,17 +51,14 @@ class Order:
     seed: int
     train: Split
     dev: Split
-    selection: Split | None
     folder: Path
-    start: Path | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trained student said of dev (and of the selection split), and its work."""
+    """What a trained student said of dev, and its work."""
 
     dev: tuple[Label, ...]
-    selection: tuple[Label, ...]
     work: Work
 
 
@@ -76,28 +73,24 @@ def train_one(factory: StudentFactory, order: Order) -> Outcome:
     place = order.folder / "student"
     shutil.rmtree(order.folder, ignore_errors=True)
     place.mkdir(parents=True)
-    student = factory.make(order.theta, order.seed, order.start)
+    student = factory.make(order.theta, order.seed)
     work = student.fit(order.train, order.dev)
-    said = [
-        tuple(_plain(label) for label in student.predict(split.points)) if split else ()
-        for split in (order.dev, order.selection)
-    ]
+    said = tuple(_plain(label) for label in student.predict(order.dev.points))
     student.save(place)
-    work += Work(forwards=len(said[0]) + len(said[1]))
-    text = json.dumps([encode(said[0]), encode(said[1]), work.updates, work.forwards])
-    write_text(order.folder / "outcome.json", text)
-    return Outcome(said[0], said[1], work)
+    work += Work(forwards=len(said))
+    write_text(order.folder / "outcome.json", json.dumps([said, work.updates, work.forwards]))
+    return Outcome(said, work)
 
 
 def finished(folder: Path) -> Outcome | None:
     """The outcome of a student trained before, if there is one."""
     path = folder / "outcome.json"
     try:
-        dev, selection, updates, forwards = json.loads(path.read_text("utf-8"))
-        return Outcome(decode(dev), decode(selection), Work(updates, forwards))
+        dev, updates, forwards = json.loads(path.read_text("utf-8"))
+        return Outcome(tuple(dev), Work(updates, forwards))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError) as error:
         raise StateError(f"{path} is damaged ({error}): remove {folder}") from None
 
 

@@ -2,33 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from rapidfuzz.distance import Levenshtein
 
 from agora.draw import Tau
-from agora.errors import OptionError
 from agora.points import Point
-from agora.quiet import quiet
 
-Fill = Callable[[str, np.random.Generator], str]  # a text with one hole, HOLE → the text filled
+Fill = Callable[[Sequence[str], np.random.Generator], list[str]]  # texts with a HOLE each → filled
 HOLE = "\x00"
 
 
 def edits(first: str, second: str) -> int:
     """The fewest words to insert, remove or replace to get from one text to the other."""
-    a, b = first.split(), second.split()
-    row = list(range(len(b) + 1))
-    for i, word in enumerate(a, 1):
-        before, row[0] = row[0], i
-        for j, other in enumerate(b, 1):
-            cost = min(row[j] + 1, row[j - 1] + 1, before + (word != other))
-            before, row[j] = row[j], cost
-    return row[-1]
+    return Levenshtein.distance(first.split(), second.split())
 
 
 class _Words:
@@ -64,54 +53,36 @@ class Swap(_Words):
 
 
 @dataclass(frozen=True)
-class Synonym(_Words):
-    """Replaces one word by one of its `nearest` neighbours in an embedding.
-
-    vectors: word → vector; words without one are left alone. Neighbours are by cosine.
-    source: where the vectors are from, for the run's record.
-    """
-
-    vectors: Mapping[str, Any] = field(repr=False)
-    nearest: int = 5
-    source: str = ""
-
-    def __call__(self, point: Point, rng: np.random.Generator) -> Point:
-        words = point.split()
-        known = [i for i, word in enumerate(words) if word in self.vectors]
-        if known:
-            i = rng.choice(known)
-            words[i] = str(rng.choice(self.neighbours(words[i])))
-        return " ".join(words)
-
-    def neighbours(self, word: str) -> list[str]:
-        """The nearest other words, nearest first; the word itself if there is no other."""
-        names, rows = self._rows
-        far = -(rows @ rows[names.index(word)])
-        close = np.argsort(far, kind="stable")[: self.nearest + 1]
-        return [names[i] for i in close if names[i] != word][: self.nearest] or [word]
-
-    @cached_property
-    def _rows(self) -> tuple[list[str], npt.NDArray[np.float64]]:
-        """The words, and their vectors at length 1."""
-        rows = np.stack([np.asarray(vector, float) for vector in self.vectors.values()])
-        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-        return [*self.vectors], rows / np.where(lengths > 0, lengths, 1)
-
-
-@dataclass(frozen=True)
 class Refill(_Words):
-    """Masks one word, and lets a masked language model fill it.
-
-    fill: takes a text with HOLE in the place of a word; `masked_model` makes one of a directory.
-    """
+    """Masks one word, and lets a masked language model fill it (`agora.tau_mlm.Filler`)."""
 
     fill: Fill
 
     def __call__(self, point: Point, rng: np.random.Generator) -> Point:
-        words = point.split()
-        if words:
-            words[rng.integers(len(words))] = HOLE
-        return " ".join(self.fill(" ".join(words), rng).split())
+        return self.many([point], rng)[0]
+
+    def many(self, points: Sequence[Point], rng: np.random.Generator) -> list[Point]:
+        """One of each."""
+        holed = []
+        for point in points:
+            words = point.split()
+            if words:
+                words[rng.integers(len(words))] = HOLE
+            holed.append(" ".join(words))
+        return [" ".join(text.split()) for text in self.fill(holed, rng)]
+
+
+@dataclass(frozen=True)
+class FromPool(_Words):
+    """One of the `nearest` texts of a pool of unlabelled ones, by words edited."""
+
+    pool: tuple[Point, ...] = field(repr=False)  # the run knows its digest
+    nearest: int = 5
+
+    def __call__(self, point: Point, rng: np.random.Generator) -> Point:
+        far = [self.distance(point, other) for other in self.pool]
+        close = np.argsort(far, kind="stable")[: self.nearest]
+        return self.pool[rng.choice(close)]
 
 
 @dataclass(frozen=True)
@@ -126,73 +97,24 @@ class Either(_Words):
 
 @dataclass(frozen=True)
 class OneSide(_Words):
-    """Perturbs one text of a pair: side 0, 1, or either (None); of a single text, that."""
+    """Perturbs one text of a pair, either as likely; of a single text, that."""
 
     tau: Tau
-    side: int | None = None
 
     def __call__(self, point: Point, rng: np.random.Generator) -> Point:
         if not isinstance(point, tuple):
             return self.tau(point, rng)
-        side = int(rng.integers(len(point))) if self.side is None else self.side
+        side = int(rng.integers(len(point)))
         return (*point[:side], self.tau(point[side], rng), *point[side + 1 :])
 
-
-@dataclass(frozen=True)
-class FromTable(_Words):
-    """One of the `nearest` texts of a table of labelled ones, by words edited.
-
-    For a teacher that is a table: it has labels for nothing else.
-    """
-
-    table: tuple[Point, ...] = field(repr=False)
-    nearest: int = 5
-
-    def __call__(self, point: Point, rng: np.random.Generator) -> Point:
-        if not self.table:
-            raise OptionError("the table of labels is empty")
-        far = [self.distance(point, other) for other in self.table]
-        close = np.argsort(far, kind="stable")[: self.nearest + 1]
-        return self.table[rng.choice(close)]
-
-
-class Filler:
-    """A masked language model of Transformers that fills a hole: draws among its `top` tokens."""
-
-    def __init__(self, directory: str, top: int = 20) -> None:
-        from transformers import AutoModelForMaskedLM, AutoTokenizer
-
-        self.directory, self.top = directory, top
-        with quiet():
-            self.tokenizer: Any = AutoTokenizer.from_pretrained(directory, local_files_only=True)
-            self.model: Any = AutoModelForMaskedLM.from_pretrained(directory, local_files_only=True)
-        self.model.eval()
-        if self.tokenizer.mask_token_id is None:
-            raise OptionError(f"the tokenizer in {directory} has no mask: use another tau")
-
-    def __repr__(self) -> str:
-        return f"Filler({self.directory!r}, {self.top})"
-
-    def __call__(self, text: str, rng: np.random.Generator) -> str:
-        import torch
-
-        before, _, after = text.partition(HOLE)
-        masked = f"{before}{self.tokenizer.mask_token}{after}"
-        inputs = self.tokenizer(
-            masked, return_tensors="pt", truncation=True, max_length=self._most()
-        )
-        inputs.pop("token_type_ids", None)
-        places = (inputs["input_ids"][0] == self.tokenizer.mask_token_id).nonzero()
-        if not len(places):  # cut off
-            return text.replace(HOLE, "")
-        with torch.no_grad():
-            logits = self.model(**inputs).logits[0, places[0, 0]]
-        logits[self.tokenizer.all_special_ids] = -torch.inf
-        best = logits.topk(min(self.top, len(logits)))
-        chances = best.values.double().softmax(0).numpy()
-        token = int(best.indices[rng.choice(len(chances), p=chances / chances.sum())])
-        return text.replace(HOLE, " " + self.tokenizer.decode([token]).strip() + " ")
-
-    def _most(self) -> int:
-        most: int = self.model.config.max_position_embeddings
-        return most
+    def many(self, points: Sequence[Point], rng: np.random.Generator) -> list[Point]:
+        """One of each; at once, if `tau` can."""
+        made = getattr(self.tau, "many", None)
+        if not made:
+            return [self(point, rng) for point in points]
+        sides = [int(rng.integers(len(p))) if isinstance(p, tuple) else None for p in points]
+        texts = [p if s is None else p[s] for p, s in zip(points, sides, strict=True)]
+        return [
+            text if s is None else (*p[:s], text, *p[s + 1 :])
+            for p, s, text in zip(points, sides, made(texts, rng), strict=True)
+        ]

@@ -1,59 +1,136 @@
-"""Teachers: a trained student of any kind, or a table of labels. A callable is one already."""
+"""Teachers of texts: a directory of Transformers, or a pipeline of scikit-learn."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from agora.errors import DataError
-from agora.points import Label, Point, Split, key
-from agora.student import Student
+import numpy as np
+import numpy.typing as npt
+
+from agora.bort import Borts
+from agora.data import read_split
+from agora.errors import AgoraError, DataError, OptionError
+from agora.points import Label, Point, Split, content
+
+SURE = 0.9  # the probability from which on a teacher counts as sure
+Probabilities = Callable[[Sequence[Point]], npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
-class Trained:
-    """A student that has been trained: hard labels, or soft ones if it has probabilities."""
+class Taught:
+    """A teacher of classes 0..k-1, or of numbers if `order` is empty.
 
-    student: Student
-    soft: bool = False
+    probabilities: points → float64 (points, classes), or (points, 1) of numbers.
+    order: for each of our classes its column there.
+    """
 
-    def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
-        probabilities: Any = getattr(self.student, "probabilities", None)
-        if self.soft and probabilities:
-            rows: Sequence[Label] = probabilities(points)
-            return rows
-        return self.student.predict(points)
-
-
-@dataclass(frozen=True)
-class Renumbered:
-    """A teacher whose classes have other numbers: `order` has its number for each of ours."""
-
-    teacher: Trained
+    probabilities: Probabilities = field(repr=False)
     order: tuple[int, ...]
+    content: str  # a digest: by it a run knows the teacher
 
     def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
-        return [
-            tuple(said[i] for i in self.order)
-            if isinstance(said, tuple)
-            else self.order.index(said)
-            for said in self.teacher(points)
-        ]
+        said = self.probabilities(points)
+        if not self.order:
+            return [float(number) for number in said[:, 0]]
+        return [int(place) for place in said[:, list(self.order)].argmax(1)]
+
+    def sure(self, points: Sequence[Point]) -> float:
+        """The share of points for which one class has a probability of `SURE` or more."""
+        return float((self.probabilities(points).max(1) >= SURE).mean())
 
 
-class Table:
-    """Known labels; of other points it says None, and they are left out."""
+def read_teacher(source: str, data: Path | None, names: tuple[str, ...], most: int) -> Taught:
+    """What `--teacher` names; `names` are the classes, in order, none for numbers.
 
-    def __init__(self, split: Split) -> None:
-        self._digest = split.digest()
-        self._labels: dict[Any, Label] = {}
-        for point, label in zip(split.points, split.labels, strict=True):
-            if self._labels.setdefault(key(point), label) != label:
-                raise DataError(f"the table of labels has two labels for one point: {point!r}")
+    Raises:
+        AgoraError: it cannot be read, or teaches other labels.
+    """
+    path = Path(source)
+    if source == "tfidf":
+        if data is None:
+            raise OptionError("--teacher tfidf needs --teacher-data, labelled texts to fit it on")
+        return _fitted(read_split(data, not names), names)
+    if data is not None:
+        raise OptionError("--teacher-data is for --teacher tfidf")
+    if path.suffix in (".csv", ".json", ".jsonl"):
+        raise OptionError(
+            f"--teacher {path} is a table of labels: put it into --train, or fit a teacher on it "
+            "with --teacher tfidf --teacher-data"
+        )
+    try:
+        if path.suffix == ".skops":
+            return _of_pipeline(_skops(path), names, hashlib.sha256(path.read_bytes()).hexdigest())
+        return _of_directory(path, names, most)
+    except AgoraError:
+        raise
+    except Exception as error:  # whatever skops and Transformers meet in files of the user's
+        raise DataError(f"{path} cannot be read as a classifier: {error}") from None
 
-    def __call__(self, points: Sequence[Point]) -> Sequence[Label | None]:
-        return [self._labels.get(key(point)) for point in points]
 
-    def __repr__(self) -> str:
-        return f"Table({self._digest})"
+def _of_directory(path: Path, names: tuple[str, ...], most: int) -> Taught:
+    if not (path / "config.json").is_file():
+        raise DataError(
+            f"{path} has no config.json: give a fine-tuned classifier and its tokenizer"
+        )
+    named = json.loads((path / "config.json").read_text("utf-8")).get("id2label") or {}
+    own = tuple(named[key] for key in sorted(named, key=int))
+    generic = [f"LABEL_{i}" for i in range(len(names))]
+    # two nameless labels are what a config without names means
+    own = names if list(own or generic[:2]) == generic or not names else own
+    student = Borts(str(path), own, most, preset=False).load(path)
+    return Taught(
+        lambda points: np.array(student.probabilities(points)),
+        _order(str(path), own, names),
+        content(path),
+    )
+
+
+def _skops(path: Path) -> Any:
+    from skops.io import get_untrusted_types, load
+
+    if untrusted := get_untrusted_types(file=path):
+        raise DataError(
+            f"{path} has types that skops does not trust, so it is not loaded: use scikit-learn's "
+            "own estimators alone",
+            untrusted,
+        )
+    return load(path)
+
+
+def _of_pipeline(pipeline: Any, names: tuple[str, ...], digest: str) -> Taught:
+    def probabilities(points: Sequence[Point]) -> npt.NDArray[np.float64]:
+        texts = ["\n".join(point) if isinstance(point, tuple) else point for point in points]
+        if not names:
+            return np.asarray(pipeline.predict(texts), np.float64).reshape(-1, 1)
+        if hasattr(pipeline, "predict_proba"):
+            return np.asarray(pipeline.predict_proba(texts), np.float64)
+        said = np.asarray(pipeline.predict(texts))  # it tells no doubt
+        return np.asarray(said[:, None] == np.asarray(pipeline.classes_), np.float64)
+
+    own = tuple(map(str, getattr(pipeline, "classes_", ())))
+    return Taught(probabilities, _order("the pipeline", own, names), digest)
+
+
+def _fitted(split: Split, names: tuple[str, ...]) -> Taught:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.pipeline import make_pipeline
+
+    judge = LogisticRegression(C=10.0, max_iter=1000) if names else Ridge()
+    texts = ["\n".join(point) if isinstance(point, tuple) else point for point in split.points]
+    try:
+        fitted = make_pipeline(TfidfVectorizer(), judge).fit(texts, list(split.labels))
+    except ValueError as error:  # one class only, or no words
+        raise DataError(f"no teacher can be fitted on --teacher-data: {error}") from None
+    return _of_pipeline(fitted, names, split.digest())
+
+
+def _order(source: str, own: tuple[str, ...], names: tuple[str, ...]) -> tuple[int, ...]:
+    if names and set(own) != set(names):
+        raise DataError(f"{source} knows the labels {own}, train has {names}")
+    return tuple(own.index(name) for name in names)

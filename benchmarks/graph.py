@@ -25,7 +25,9 @@ FIGURES = Path(__file__).with_name("graph.json")
 RIGHT = 1e-4  # of the largest value of an output
 NETWORKS = (
     *("arcface_r100", "mobilefacenet", "retinaface_mnet025", "mtcnn_pnet", "mtcnn_onet"),
-    *("resnet50_v1", "resnet50_v2", "mobilenetv2_1.0", "densenet121", "squeezenet1.0", "lenet"),
+    *("resnet18_v1", "resnet50_v1", "resnet18_v2", "resnet50_v2", "densenet121"),
+    *("mobilenet0.25", "mobilenet1.0", "mobilenetv2_0.25", "mobilenetv2_1.0"),
+    *("squeezenet1.0", "squeezenet1.1", "alexnet", "inceptionv3", "vgg11_bn", "lenet"),
     *("vgg16 (Module)", "inception_bn", "fcn16s_vgg16", "char_rnn (fused)", "char_rnn (unrolled)"),
     *("bert_12_768_12 (GluonNLP 0.10)", "mobilenetv3_small", "se_resnet18_v1"),
     *("ssd_300_mobilenet0.25_voc", "yolo3_mobilenet0.25_voc", "simple_pose_resnet18_v1b"),

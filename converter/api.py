@@ -98,8 +98,10 @@ class Inspection:
 def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent) -> Inspection:
     """Read the index of `src` and try every family on it.
 
-    content: read every weight too: which tensors are equal, which values are not finite
-    progress: called with (stage, done, total)
+    Args:
+        src: The file, or a directory with one.
+        content: Read every weight too: which tensors are equal, which values are not finite.
+        progress: Called with (stage, done, total).
 
     Raises `ParamsError` when `src` is no whole parameters file.
     """
@@ -155,7 +157,7 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
 
     Raises `ParamsError`, `TableError`, `VocabularyError`, `PlanError` (all problems at once),
     `WriteError`, `NonfiniteError` (every tensor with NaN or infinity), and `ParityError` (with the
-    report) when the proof fails. After any of them `dst` is as before. The options:
+    report) when the proof fails. After any of them `dst` is as before.
     """
     size, progress = parse_size(options.max_shard_size), options.progress
     source, destination = Path(os.path.realpath(src)), Path(os.path.realpath(dst))
@@ -194,7 +196,7 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
     """Repeat the proof on a directory that `convert` wrote; nothing is written.
 
     What the conversion was told (family, config, dtype) is read from its `conversion.json`; what is
-    said here wins. Raises as `convert` does; `ParityError` carries the report. The options:
+    said here wins. Raises as `convert` does; `ParityError` carries the report.
     """
     record = read_record(Path(dst))
     if record["way"] == "graph":
@@ -273,7 +275,7 @@ def export(src: PathLike, dst: PathLike, options: Options) -> ExportReport:
 
     Raises `ParamsError`, `PlanError` (every name or dtype that the target cannot hold, at once),
     `NonfiniteError`, `WriteError`, and `ParityError` (with the report) when the proof fails. After
-    any of them `dst` is as before. The options:
+    any of them `dst` is as before.
     """
     npz, progress = _is_npz(dst, options.npz), options.progress
     src = find_params(src)
@@ -337,7 +339,7 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     the model card are brought up to date; a table is given only where convert was given one.
 
     Raises `VocabularyError`, `PlanError`, `WriteError`, and `ParityError` when the tokenizer does
-    not give GluonNLP's ids. After any of them `dst` is as before. The options:
+    not give GluonNLP's ids. After any of them `dst` is as before.
     """
     check_installed()
     from converter.proof.tokens import check_tokens  # as in `prove`: slow to import

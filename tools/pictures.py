@@ -87,24 +87,28 @@ def _text(x: int, y: int, text: str, colour: str, size: int = 15) -> str:
 def terminal(columns: int) -> str:
     """What a conversion prints on a terminal of so many columns, as an SVG."""
     arguments = ["bort.params", "out/", *OPTIONS]
-    with tempfile.TemporaryDirectory() as folder:
+    here = {k: v for k, v in os.environ.items() if k not in ("MXNET_HOME", "NO_COLOR")}
+    with tempfile.TemporaryDirectory() as made:
+        folder = str(Path(made).resolve())
         shutil.copy(SOURCE, Path(folder) / "bort.params")
         more = {
             "COLUMNS": str(columns),
             "FORCE_COLOR": "1",
             "PYTHONPATH": str(ROOT),
+            "PYTHONUTF8": "1",
             "HOME": folder,
+            "USERPROFILE": folder,
         }
         printed = subprocess.run(
             [sys.executable, "-m", "converter", *arguments],
             cwd=folder,
-            env={**os.environ, **more},
+            env={**here, **more},
             check=True,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
         ).stdout
     text = Text("$ " + " ".join(["bort-convert", *arguments]) + "\n\n", style="bold")
-    text.append_text(Text.from_ansi(printed.replace(folder, "~")))
+    text.append_text(Text.from_ansi(printed.replace(folder, "~").replace("\\", "/")))
     console = Console(record=True, width=columns, file=io.StringIO(), legacy_windows=False)
     console.print(text)
     # Rich's own format has a style sheet that fetches a font from another server

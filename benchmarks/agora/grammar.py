@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from agora import Split
@@ -56,9 +57,9 @@ def places(texts: Sequence[str]) -> npt.NDArray[np.float64]:
     return rows.reshape(len(texts), -1)
 
 
-def any_word(text: str, rng: np.random.Generator) -> str:
-    """The hole filled with any word of the grammar."""
-    return text.replace(HOLE, str(rng.choice(WORDS[len(SPECIAL) :])))
+def any_word(texts: Sequence[str], rng: np.random.Generator) -> list[str]:
+    """The holes filled with any words of the grammar."""
+    return [text.replace(HOLE, str(rng.choice(WORDS[len(SPECIAL) :]))) for text in texts]
 
 
 def sample(n: int, seed: int, without: Sequence[Split] = (), rich: bool = True) -> Split:
@@ -87,6 +88,11 @@ def save_tokenizer(directory: Path) -> None:
     """A tokenizer of the grammar's words, for Transformers."""
     words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(WORDS)}, "<unk>"))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    words.post_processor = TemplateProcessing(
+        single="<s> $A </s>",
+        pair="<s> $A </s> $B </s>",
+        special_tokens=[("<s>", SPECIAL.index("<s>")), ("</s>", SPECIAL.index("</s>"))],
+    )
     names = dict(zip(("cls", "pad", "sep", "unk", "mask"), SPECIAL, strict=True))
     made: Any = PreTrainedTokenizerFast
     made(

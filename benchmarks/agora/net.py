@@ -35,7 +35,7 @@ class Net:
     def fit(self, train: Split, dev: Split) -> Work:
         rng = np.random.default_rng(self.seed)
         x = self.encode(train.points)
-        y = np.array([t[1] if isinstance(t, tuple) else t for t in train.labels], float)
+        y = np.array(train.labels, float)
         inputs, units = x.shape[1], self.units
         cut = inputs * units
         w = np.concatenate(
@@ -111,11 +111,8 @@ class Nets:
     encode: Callable[[Sequence[Point]], Array] = stacked
     grid: tuple[Theta, ...] = GRID
 
-    def make(self, theta: Mapping[str, Any], seed: int, start: Path | None) -> Net:
-        net = Net(theta, seed, self)
-        if start:
-            raise ValueError("these students start fresh")
-        return net
+    def make(self, theta: Mapping[str, Any], seed: int) -> Net:
+        return Net(theta, seed, self)
 
     def load(self, directory: Path) -> Net:
         net = Net({}, 0, self)

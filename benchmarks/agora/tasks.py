@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,17 +16,18 @@ from sklearn.ensemble import RandomForestClassifier
 from agora import Split
 from agora.data import numbered
 from agora.draw import Tau
-from agora.grid import Theta
 from agora.points import Label, Point
-from agora.student import StudentFactory
 from agora.tau_text import Drop, Either, Refill, Swap
-from agora.tau_vector import Ball
 from benchmarks.agora import grammar
+from benchmarks.agora.ball import Ball
 from benchmarks.agora.net import Nets
+from benchmarks.agora.problem import Problem, Students
 from benchmarks.agora.texts import Texts
+from benchmarks.agora.tweets import tweets
 
 Array = npt.NDArray[Any]
 Truth = Callable[[Any], Array]  # n points → n labels 0 or 1
+POOL = 300  # unlabelled points
 
 
 @dataclass(frozen=True)
@@ -48,39 +49,6 @@ class Noisy:
         raw = point.encode() if isinstance(point, str) else np.asarray(point, float).tobytes()
         text = raw + self.seed.to_bytes(8, "little")
         return int.from_bytes(hashlib.sha256(text).digest()[:6], "little") / 2**48
-
-
-class Students(StudentFactory, Protocol):
-    """Students whose runs have a price that is known before, so that every way spends the same."""
-
-    @property
-    def grid(self) -> tuple[Theta, ...]:
-        """The hyperparameter sets."""
-        ...
-
-    def part(self, theta: Theta, share: float) -> Theta:
-        """The same run, `share` times as long."""
-        ...
-
-    def fitted(self, theta: Theta, left: float, train: int, dev: int) -> Theta | None:
-        """The run for which `left` forward passes suffice; None if that is none at all."""
-        ...
-
-    def patient(self, left: float, train: int, dev: int) -> Theta:
-        """One run of `left` forward passes, in the middle of the grid; its best look stays."""
-        ...
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What one seed of a task gives."""
-
-    train: Split
-    dev: Split
-    test: Split
-    teacher: Callable[[Sequence[Point]], Sequence[Label]]
-    tau: Tau
-    students: Students = field(default_factory=Nets)
 
 
 def sines(
@@ -168,10 +136,11 @@ def _problem(
 ) -> Problem:
     rng = np.random.default_rng([seed, 1])
     splits = []
-    for n, half in ((train, biased), (dev, False), (4000, False)):
+    for n, half in ((train, biased), (dev, False), (4000, False), (POOL, False)):
         x = sample(n, rng, half)
         splits.append(Split.of(x, truth(x).astype(int)))
-    return Problem(splits[0], splits[1], splits[2], Noisy(truth, teacher, seed), tau)
+    taught = Noisy(truth, teacher, seed)
+    return Problem(splits[0], splits[1], splits[2], taught, tau, pool=splits[3].points)
 
 
 def template(seed: int, dev: int = 100, bort: bool = False) -> Problem:
@@ -186,7 +155,8 @@ def template(seed: int, dev: int = 100, bort: bool = False) -> Problem:
     tau = Either((Drop(), Swap(), Refill(grammar.any_word)))
     teacher = Noisy(grammar.positive, 0.9, seed)
     students: Students = Texts() if bort else Nets(encode=grammar.places)
-    return Problem(splits[0], splits[1], splits[2], teacher, tau, students)
+    pool = grammar.sample(POOL, 3 * seed + 50_000, [train, looked, test]).points
+    return Problem(splits[0], splits[1], splits[2], teacher, tau, students, pool)
 
 
 def cancer(seed: int) -> Problem:
@@ -205,7 +175,10 @@ def digits(seed: int) -> Problem:
 def _real(
     seed: int, x: Array, y: Array, train: int, dev: int, taught: int, radius: float
 ) -> Problem:
-    """Features are scaled by the points that the teacher learnt from, never by test."""
+    """Features are scaled by the points that the teacher learnt from, never by test.
+
+    They are the unlabelled ones too: there are no others.
+    """
     order = np.random.default_rng([seed, 1]).permutation(len(x))
     x, y = x[order], y[order].astype(int)
     spread = x[:taught].std(0)
@@ -221,11 +194,12 @@ def _real(
         return Split.of(x[start:end], y[start:end])
 
     given = part(ends[0], ends[1]), part(ends[1], ends[2]), part(ends[2], None)
-    return Problem(*given, teacher, Ball(radius))
+    return Problem(*given, teacher, Ball(radius), pool=part(0, ends[0]).points)
 
 
 TASKS: dict[str, Callable[[int], Problem]] = {
     "sines": sines,
+    "tweets": tweets,
     "template": template,
     "template, Bort": partial(template, dev=60, bort=True),
     "rings": rings,

@@ -67,8 +67,8 @@ class Texts:
     grid: tuple[Theta, ...] = GRID
     owed: float = 0.0
 
-    def make(self, theta: Mapping[str, Any], seed: int, start: Path | None) -> Costed:
-        made = self._borts().make(theta, seed, start)
+    def make(self, theta: Mapping[str, Any], seed: int) -> Costed:
+        made = self._borts().make(theta, seed)
         return Costed(made, self, theta.get("cost", COST))
 
     def load(self, directory: Path) -> TextStudent:

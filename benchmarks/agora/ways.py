@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
 
 import numpy as np
+import numpy.typing as npt
 
 from agora import Classification, Ledger, Split, Work, agora
-from agora.draw import draw
+from agora.draw import draw, label_pool
 from agora.grid import Theta
 from agora.points import key
 from agora.student import Student
-from benchmarks.agora.tasks import Problem, Students
+from benchmarks.agora.problem import Problem, Students
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Search:
         fitted = self.students.fitted(theta, left, len(self.train), len(self.chooser))
         if fitted is None:
             return None
-        student = self.students.make(dict(fitted), seed, None)
+        student = self.students.make(dict(fitted), seed)
         work = student.fit(self.train, self.chooser) + Work(forwards=len(self.chooser))
         score = Classification().score(student.predict(self.chooser.points), self.chooser.labels)
         self.ledger = self.ledger.spent(work)
@@ -66,35 +67,15 @@ def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Mea
     first = _agora(problem, seed, ledger, "worst")
     yield "Agora (worst)", first[0]
     target, added = first[0].cost, first[1]
-
-    def search(data: Split, chooser: Split, calls: int = 0) -> Measured:
-        found = Search(data, chooser, target, ledger.spent(Work(), calls), students)
-        for i in count():
-            if found.run(students.grid[i % len(students.grid)], _seed(seed, i)) is None:
-                break
-        return found.measured(problem)
-
-    yield "grid search", search(train, dev)
-    moved = np.random.default_rng([seed, 2]).permutation(len(dev))
-    halves = [
-        Split(tuple(dev.points[i] for i in half), tuple(dev.labels[i] for i in half))
-        for half in np.array_split(moved, 2)
-    ]
-    yield "grid, half of dev in train", search(train + halves[0], halves[1])
+    yield "grid search", _search(problem, seed, ledger, target, train, dev)
+    halves = [_part(dev, half) for half in np.array_split(_mixed(seed, 2, dev), 2)]
+    data = train + halves[0]
+    yield "grid, half of dev in train", _search(problem, seed, ledger, target, data, halves[1])
     for name, near in (("train", train), ("dev", dev)):
         # as many new points as Agora had at the end
-        draws = -(-added // len(near))
-        points = [*near.points]
-        rng = np.random.default_rng([seed, 3])
-        forbidden = map(key, [*dev.points, *problem.test.points])
-        drawn = draw(
-            problem.tau, problem.teacher, points, draws, forbidden, map(key, train.points), rng
-        )
-        some = rng.permutation(len(drawn.split))[:added]
-        split = Split(
-            tuple(drawn.split.points[i] for i in some), tuple(drawn.split.labels[i] for i in some)
-        )
-        yield f"one-shot tau({name}) and grid", search(train + split, dev, len(split))
+        drawn = _drawn(problem, seed, near, -(-added // len(near)), added)
+        found = _search(problem, seed, ledger, target, train + drawn, dev, len(drawn))
+        yield f"one-shot tau({name}) and grid", found
     yield "Agora on random dev points", _agora(problem, seed, ledger, "worst", mistakes="random")[0]
     yield "successive halving", _halving(problem, seed, ledger, target)
     plain = Search(train, dev, target, ledger, students)
@@ -103,6 +84,87 @@ def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Mea
     yield "plain, early stopping", plain.measured(problem)
     for rule in ("run", "lcs", "half"):
         yield f"Agora ({rule}), as much as it takes", _agora(problem, seed, ledger, rule)[0]
+    yield from more_ways(problem, seed, ledger, target)
+
+
+def more_ways(
+    problem: Problem, seed: int, ledger: Ledger, target: float
+) -> Iterator[tuple[str, Measured]]:
+    """The ways that need nothing of Agora's run but its cost, and the two that cost nothing."""
+    train, dev, test = problem.train, problem.dev, problem.test
+    forbidden = map(key, [*dev.points, *test.points])
+    pool = label_pool(problem.teacher, problem.pool, forbidden, map(key, train.points)).split
+    found = _search(problem, seed, ledger, target, train + pool, dev, len(pool))
+    yield "pseudo-label and grid", found
+    yield "5-fold on train and dev, refit", _crossed(problem, seed, ledger, target)
+    drawn = _drawn(problem, seed, dev, 20, 20 * len(dev))
+    found = _search(problem, seed, ledger, target, train + drawn, dev, len(drawn))
+    yield "one-shot tau(dev) × 20 and grid", found
+    for name, said in (
+        ("the teacher itself", problem.teacher),
+        ("majority class", lambda points: [Classification().trivial(train.labels)] * len(points)),
+    ):
+        on_test, on_dev = (
+            Classification().score(said(part.points), part.labels) for part in (test, dev)
+        )
+        yield name, Measured(on_test, on_dev, 0.0, 0)
+
+
+def _search(
+    problem: Problem, seed: int, ledger: Ledger, target: float, data: Split, chooser: Split,
+    calls: int = 0,
+) -> Measured:  # fmt: skip
+    """A grid search, with new seeds every time it is through, until the cost is spent."""
+    students = problem.students
+    found = Search(data, chooser, target, ledger.spent(Work(), calls), students)
+    for i in count():
+        if found.run(students.grid[i % len(students.grid)], _seed(seed, i)) is None:
+            return found.measured(problem)
+    raise AssertionError
+
+
+def _crossed(problem: Problem, seed: int, ledger: Ledger, target: float) -> Measured:
+    """A grid search by the mean of five folds, and then the best set once more, on everything."""
+    students, everything = problem.students, problem.train + problem.dev
+    folds = np.array_split(_mixed(seed, 5, everything), 5)
+    found = Search(everything, problem.dev, target, ledger, students)
+    scores: dict[Theta, list[float]] = {theta: [] for theta in students.grid}
+    last = 0.0  # what a run cost: one more is to be paid at the end
+    for i in count():
+        theta = students.grid[i // 5 % len(students.grid)]
+        rest = np.concatenate([folds[j] for j in range(5) if j != i % 5])
+        found.train, found.chooser = _part(everything, rest), _part(everything, folds[i % 5])
+        before = found.ledger.cost
+        found.target = target - last
+        score = found.run(theta, _seed(seed, i), choose=False)
+        if score is None:
+            break
+        scores[theta].append(score)
+        last = found.ledger.cost - before
+    means = {theta: float(np.mean(some)) for theta, some in scores.items() if some}
+    best = max(means, key=lambda theta: means[theta])
+    found.train, found.chooser, found.target = everything, problem.dev, found.ledger.cost + last
+    found.run(best, _seed(seed, -1))
+    found.best_score = means[best]
+    return found.measured(problem)
+
+
+def _drawn(problem: Problem, seed: int, near: Split, draws: int, count: int) -> Split:
+    """At most `count` points near a split's, labelled by the teacher."""
+    rng = np.random.default_rng([seed, 3])
+    forbidden = map(key, [*problem.dev.points, *problem.test.points])
+    known = map(key, problem.train.points)
+    drawn = draw(problem.tau, problem.teacher, near.points, draws, forbidden, known, rng).split
+    return _part(drawn, rng.permutation(len(drawn))[:count])
+
+
+def _mixed(seed: int, stream: int, split: Split) -> npt.NDArray[np.int64]:
+    return np.random.default_rng([seed, stream]).permutation(len(split))
+
+
+def _part(split: Split, places: Iterable[int]) -> Split:
+    places = [*places]
+    return Split(tuple(split.points[i] for i in places), tuple(split.labels[i] for i in places))
 
 
 def _agora(
@@ -150,7 +212,7 @@ def _halving(problem: Problem, seed: int, ledger: Ledger, target: float) -> Meas
 
 
 def _seed(seed: int, place: int) -> int:
-    return int(np.random.SeedSequence([seed, 4, place]).generate_state(1)[0])
+    return int(np.random.SeedSequence([seed, 4, place % 2**32]).generate_state(1)[0])
 
 
 def _test(student: Student, problem: Problem) -> float:

@@ -274,6 +274,8 @@ def _attributes(
         if only and attributes[key] not in [attribute.read(value) for value in only]:
             told = ", ".join(only)
             wrong.append(f"{key}={safe(text[:80])} is not supported (supported: {told})")
+        if attribute.type == "dtype" and text == "bfloat16" and key not in operator.ignored:
+            wrong.append(f"{key}=bfloat16 is not supported: MXNet's depends on the processor")
     if operator.variadic:
         stated.pop("num_args", None)  # add_n's description leaves it out
     unknown = stated.keys() - {*operator.ignored}  # an operator without any takes all, unread

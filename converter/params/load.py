@@ -23,7 +23,9 @@ def load_params(path: str | os.PathLike[str], *, densify: bool = False) -> Mappi
     such as `torch.from_numpy`. Arrays of compressed or sparse files are unpacked at each use:
     keep the one you got.
 
-    densify: give sparse tensors as dense arrays, which can be far larger than the file
+    Args:
+        path: The file, or an archive with one in it.
+        densify: Give sparse tensors as dense arrays, which can be far larger than the file.
 
     Raises `ParamsError` as `read_index` does; and, where its value is asked for, for a sparse
     tensor without `densify` and for a name without array.

@@ -38,9 +38,12 @@ def save_params(
     and the integers of 8 to 64 bits, in any byte order and stride. MXNet 1.5 reads neither bool
     nor bfloat16, and no MXNet 1.x for Python knows int16, uint16, uint32 and uint64.
 
-    version: V2, which MXNet reads and writes since 0.12, has neither scalars nor empty arrays;
-        V3 has both, and is read by MXNet from 1.6 on, within `mx.util.np_shape(True)`
-    force: replace a file that exists
+    Args:
+        path: The file to write.
+        arrays: The name of each, and the array.
+        version: V2, which MXNet reads and writes since 0.12, has neither scalars nor empty arrays;
+            V3 has both, and is read by MXNet from 1.6 on, within `mx.util.np_shape(True)`.
+        force: Replace a file that exists.
 
     One array is in memory at a time where `arrays` makes them on demand. The file appears whole,
     by one rename. Raises `WriteError`, with all `problems`, for what the version cannot hold, and

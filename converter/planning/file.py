@@ -35,7 +35,7 @@ GRAPH_WAYS = (
 def plan_file(src: PathLike, options: Options) -> Any:
     """What `convert` would do with `src`, without reading a weight or writing anything.
 
-    A `TablePlan` or a `GraphPlan`, as the file goes. Raises as `convert` does. The options:
+    A `TablePlan` or a `GraphPlan`, as the file goes. Raises as `convert` does.
     """
     return plan_of(find_source(src, options.symbol), options)
 

@@ -302,14 +302,16 @@ class Takes(Generic[P]):
 
         called.__signature__ = signature  # type: ignore[attr-defined]
         lines = [self._line(field) for field in self._fields]
-        called.__doc__ = "\n".join([inspect.getdoc(function) or "", "", *lines])
+        called.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *lines])
         return called
 
     @staticmethod
     def _line(field: dataclasses.Field[Any]) -> str:
-        name = f"{field.name}=False" if field.default is True else field.name
-        line = f"{name}: {field.metadata['text']}"
-        return textwrap.fill(line, 96, subsequent_indent="    ")
+        text = field.metadata["text"]
+        if field.default is True:
+            text = f"Unless true, {text[0].lower()}{text[1:]}"
+        line = f"{field.name}: {text}"
+        return textwrap.fill(line, 96, initial_indent=" " * 4, subsequent_indent=" " * 8)
 
 
 def _check(name: str, value: Any, hint: Any) -> None:

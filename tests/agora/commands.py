@@ -37,8 +37,9 @@ def prepare(place: Path, fixtures: Path) -> Path:
     many = grammar.sample(600, 4, [train, dev, test])
     for name, split in (("train", train), ("dev", dev), ("test", test), ("many", many)):
         grammar.write(split, place / f"{name}.jsonl")
+    grammar.write(grammar.sample(60, 5, [train, dev, test, many]), place / "unlabelled.jsonl")
     theta = {"lr": 1e-3, "batch": 16, "epochs": 10}
-    teacher = Borts(str(place / "bort"), LABELS, preset=False).make(theta, 0, None)
+    teacher = Borts(str(place / "bort"), LABELS, preset=False).make(theta, 0)
     teacher.fit(numbered(many, LABELS), numbered(dev, LABELS))
     assert score(teacher, test) > 0.9
     teacher.save(place / "teacher")
@@ -53,12 +54,14 @@ def arguments(place: Path, out: Path, **more: object) -> list[str]:
     options: dict[str, object] = {
         "model": place / "bort",
         **{name: place / f"{name}.jsonl" for name in ("train", "dev", "test")},
+        "method": "agora",
         "teacher": place / "teacher",
         "out": out,
         "lr": "1e-3,2e-3",
         "wd": "0",
-        "warmup": "0.1,0.2",
-        "epochs": 4,
+        "warmup": "0.1",
+        "epochs": 2,
+        "prune": "worst",
         **more,
     }
     return [

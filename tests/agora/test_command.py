@@ -1,4 +1,4 @@
-"""The command on a converted Bort, whole, killed and resumed; and what it says of bad data."""
+"""The command on a converted Bort: each method, whole, killed and resumed; and what it refuses."""
 
 from __future__ import annotations
 
@@ -12,79 +12,120 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from skops.io import dump
 
-from agora import Split
 from agora.bort import Borts
-from agora.cli import command, main
-from agora.data import numbered
+from agora.cli import main, main_agora
 from agora.errors import AgoraError
-from agora.job import Job
 from benchmarks.agora import grammar
 from tests.agora.commands import LABELS, PATIENCE, arguments, invoke, started
 
+TFIDF = {"teacher": "tfidf"}
 
-def test_from_a_converted_bort_to_a_directory_that_predicts(place: Path, tmp_path: Path) -> None:
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    with started(*arguments(place, tmp_path / "whole", workers=2, mlm=place / "bort")) as whole:
-        out, err = whole.communicate(timeout=PATIENCE)
-    assert whole.returncode == 0, err
-    assert "test    0." in out or "test    1." in out
-    assert err.count("lr=") == 4  # a line a round
+def same(one: Path, other: Path) -> None:
+    """Byte for byte."""
+    names = sorted(path.name for path in one.iterdir())
+    assert names == sorted(path.name for path in other.iterdir())
+    assert {"model.safetensors", "tokenizer.json", "config.json", "agora.json"} <= {*names}
+    for name in names:
+        assert (one / name).read_bytes() == (other / name).read_bytes(), name
 
+
+@pytest.mark.parametrize("method", ["finetune", "pseudo-label", "agora"])
+def test_each_method_killed_and_resumed_is_byte_equal(
+    place: Path, tmp_path: Path, method: str
+) -> None:
+    options: dict[str, Any] = dict(method=method, seeds="0,1", epochs=1)
+    if method == "finetune":
+        options["teacher"] = None
+    if method == "pseudo-label":
+        options |= {"unlabelled": place / "unlabelled.jsonl"}
+    whole = invoke(*arguments(place, tmp_path / "whole", **options))
+    assert whole.exit_code == 0, whole.output
     state = tmp_path / "killed.agora"
-    with started(*arguments(place, tmp_path / "killed", mlm=place / "bort")) as killed:
-        while len(list(state.glob("*/*/outcome.json"))) < 6:
+    with started(*arguments(place, tmp_path / "killed", **options)) as killed:
+        while len(list(state.glob("*/*/outcome.json"))) < 2:
             assert killed.poll() is None, killed.communicate()[1]
-            time.sleep(0.02)
+            time.sleep(0.005)
         killed.send_signal(signal.SIGKILL)
     assert not (tmp_path / "killed").exists()
-    with started(*arguments(place, tmp_path / "killed", mlm=place / "bort")) as again:
-        resumed = again.communicate(timeout=PATIENCE)[0]
-    assert resumed.splitlines()[:-1] == out.splitlines()[:-1]
+    resumed = invoke(*arguments(place, tmp_path / "killed", **options))
+    assert resumed.stdout.splitlines()[:-1] == whole.stdout.splitlines()[:-1]
     assert not state.exists()
+    same(tmp_path / "whole", tmp_path / "killed")
+    shown, report = whole.stderr, whole.stdout
+    assert "cost: at most" in shown
+    rounds = {"finetune": 1, "pseudo-label": 2, "agora": 4}[method]
+    lines = [line.split() for line in shown.splitlines() if "lr=" in line]
+    assert [line[0] for line in lines if line[1] == "all"] == [str(i) for i in range(rounds)]
+    students = {"finetune": 4, "pseudo-label": 8, "agora": 10}[method]
+    assert sum("/" in line[1] for line in lines) == students
+    assert "majority class" in report
+    assert "gap" in report
+    for name in ("control: grid search", "\nteacher  ", " here"):
+        assert (name in report) == (method != "finetune")
+    found = json.loads((tmp_path / "whole" / "agora.json").read_text())
+    assert found["students"] == students
+    assert found["control_cost"] == 4 * (3 * 30 + 30 + 30)  # one epoch, and dev once more
+    assert set(found["test"][method]) == {"accuracy", "macro-F1", "Matthews"}
+    if method == "agora":
+        assert "filled in by the MLM head of" in shown
+        assert "the teacher is sure" in shown
 
-    first, second = (
-        json.loads((tmp_path / n / "agora.json").read_text()) for n in ("whole", "killed")
-    )
-    assert first == second
-    for name in ("model.safetensors", "tokenizer.json", "config.json", "agora.svg"):
-        assert (tmp_path / "whole" / name).read_bytes() == (tmp_path / "killed" / name).read_bytes()
 
-    model = AutoModelForSequenceClassification.from_pretrained(tmp_path / "whole")
-    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "whole")
+def test_what_comes_out_predicts(place: Path, tmp_path: Path) -> None:
+    """The whole command, as a process; the directory by itself gives the student's own logits."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    out = tmp_path / "out"
+    with started(*arguments(place, out, method="finetune", teacher=None, epochs=1)) as process:
+        shown, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    assert "wrote" in shown
+    model = AutoModelForSequenceClassification.from_pretrained(out)
+    tokenizer = AutoTokenizer.from_pretrained(out)
     assert model.config.id2label == {0: "neg", 1: "pos"}
-    test = grammar.sample(80, 3, [grammar.sample(30, 1, rich=False)])
-    student = Borts("", LABELS).load(tmp_path / "whole")
-    ids = student.inputs(test.points[:1])["input_ids"]
-    logits = model.eval()(input_ids=ids).logits
-    assert student.probabilities(test.points[:1])[0] == pytest.approx(
-        logits.softmax(-1)[0].tolist()
+    text = grammar.sample(1, 99).points[0]
+    student = Borts("", LABELS).load(out)
+    inputs = tokenizer(text, return_tensors="pt")
+    inputs.pop("token_type_ids", None)
+    assert tokenizer.decode(inputs["input_ids"][0]) == f"<s> {text} </s>"
+    logits = model.eval()(**inputs).logits
+    assert student.probabilities([text])[0] == pytest.approx(logits.softmax(-1)[0].tolist())
+
+
+def test_no_text_is_in_what_is_written_but_with_keep_texts(place: Path, tmp_path: Path) -> None:
+    """And without --test no score of any kind."""
+    train = [json.loads(line)["text"] for line in (place / "train.jsonl").read_text().splitlines()]
+    few: dict[str, Any] = dict(
+        test=None, lr="1e-3", epochs=1, method="finetune", teacher=None, state=tmp_path / "state"
     )
-    assert tokenizer.decode(ids[0]) == f"<s> {test.points[0]} </s>"
+    for kept in (None, True):
+        out = tmp_path / f"out-{kept}"
+        result = invoke(*arguments(place, out, keep_texts=kept, **few))
+        assert result.exit_code == 0, result.output
+        assert "no score is shown" in result.stdout
+        assert "0." not in result.stdout.replace("lr=0.001", "").replace("warmup=0.1", "").replace(
+            "wd=0.0", ""
+        )
+        written = (out / "agora.json").read_text()
+        assert (train[0] in written) == bool(kept)
+        found = json.loads(written)
+        assert found["trace"]["train"]["points"] == len(train)
+        assert not {"test", "selected_at", "gap"} & set(found)
 
 
-def test_without_test_there_is_no_score(place: Path, tmp_path: Path) -> None:
-    options = dict(test=None, teacher=place / "many.jsonl", lr="1e-3", warmup="0.1", epochs=1)
-    result = invoke(*arguments(place, tmp_path / "out", **options))
+def test_agora_that_does_not_help_is_said_to(place: Path, tmp_path: Path) -> None:
+    """Students that learn nothing: the control is as good. The teacher is better, which is said."""
+    result = invoke(*arguments(place, tmp_path / "out", lr="1e-9,2e-9", epochs=1, tau="words"))
     assert result.exit_code == 0, result.output
-    assert "no score is shown" in result.output
-    assert "knows no dev point" in result.output  # the gate could not be applied
-    found = json.loads((tmp_path / "out" / "agora.json").read_text())
-    assert not {"test_score", "selection_score", "gap"} & set(found)
-
-
-def test_a_bad_teacher_is_refused(place: Path, tmp_path: Path) -> None:
-    lies = numbered(grammar.sample(120, 4), LABELS)
-    wrong = Split(lies.points, tuple(LABELS[1 - label] for label in lies.labels))
-    dev = grammar.sample(30, 2, [grammar.sample(30, 1, rich=False)])
-    wrong += Split(dev.points, tuple("pos" if y == "neg" else "neg" for y in dev.labels))
-    unique = dict(zip(wrong.points, wrong.labels, strict=True))
-    path = grammar.write(Split.of(unique, unique.values()), tmp_path / "lies.jsonl")
-    result = invoke(*arguments(place, tmp_path / "out", teacher=path))
-    assert isinstance(result.exception, AgoraError)
-    assert "must be above 0.667" in str(result.exception)
-    assert not (tmp_path / "out").exists()
+    assert "Agora did not help here: +0.000, 0 texts won, 0 lost" in result.stdout
+    assert "The teacher itself is better than the student" in result.stdout
+    assert "one word dropped, or two exchanged" in result.stderr
 
 
 GOOD = (
@@ -96,13 +137,20 @@ GOOD = (
     ("name", "content", "said"),
     [
         ("dev.jsonl", "", "is empty"),
+        ("dev.csv", "", "is empty"),
         ("dev.csv", "text,label\n", "has no rows"),
         ("dev.jsonl", '{"words": "a", "label": 1}\n', "has the columns label, words"),
         ("dev.jsonl", '{"text": "a", "label": null}\n', "row 1: the label None is missing"),
         ("dev.csv", "text,label\na,pos\nb,\n", "row 2: the label '' is missing"),
+        ("dev.csv", "text,label\na,pos\nb\n", "row 2: the label None is missing"),
+        ("dev.csv", "text,label\na,pos,more\n", "row 1: it is no object, or has more fields"),
+        ("dev.csv", 'text,label\n"a,pos\n', "cannot be read"),
+        ("dev.jsonl", '["a"]\n', "row 1: it is no object"),
         ("dev.jsonl", '{"text": " ", "label": "pos"}\n', "row 1: a text is missing or empty"),
         ("dev.jsonl", '{"text": "a", "label": "odd"}\n', "dev has the label 'odd', which train"),
         ("dev.jsonl", GOOD, "2 items are in train and in dev"),
+        ("dev.jsonl", GOOD.replace("the ", "the  "), "2 items are in train and in dev"),
+        ("dev.csv", "\ufefftext,label\n the  film was\u00a0good,pos\n", "1 items are in train and"),
         ("dev.jsonl", '{"text_a": "a", "text_b": "b", "label": "pos"}\n', "pairs are mixed"),
         ("dev.jsonl", "{not json\n", "cannot be read"),
         ("dev.txt", "a", "neither .jsonl nor .csv"),
@@ -112,7 +160,7 @@ def test_bad_data_is_an_error_before_training(
     place: Path, tmp_path: Path, name: str, content: str, said: str
 ) -> None:
     (tmp_path / "train.jsonl").write_text(GOOD)
-    (tmp_path / name).write_text(content)
+    (tmp_path / name).write_text(content, "utf-8")
     options = dict(train=tmp_path / "train.jsonl", dev=tmp_path / name)
     result = invoke(*arguments(place, tmp_path / "out", **options))
     assert isinstance(result.exception, AgoraError)
@@ -120,49 +168,136 @@ def test_bad_data_is_an_error_before_training(
     assert not (tmp_path / "out.agora").exists()
 
 
+@pytest.mark.parametrize(
+    ("option", "values"),
+    [
+        ("lr", ["nan", "-1", "0", "inf", "a", "1e-4,1e-4"]),
+        ("wd", ["-1", "nan"]),
+        ("epochs", ["0", "1.5"]),
+        ("warmup", ["1.5", "-0.1", "nan"]),
+        ("batch", ["2.5", "0"]),
+        ("seeds", ["-1", "0.5"]),
+        ("budget", ["0", "-1"]),
+        ("patience", ["0"]),
+    ],
+)
+def test_numbers_that_mean_nothing_are_wrong_usage(
+    place: Path, tmp_path: Path, option: str, values: list[str]
+) -> None:
+    for value in values:
+        result = invoke(*arguments(place, tmp_path / "out", **{option: value}))
+        assert result.exit_code == 2, (value, result.output)
+        assert f"--{option}" in result.output
+        assert not (tmp_path / "out.agora").exists()
+
+
 def test_options_that_cannot_be(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "no.skops").write_bytes(b"no archive")
     for options, said in (
         (dict(task="regression"), "needs --tolerance"),
-        (dict(tau="table"), "needs a --teacher that is a file"),
-        (dict(tau="refill"), "needs --mlm"),
-        (dict(tau="words", embedding=place), "--embedding is for --tau synonym"),
-        (dict(mlm=place / "bort", embedding=place), "or --mlm"),
+        (dict(tau="pool"), "needs --unlabelled"),
+        (dict(teacher=None), "the one needs the other"),
+        (dict(method="finetune"), "the one needs the other"),
+        (dict(method="pseudo-label"), "needs --unlabelled"),
         (dict(model=place), "has no config.json"),
         (dict(out=place), "exists"),
+        (dict(budget=100), "--budget 100 is less than the first round costs"),
+        (dict(teacher=tmp_path / "empty"), "has no config.json"),
+        (dict(teacher=tmp_path / "nowhere"), "has no config.json"),
+        (dict(teacher=place / "many.jsonl"), "put it into --train"),
+        (dict(teacher=tmp_path / "no.skops"), "cannot be read as a classifier"),
+        (dict(teacher="tfidf"), "needs --teacher-data"),
+        (dict(teacher_data=place / "many.jsonl"), "is for --teacher tfidf"),
+        (dict(TFIDF, teacher_data=place / "test.jsonl"), "items are in --teacher-data and in test"),
+        (dict(mlm=place / "teacher"), "cannot fill in words"),
     ):
-        more: dict[str, Any] = {"train": place / "train.jsonl", **options}
-        if more.get("task"):
-            for name in ("train", "dev", "test"):
-                rows = [json.dumps({"text": f"{name} {i}", "label": i}) for i in range(4)]
-                (tmp_path / f"{name}.jsonl").write_text("\n".join(rows) + "\n")
-                more[name] = tmp_path / f"{name}.jsonl"
+        more: dict[str, Any] = dict(options)
         result = invoke(*arguments(place, more.pop("out", tmp_path / "out"), **more))
-        assert isinstance(result.exception, AgoraError), result.output
+        assert isinstance(result.exception, AgoraError), (said, result.output)
         assert said in str(result.exception)
-    assert invoke(*arguments(place, tmp_path / "out", lr="a")).exit_code == 2
+    assert not (tmp_path / "out.agora").exists()
 
 
-def test_a_teacher_that_cannot_be_read(place: Path, tmp_path: Path) -> None:
+def test_a_teacher_that_cannot_be_read_or_knows_other_labels(place: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     shutil.copytree(place / "teacher", broken)
     (broken / "model.safetensors").write_bytes(b"no weights")
-    result = invoke(*arguments(place, tmp_path / "out", teacher=broken))
-    assert isinstance(result.exception, AgoraError)
-    assert "cannot be read as a classifier" in str(result.exception)
+    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
+    dump(pipeline.fit(["good", "bad"], ["yes", "no"]), tmp_path / "other.skops")
+    dump(make_pipeline(TfidfVectorizer(tokenizer=grammar.truth)), tmp_path / "unsafe.skops")
+    for path, said in (
+        (broken, "cannot be read as a classifier"),
+        (tmp_path / "other.skops", "knows the labels ('no', 'yes'), train has ('neg', 'pos')"),
+        (tmp_path / "unsafe.skops", "types that skops does not trust"),
+    ):
+        result = invoke(*arguments(place, tmp_path / "out", teacher=path))
+        assert isinstance(result.exception, AgoraError), result.output
+        assert said in str(result.exception)
+
+
+def test_a_pipeline_teaches_from_a_file_as_when_it_is_fitted(place: Path, tmp_path: Path) -> None:
+    rows = [json.loads(line) for line in (place / "many.jsonl").read_text().splitlines()]
+    pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression(C=10.0, max_iter=1000))
+    pipeline.fit([row["text"] for row in rows], [row["label"] for row in rows])
+    dump(pipeline, tmp_path / "teacher.skops")
+    few: dict[str, Any] = dict(
+        method="pseudo-label", unlabelled=place / "unlabelled.jsonl", lr="1e-3", epochs=1
+    )
+    of_file = dict(few, teacher=tmp_path / "teacher.skops")
+    fitted = dict(few, **TFIDF, teacher_data=place / "many.jsonl")
+    for name, options in (("file", of_file), ("fitted", fitted)):
+        result = invoke(*arguments(place, tmp_path / name, **options))
+        assert result.exit_code == 0, result.output
+    same(tmp_path / "file", tmp_path / "fitted")
+
+
+def test_unlabelled_texts_are_taus_pool(place: Path, tmp_path: Path) -> None:
+    pool = place / "unlabelled.jsonl"
+    options: dict[str, Any] = dict(unlabelled=pool, epochs=1, keep_texts=True)
+    result = invoke(*arguments(place, tmp_path / "out", **options))
+    assert result.exit_code == 0, result.output
+    assert "tau: the nearest texts of --unlabelled" in result.stderr
+    points = json.loads((tmp_path / "out" / "agora.json").read_text())["texts"][0]["tuple"]
+    texts = {json.loads(line)["text"] for line in pool.read_text().splitlines()}
+    assert points[30:]
+    assert {*points[30:]} <= texts
+
+
+def test_a_csv_with_a_byte_order_mark_is_read(place: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text(
+        "text,label\nsome good film,pos\nbad plot,neg\n", "utf-8-sig"
+    )
+    options: dict[str, Any] = dict(train=tmp_path / "train.csv", lr="1e-3", epochs=1)
+    result = invoke(*arguments(place, tmp_path / "out", method="finetune", teacher=None, **options))
+    assert result.exit_code == 0, result.output
 
 
 def test_errors_are_text_and_an_exit_code(
-    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["bort-agora", *arguments(place, place)])
+    given = arguments(place, place)
+    monkeypatch.setattr(sys, "argv", ["bort-finetune", *given])
     with pytest.raises(SystemExit) as stopped:
         main()
     assert stopped.value.code == 1
+    assert capsys.readouterr().err.startswith(f"error: {place} exists")
+    place_of = given.index("--method")
+    monkeypatch.setattr(sys, "argv", ["bort-agora", *given[:place_of], *given[place_of + 2 :]])
+    with pytest.raises(SystemExit):
+        main_agora()
     assert capsys.readouterr().err.startswith(f"error: {place} exists")
     monkeypatch.setitem(sys.modules, "agora.job", None)
     with pytest.raises(SystemExit):
         main()
     assert "pip install 'bort-convert[agora]'" in capsys.readouterr().err
+
+
+def test_a_student_that_fails_is_named_with_its_step(place: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = dict(method="finetune", teacher=None, lr="1e30", warmup="0")
+    result = invoke(*arguments(place, tmp_path / "out", **options))
+    assert isinstance(result.exception, AgoraError)
+    assert "at step" in str(result.exception)
 
 
 def test_pairs_and_regression(place: Path, tmp_path: Path) -> None:
@@ -175,14 +310,11 @@ def test_pairs_and_regression(place: Path, tmp_path: Path) -> None:
             rows.append(f"{a} and {name[0]}{i},{b},{same}")
         (tmp_path / f"{name}.csv").write_text("\n".join(["text_a,text_b,label", *rows]) + "\n")
     more = {name: tmp_path / f"{name}.csv" for name in ("train", "dev", "test")}
-    options = dict(
-        task="regression", tolerance=0.1, teacher=tmp_path / "known.csv", lr="1e-3", epochs=1
-    )
+    options: dict[str, Any] = dict(
+        TFIDF, task="regression", tolerance=0.1, teacher_data=tmp_path / "known.csv", lr="1e-3",
+        epochs=1, no_gate=True,
+    )  # fmt: skip
     result = invoke(*arguments(place, tmp_path / "out", **more, **options))
     assert result.exit_code == 0, result.output
+    assert "mean of train" in result.stdout
     assert json.loads((tmp_path / "out" / "config.json").read_text())["id2label"] == {"0": "value"}
-
-
-def test_job_has_every_option_of_the_command() -> None:
-    names = {option.name for option in command.params}
-    assert names == set(Job.__dataclass_fields__)

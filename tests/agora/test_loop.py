@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agora import Ledger, Regression, Split, grid, table
+from agora import Ledger, Regression, Round, Split, Step, grid
 from agora.errors import (
     OptionError,
     StudentError,
@@ -21,17 +22,13 @@ options = st.fixed_dictionaries(
         "prune": st.sampled_from(sorted(RULES)),
         "replay": st.integers(0, 2),
         "draws": st.integers(1, 3),
-        "growth": st.sampled_from(["cumulative", "last"]),
-        "start": st.sampled_from(["fresh", "best"]),
-        "keep": st.sampled_from(["best", "last"]),
-        "guard": st.booleans(),
         "mistakes": st.sampled_from(["leader", "random"]),
         "seed": st.integers(0, 2**32),
     }
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(options, st.integers(1, 8), st.integers(1, 20))
 def test_invariants(chosen: dict[str, Any], train_size: int, dev_size: int) -> None:
     teacher, tau = Recorder(flip=True), Marker()  # a liar: its labels are told from dev's
@@ -44,8 +41,7 @@ def test_invariants(chosen: dict[str, Any], train_size: int, dev_size: int) -> N
     assert sorted(i for r in accepted for i in r.pruned) == list(range(len(GRID)))
     for before, after in pairwise(accepted):
         assert after.added <= len(before.mistakes) * chosen["draws"] <= dev_size * chosen["draws"]
-        grown = before.train_size if chosen["growth"] == "cumulative" else train_size
-        assert after.train_size == grown + after.added
+        assert after.train_size == before.train_size + after.added
     # the teacher is asked about tau's output alone, and its labels, not dev's, enter train
     assert set(teacher.asked) <= set(tau.given)
     new = list(zip(result.train.points, result.train.labels, strict=True))[train_size:]
@@ -59,16 +55,13 @@ def test_invariants(chosen: dict[str, Any], train_size: int, dev_size: int) -> N
     assert result.ledger.teacher_calls == len(teacher.asked)
     assert result.rounds[-1].cost == result.ledger.cost
     # what is returned is what the log says
-    if chosen["keep"] == "best":
-        assert result.chosen.score == max(r.score for r in accepted)
-    else:
-        assert result.chosen.index == accepted[-1].index
+    assert result.chosen.score == max(r.score for r in accepted)
     said = result.student.predict(dev.points)
     wrong = tuple(i for i, label in enumerate(dev.labels) if said[i] != label)
     assert wrong == result.chosen.mistakes
 
 
-@settings(max_examples=10)
+@settings(max_examples=4)
 @given(options)
 def test_same_seed_same_trace(chosen: dict[str, Any]) -> None:
     assert run(**chosen).trace() == run(**chosen).trace()
@@ -94,7 +87,7 @@ def test_mistakes_are_learnt() -> None:
     assert len(first.mistakes) > 5
     assert result.chosen.score > first.score + 0.05
     said = result.student.predict(test.points)
-    alone = Neighbours().make({}, 0, None)
+    alone = Neighbours().make({}, 0)
     alone.fit(split(6, 1), test)
     plain = np.mean(np.array(alone.predict(test.points)) == test.labels)
     assert np.mean(np.array(said) == test.labels) > plain + 0.05
@@ -122,9 +115,7 @@ def test_budget_stops_before_it_is_exceeded() -> None:
         result = run(budget=whole * share)
         assert result.stopped == "the next round would exceed the budget"
         assert len(result.rounds) < len(GRID)
-        assert (
-            result.ledger.cost <= whole * share * 1.1
-        )  # students of a round cost more than before
+        assert result.ledger.cost <= whole * share
     assert len(run(budget=1).rounds) == 1  # the first always runs
     assert run(budget=whole * 2).trace()["rounds"] == run().trace()["rounds"]
 
@@ -132,17 +123,6 @@ def test_budget_stops_before_it_is_exceeded() -> None:
 def test_ledger_counts_by_the_stated_prices() -> None:
     ledger = Ledger(updates=10, forwards=4, teacher_calls=3, student=2.0, teacher=100.0)
     assert ledger.cost == 2 * (3 * 10 + 4) + 300
-
-
-def test_selection_split_is_scored_and_never_perturbed() -> None:
-    selection, tau = split(25, 7), Marker()
-    result = run(selection=selection, tau=tau)
-    said = result.student.predict(selection.points)
-    right = np.mean(np.array(said) == selection.labels)
-    assert result.chosen.score == pytest.approx(right)
-    dev = np.array(split(30, 2).points)
-    assert all(np.abs(dev - point).min() < 0.5 for point in tau.given)
-    assert result.ledger.forwards == sum(len(r.thetas) for r in result.rounds) * 55
 
 
 def test_regression() -> None:
@@ -168,10 +148,14 @@ def test_student_that_fails_is_named() -> None:
         {"prune": "best"},
         {"draws": 0},
         {"replay": -1},
-        {"growth": "none"},
+        {"method": "none"},
+        {"method": "pseudo-label"},
+        {"teacher": None},
+        {"tau": None},
+        {"mistakes": "none"},
         {"budget": 0},
         {"seed": -1},
-        {"selection": Split((), ())},
+        {"budget": float("nan")},
     ],
 )
 def test_options_that_mean_nothing(more: dict[str, Any]) -> None:
@@ -179,9 +163,53 @@ def test_options_that_mean_nothing(more: dict[str, Any]) -> None:
         run(**more)
 
 
-def test_table_names_every_round() -> None:
-    result = run()
-    lines = table(GRID, result.rounds).splitlines()
-    assert len(lines) == len(result.rounds) + 1
-    assert "no result" in lines[0]
-    assert not any(f"{r.score:.3f}" in line for r in result.rounds for line in lines)
+def test_finetune_is_the_first_round_of_agora() -> None:
+    """The control for free: what a grid search would have found, at its cost."""
+    whole = run()
+    alone = run(method="finetune", teacher=None, tau=None)
+    assert alone.rounds == (replace(whole.rounds[0], pruned=()),)
+    points = split(300, 3).points
+    assert whole.control.predict(points) == alone.student.predict(points)
+    assert whole.rounds[0].cost == alone.ledger.cost
+
+
+def test_pseudo_labels_are_the_teachers_of_the_pool() -> None:
+    pool, dev, train = split(40, 9), split(30, 2), split(6, 1)
+    teacher = Recorder(flip=True)
+    given = [*pool.points, pool.points[0], dev.points[0], train.points[0], 0.5]
+    result = run(method="pseudo-label", tau=None, teacher=teacher, pool=given, avoid=[0.5])
+    assert len(result.rounds) == 2
+    assert result.train.points == train.points + pool.points
+    assert list(result.train.labels[6:]) == [1 - label for label in pool.labels]
+    assert teacher.asked == [*pool.points]
+    assert result.rounds[1].leaked == 2
+    assert result.rounds[0].cost < result.ledger.cost
+    assert run(method="pseudo-label", pool=pool.points).chosen.index == 1  # with the truth, better
+
+
+def test_seeds_are_part_of_the_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A theta with a seed has it in every round; others get new ones, told from every other."""
+    used: list[tuple[Any, int]] = []
+    make = Neighbours.make
+
+    def spy(self: Neighbours, theta: Any, seed: int) -> Any:
+        used.append((theta.get("seed"), seed))
+        return make(self, theta, seed)
+
+    monkeypatch.setattr(Neighbours, "make", spy)
+    run(theta_grid=grid(seed=[3, 5], forget=[0.0, 0.3]))
+    assert {seed for _, seed in used} == {3, 5}
+    assert all(given == seed for given, seed in used)
+    used.clear()
+    run()
+    assert len({seed for _, seed in used}) == len(used)
+
+
+def test_steps_are_told_and_hold_no_score() -> None:
+    told: list[Round | Step] = []
+    result = run(progress=told.append)
+    steps = [what for what in told if isinstance(what, Step)]
+    assert len(steps) == sum(len(r.thetas) for r in result.rounds)
+    assert [what for what in told if isinstance(what, Round)] == [*result.rounds]
+    assert [step.cost for step in steps] == sorted(step.cost for step in steps)
+    assert not {"score", "dev"} & {*vars(steps[0])}

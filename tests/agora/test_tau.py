@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoModel, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from agora.errors import OptionError
-from agora.tau_text import HOLE, Drop, Either, FromTable, OneSide, Refill, Swap, Synonym, edits
-from agora.tau_vector import Ball
+from agora.tau_mlm import Filler
+from agora.tau_text import HOLE, Drop, Either, FromPool, OneSide, Refill, Swap, edits
+from benchmarks.agora.ball import Ball
 
 words = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=6).map(" ".join)
 seeds = st.integers(0, 999).map(np.random.default_rng)
@@ -50,32 +57,23 @@ def test_gauss_ball_has_its_radius() -> None:
     assert abs(draws.std() - 0.3) < 0.01
 
 
-def test_synonym_takes_near_words() -> None:
-    tau = Synonym({"good": [1, 0], "fine": [0.9, 0.1], "bad": [-1, 0]}, nearest=1)
-    assert tau("a good film", np.random.default_rng(0)) == "a fine film"
-    assert tau("no such word", np.random.default_rng(0)) == "no such word"
+def fill(texts: Sequence[str], rng: np.random.Generator) -> list[str]:
+    assert all(text.count(HOLE) == 1 for text in texts)
+    return [text.replace(HOLE, "x") for text in texts]
 
 
 def test_refill_fills_one_hole() -> None:
-    holes: list[str] = []
-
-    def fill(text: str, rng: np.random.Generator) -> str:
-        holes.append(text)
-        return text.replace(HOLE, "x")
-
-    filled = Refill(fill)("a b c", np.random.default_rng(0))
-    assert edits("a b c", filled) == 1
-    assert holes[0].count(HOLE) == 1
+    assert edits("a b c", Refill(fill)("a b c", np.random.default_rng(0))) == 1
 
 
-@given(seeds, st.sampled_from([None, 0, 1]))
-def test_one_side_of_a_pair(rng: np.random.Generator, side: int | None) -> None:
+@given(seeds)
+def test_one_side_of_a_pair(rng: np.random.Generator) -> None:
     pair = ("a b c", "d e f")
-    made = OneSide(Drop(), side)(pair, rng)
-    changed = [i for i in range(2) if made[i] != pair[i]]
-    assert len(changed) == 1
-    assert side is None or changed == [side]
-    assert OneSide(Drop()).distance(pair, made) == 1
+    for tau in (Drop(), Refill(fill)):
+        for made in (OneSide(tau)(pair, rng), *OneSide(tau).many([pair, pair], rng)):
+            assert [made[i] != pair[i] for i in range(2)].count(True) == 1
+            assert OneSide(tau).distance(pair, made) == 1
+        assert edits("a b", OneSide(tau).many(["a b"], rng)[0]) == 1
 
 
 def test_either_uses_all() -> None:
@@ -84,9 +82,44 @@ def test_either_uses_all() -> None:
     assert made == {"a", "b", "b a"}
 
 
-def test_from_table_gives_near_texts_of_the_table() -> None:
-    table = ("a b c", "a b d", "x y z")
-    tau, rng = FromTable(table, nearest=1), np.random.default_rng(0)
+def test_from_pool_gives_near_texts_of_the_pool() -> None:
+    tau, rng = FromPool(("a b c", "a b d", "x y z"), nearest=2), np.random.default_rng(0)
     assert {tau("a b c", rng) for _ in range(30)} == {"a b c", "a b d"}
-    with pytest.raises(OptionError, match="empty"):
-        FromTable(())("a", rng)
+
+
+def mlm(place: Path, pieces: bool) -> Path:
+    """A model whose head likes every token the same; half of its tokens are pieces of words."""
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "b", "."]
+    words += [f"##{c}" for c in "abcdefgh"] if pieces else []
+    tokenizer = Tokenizer(models.WordPiece({w: i for i, w in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    made: Any = PreTrainedTokenizerFast
+    names = {f"{n}_token": f"[{n.upper()}]" for n in ("pad", "unk", "cls", "sep", "mask")}
+    made(tokenizer_object=tokenizer, **names).save_pretrained(place)
+    config = BertConfig(
+        vocab_size=len(words), hidden_size=4, num_hidden_layers=1, num_attention_heads=1,
+        intermediate_size=4, max_position_embeddings=16,
+    )  # fmt: skip
+    BertForMaskedLM(config).save_pretrained(place)
+    return place
+
+
+def test_no_piece_of_a_word_is_filled_in(tmp_path: Path) -> None:
+    filler, rng = Filler(mlm(tmp_path, pieces=True)), np.random.default_rng(0)
+    filled = filler([f"a {HOLE} b"] * 40, rng)
+    assert {" ".join(text.split()) for text in filled} == {"a a b", "a b b"}
+    assert filler(["a " * 30 + HOLE], rng) == ["a " * 30 + " "]  # the hole was cut off
+
+
+def test_filling_many_is_filling_each(tmp_path: Path) -> None:
+    """In one batch with longer texts the same word has the same chances."""
+    filler = Filler(mlm(tmp_path, pieces=False))
+    texts = [f"a {HOLE}", f"{HOLE} b a b", f"b b {HOLE} a a a"]
+    rng, again = np.random.default_rng(3), np.random.default_rng(3)
+    assert filler(texts, rng) == [filler([text], again)[0] for text in texts]
+
+
+def test_a_model_without_a_trained_head_fills_nothing(tmp_path: Path) -> None:
+    AutoModel.from_pretrained(mlm(tmp_path, pieces=False)).save_pretrained(tmp_path)
+    with pytest.raises(OptionError, match="no head of a masked language model"):
+        Filler(tmp_path)

@@ -17,12 +17,10 @@ from agora.points import Label, Point
 class Nearest:
     """The label of the nearest point of train, after forgetting some of it."""
 
-    def __init__(self, theta: Mapping[str, Any], seed: int, start: Path | None) -> None:
+    def __init__(self, theta: Mapping[str, Any], seed: int) -> None:
         self.theta, self.seed = theta, seed
         self.x: list[float] = []
         self.y: list[Label] = []
-        if start:
-            self.x, self.y = json.loads((start / "nearest.json").read_text())
 
     def fit(self, train: Split, dev: Split) -> Work:
         if self.theta.get("fail"):
@@ -31,7 +29,7 @@ class Nearest:
         for point, label in zip(train.points, train.labels, strict=True):
             if rng.random() >= self.theta.get("forget", 0.0):
                 self.x.append(float(point))
-                self.y.append(label if not isinstance(label, tuple) else int(np.argmax(label)))
+                self.y.append(label)
         return Work(updates=len(train))
 
     def predict(self, points: Sequence[Point]) -> Sequence[Label]:
@@ -47,11 +45,13 @@ class Nearest:
 class Neighbours:
     """Makes `Nearest`s."""
 
-    def make(self, theta: Mapping[str, Any], seed: int, start: Path | None) -> Nearest:
-        return Nearest(theta, seed, start)
+    def make(self, theta: Mapping[str, Any], seed: int) -> Nearest:
+        return Nearest(theta, seed)
 
     def load(self, directory: Path) -> Nearest:
-        return Nearest({}, 0, directory)
+        student = Nearest({}, 0)
+        student.x, student.y = json.loads((directory / "nearest.json").read_text())
+        return student
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Marker(Shift):
 def run(
     train: Split | None = None, dev: Split | None = None, teacher: Any = truth, **more: Any
 ) -> Result:
-    more = {"gate": None, **more}
+    more = {"gate": None, "prune": "worst", **more}
     tau = more.pop("tau", Shift())
     return agora(
         Neighbours(), teacher, train or split(6, 1), dev or split(30, 2),

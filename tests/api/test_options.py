@@ -77,7 +77,7 @@ def test_the_command_and_the_function_have_the_same_options(name: str) -> None:
     assert [*parameters][-len(names) :] == [*names]
     for option in names:
         assert parameters[option].default == getattr(Options, option)
-        assert f"\n{option}" in (function.__doc__ or "")
+        assert f"\n    {option}: " in (function.__doc__ or "")
 
 
 def test_every_option_is_of_some_command() -> None:

@@ -90,9 +90,9 @@ def on_a_terminal(columns: int, *words: str, **more: str) -> str:
     ours, theirs = os.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     seen = b""
-    with subprocess.Popen(
-        command(*words), env=environment(TERM="xterm", **more), stdout=theirs, stderr=theirs
-    ) as process:
+    variables = environment(TERM="xterm", **more)
+    variables.pop("COLUMNS", None)  # pytest's workers have one
+    with subprocess.Popen(command(*words), env=variables, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         try:
             while piece := os.read(ours, 4096):

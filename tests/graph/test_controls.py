@@ -73,7 +73,10 @@ def test_the_proof_itself_says_so(network: Network, tmp_path: Path) -> None:
         write_model(plan, folder)
         if swapped:
             assert check_bits(plan, folder).passed  # each tensor comes back
-        assert check_graph_parity(plan, folder, Options.atol).passed != one.proof, str(one.mutant)
+        parity = check_graph_parity(plan, folder, Options.atol)
+        # A node that told an open size was left out: the module then runs on no sizes at all
+        told = [problem for problem in parity.problems if "cannot run on" not in problem]
+        assert not parity.passed if one.proof else not told, str(one.mutant)
 
 
 def misread(plan: GraphPlan, mutant: Mutant) -> GraphPlan:

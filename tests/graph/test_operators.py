@@ -130,6 +130,16 @@ def test_of_very_many_problems_the_first_are_told_and_how_many_there_are(
     assert problems(made)[1:] == ("c1 (Custom1): the operator is not supported", "… and 3 more")
 
 
+@pytest.mark.parametrize("op", ["Cast", "amp_cast", "_zeros", "_arange", "one_hot"])
+def test_bfloat16_is_refused_by_name(op: str) -> None:
+    """What MXNet 1.9.1 computes in it differs between processors with and without avx512_bf16."""
+    made = Making()
+    inputs = [made.variable("x")] if operators()[op].inputs else []
+    more = {"Cast": {}, "amp_cast": {}, "one_hot": {"depth": 2}}
+    made.call(op, "made", *inputs, dtype="bfloat16", **more.get(op, {"shape": "(2,)", "start": 0}))
+    assert any("dtype=bfloat16 is not supported" in problem for problem in problems(made))
+
+
 def test_nodes_with_the_same_problem_are_told_together() -> None:
     made = Making()
     x = made.variable("data")

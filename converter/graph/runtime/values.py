@@ -163,9 +163,9 @@ def space_to_depth(x: Tensor, block: int) -> Tensor:
 
 
 def topk(x: Tensor, k: int, axis: int, largest: bool, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
-    """The k largest or smallest values and their places."""
-    values, places = torch.topk(x, k, axis, largest)
-    return values, places.to(dtype)
+    """The k largest or smallest values and their places; of equal values the first."""
+    values, places = torch.sort(x, dim=axis, descending=largest, stable=True)
+    return values.narrow(axis, 0, k), places.narrow(axis, 0, k).to(dtype)
 
 
 def pick(x: Tensor, index: Tensor, axis: int, mode: str = "clip") -> Tensor:

@@ -8,6 +8,8 @@ import numpy as np
 
 # Their rows come in an order that ties decide; rows that are left over hold -1
 ROWS = ("_contrib_box_nms", "_contrib_MultiBoxDetection")
+# In a whole run a rounding decides the order of values that are almost equal, and of what it picks
+ORDERED = (*ROWS, "topk")
 SAME = 1e-6  # rows that are no further apart are in the same order
 BLOCK = 256  # rows that are compared with all others at once
 

@@ -6,6 +6,7 @@ range, and one that says how long sequences are gets lengths; all others get nor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ from converter.graph.shapes import Spec, infer
 from converter.graph.symbol import Output
 from converter.planning.graph import GraphPlan
 
+SMALL = 4096  # values of all inputs
 SEED = 20201022  # any fixed number: the same check every time
 # Operators that hand values on as they are, so that what becomes of them tells what they are
 HANDS_ON = (
@@ -41,11 +43,15 @@ COMPARES = ("lesser", "greater", "equal")
 
 @dataclass(frozen=True)
 class Range:
-    """Whole numbers from `low` to below `high`; `what` they are, in a word."""
+    """Whole numbers from `low` to below `high`; `what` they are, in a word.
+
+    clipped: one outside is taken for the nearest, by all that take them
+    """
 
     low: int
     high: int
     what: str
+    clipped: bool = False
 
 
 def sizes_to_try(plan: GraphPlan) -> Iterator[Mapping[str, Spec]]:
@@ -63,13 +69,18 @@ def sizes_to_try(plan: GraphPlan) -> Iterator[Mapping[str, Spec]]:
 
 
 def _batches(own: Mapping[str, Spec]) -> Iterator[dict[str, Spec]]:
-    """One more along the first axis; or along every axis that has the size of the batch."""
-    yield {name: Spec((s.shape[0] + 1, *s.shape[1:]), s.dtype) for name, s in own.items()}
+    """More along the first axis; or along every axis that has the size of the batch.
+
+    Of small inputs many more, so that each node has values of both signs.
+    """
+    values = sum(math.prod(spec.shape) for spec in own.values())
+    more = 16 if values <= SMALL else 1
+    yield {name: Spec((s.shape[0] + more, *s.shape[1:]), s.dtype) for name, s in own.items()}
     for axis in (0, 1):
         sizes = [spec.shape[axis] for spec in own.values() if len(spec.shape) > axis]
         batch = next(iter(sizes), 0)
         yield {
-            name: Spec(tuple(n + (n == batch) for n in spec.shape), spec.dtype)
+            name: Spec(tuple(n + more * (n == batch) for n in spec.shape), spec.dtype)
             for name, spec in own.items()
         }
 
@@ -106,6 +117,9 @@ def values_of(plan: GraphPlan, specs: Mapping[str, Spec]) -> dict[str, np.ndarra
         random = np.random.default_rng((SEED, number))
         if one := ranges.get(name):
             values: np.ndarray = random.integers(one.low, one.high, spec.shape)
+            if one.clipped and values.size > 2:
+                values.flat[0] = one.high
+                values.flat[-1] = one.low - (spec.dtype.kind != "u")
         elif spec.dtype.kind in "iu":
             values = random.integers(0, 2, spec.shape)
         else:
@@ -132,13 +146,14 @@ def _range(
     plan: GraphPlan, start: Output, takers: Mapping[Output, Sequence[tuple[str, Call]]]
 ) -> Range | None:
     """What becomes of a value: the fewest places that it is taken for, or lengths."""
-    places, lengths = [], []
+    places, lengths, clipped = [], [], True
     waiting, seen = [start], {start}
     while waiting:
         output = waiting.pop()
         for name, call in takers.get(output, ()):
             if PLACES.get(call.op, ("", ""))[0] == name:
                 places.append(_count(plan, call))
+                clipped &= call.op == "Embedding"
             elif name == "sequence_length":
                 lengths.append(_length(plan, call))
             elif call.op in HANDS_ON:
@@ -149,7 +164,7 @@ def _range(
                 others = [_shape(plan, source) for source in call.inputs]
                 lengths.append(max(max(shape, default=1) for shape in others))
     if places:
-        return Range(0, max(1, min(places)), "ids")
+        return Range(0, max(1, min(places)), "ids", clipped)
     return Range(1, max(1, min(lengths)) + 1, "lengths") if lengths else None
 
 

@@ -25,6 +25,7 @@ from converter.graph.symbol import Output
 from converter.params import Weights
 from converter.planning.graph import GraphPlan, output_name
 from converter.proof.graph.difference import (
+    ORDERED,
     ROWS,
     NodeDifference,
     largest_of,
@@ -135,11 +136,11 @@ def run_module(
 def compare_outputs(
     plan: GraphPlan, made: Mapping[Output, np.ndarray], expected: Mapping[Output, np.ndarray]
 ) -> Iterator[NodeDifference]:
-    """The graph's outputs; those that come of detections as rows."""
+    """The graph's outputs; those that come of detections, or of the largest few, as rows."""
     calls = {call.number: call for call in plan.program.calls}
     of_rows = set[int]()
     for call in plan.program.calls:
-        if call.op in ROWS or of_rows & {source.node for source in call.inputs}:
+        if call.op in ORDERED or of_rows & {source.node for source in call.inputs}:
             of_rows.add(call.number)
     for head, value in made.items():
         rows = head.node in of_rows

@@ -147,7 +147,10 @@ def _bilinear(site: Site, scale: int) -> str:
 
 @rule("Embedding")
 def embedding(site: Site) -> str:
-    """`nn.Embedding`, for ids of any dtype; MXNet takes the nearest row for one beyond them."""
+    """`nn.Embedding`, for ids of any dtype; one that is outside takes the nearest row.
+
+    apache/mxnet 1.5.0 and 1.9.1, `src/operator/tensor/indexing_op.cc`, `EmbeddingOpForwardDnsImpl`.
+    """
     count, size = site.attributes["input_dim"], site.attributes["output_dim"]
     if site.shape("weight") != (count, size):
         raise site.refuse(f"input_dim={count}, output_dim={size}: {site.shape('weight')}")

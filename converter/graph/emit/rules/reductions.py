@@ -106,23 +106,25 @@ def sort(site: Site) -> str:
 
 @rule("topk")
 def topk(site: Site) -> str:
-    """`torch.topk`: values, places, both, or a mask of them."""
+    """`torch.topk` where only the values count: it leaves open which of equal ones it takes. Places
+    and masks come of a helper that takes the first.
+    """
     a, (x, axis) = site.attributes, _flat(site)
     if a["k"] < 1 and a["ret_typ"] == "mask":
         raise site.refuse(f"k={a['k']}")
     count = str(a["k"]) if a["k"] > 0 else f"{x}.shape[{axis}]"
     down = ", largest=False" if a["is_ascend"] else ""
-    text = f"torch.topk({x}, {count}, {axis}{down})"
+    text = f"topk({x}, {count}, {axis}, {literal(not a['is_ascend'])}, "
     match a["ret_typ"]:
         case "value":
-            return f"{text}[0]"
+            return f"torch.topk({x}, {count}, {axis}{down})[0]"
         case "indices":
-            return cast(f"{text}[1]", site.out().dtype)
+            return f"{text}{literal(site.out().dtype)})[1]"
         case "both":
-            return f"topk({x}, {count}, {axis}, {literal(not a['is_ascend'])}, {_index(site, 1)})"
+            return f"{text}{_index(site, 1)})"
     if site.attributes["axis"] is None:
         raise site.refuse("a mask of all values")
-    return f"torch.zeros_like({x}).scatter({axis}, {text}[1], 1)"
+    return f"torch.zeros_like({x}).scatter({axis}, {text}torch.int64)[1], 1)"
 
 
 def _index(site: Site, number: int) -> str:
