@@ -13,6 +13,8 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import tomllib
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ import pytest
 from click.testing import CliRunner
 
 import converter
+from benchmarks.agora import grammar
 from converter.cli.main import main
 from tests.borts import source as fixture
 from tests.conftest import ROOT
@@ -34,6 +37,7 @@ ELSEWHERE = {
 }
 SMALL = ["--family", "bort", "--config", "num_attention_heads=4"]
 VOCABULARY = ["--vocab", str(OPTIONS["vocab"]), "--merges", str(OPTIONS["merges"])]
+SCRIPTS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["scripts"]
 BLOCK = re.compile(r"^( *)```(console|python)\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 
 
@@ -89,12 +93,38 @@ def run(block: str) -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             continue
+        if program == "bort-agora":
+            agora(arguments)
+            continue
         assert program == "bort-convert"
         if arguments[0] == "bort.params":
             arguments += [*SMALL, *VOCABULARY]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, (line, result.output)
         printed = result.output
+
+
+def agora(arguments: list[str]) -> None:
+    """Its command, on few texts and one set of hyperparameters; its teacher knows nothing."""
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    train = grammar.sample(8, 1)
+    dev = grammar.sample(8, 2, [train])
+    splits = {"train": train, "dev": dev, "test": grammar.sample(8, 3, [train, dev])}
+    for name, split in splits.items():
+        grammar.write(split, Path(f"{name}.jsonl"))
+    labels = {0: "neg", 1: "pos"}
+    teacher = AutoModelForSequenceClassification.from_pretrained("out", id2label=labels)
+    for part in (teacher, AutoTokenizer.from_pretrained("out")):
+        part.save_pretrained("teacher")
+    small = ["--lr", "1e-3", "--wd", "0", "--warmup", "0.1", "--epochs", "1", "--no-gate"]
+    command = EntryPoint("bort-agora", SCRIPTS["bort-agora"], "console_scripts")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["bort-agora", *arguments, *small])
+        with pytest.raises(SystemExit) as ended:
+            command.load()()
+    assert not ended.value.code
+    AutoModelForSequenceClassification.from_pretrained("best")
 
 
 def test_every_page_with_code_is_run() -> None:
