@@ -20,6 +20,8 @@ import pytest
 from click.testing import CliRunner
 
 import converter
+from agora.cli import command as fine_tuning
+from benchmarks.agora import grammar
 from converter.cli.main import main
 from tests.borts import source as fixture
 from tests.conftest import ROOT
@@ -89,12 +91,30 @@ def run(block: str) -> None:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stderr
             continue
+        if program == "bort-finetune":
+            finetune(arguments)
+            continue
         assert program == "bort-convert"
         if arguments[0] == "bort.params":
             arguments += [*SMALL, *VOCABULARY]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, (line, result.output)
         printed = result.output
+
+
+def finetune(arguments: list[str]) -> None:
+    """The command, on few texts and one set of hyperparameters."""
+    from transformers import AutoModelForSequenceClassification
+
+    train = grammar.sample(8, 1)
+    dev = grammar.sample(8, 2, [train])
+    splits = {"train": train, "dev": dev, "test": grammar.sample(8, 3, [train, dev])}
+    for name, split in splits.items():
+        grammar.write(split, Path(f"{name}.jsonl"))
+    small = ["--lr", "1e-3", "--wd", "0", "--epochs", "1"]
+    result = CliRunner().invoke(fine_tuning, [*arguments, *small])
+    assert result.exit_code == 0, result.output
+    AutoModelForSequenceClassification.from_pretrained("best")
 
 
 def test_every_page_with_code_is_run() -> None:
