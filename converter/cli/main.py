@@ -46,7 +46,7 @@ HEARD: list[int] = []  # Ctrl-C, since the command began
 
 
 class Word(str):
-    """A word of the command line that is told from another of the same letters."""
+    """One word of the command line: equal words stay distinct by identity."""
 
     __slots__ = ()
 

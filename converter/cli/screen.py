@@ -23,7 +23,7 @@ BESIDE = 36  # columns that brackets, percent and stage take beside the bar
 
 
 def wants_colour(choice: str) -> bool | None:
-    """What click is told: None lets it look whether the stream is a terminal.
+    """The `color` argument of click: None lets it ask whether the stream is a terminal.
 
     The variables are those of https://no-color.org and https://force-color.org.
     """

@@ -20,7 +20,7 @@ from converter.graph.attributes import Attribute
 from converter.graph.symbol import VARIABLE, Graph, Node, Output
 
 MAX_OUTPUTS, MAX_OUTPUTS_OF_ONE = 1_000_000, 4096
-MAX_PROBLEMS, LISTED, MAX_SHOWN = 100, 4, 200  # that are told; nodes of each; characters of each
+MAX_PROBLEMS, LISTED, MAX_SHOWN = 100, 4, 200  # shown at most; nodes of each; characters of each
 
 
 @dataclass(frozen=True)

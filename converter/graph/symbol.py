@@ -142,7 +142,7 @@ def _no_number(text: str) -> float:
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object whose keys are told apart: of two alike, others may read the other one."""
+    """A JSON object without duplicate keys: of two, another reader may take the other one."""
     found = dict(pairs)
     if len(found) < len(pairs):
         (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)

@@ -12,7 +12,7 @@ from converter.planning.match import NOTHING, Choice, Match, match_table, models
 from converter.planning.scopes import without_kind
 from converter.tables.table import Table
 
-SHOWN = 6  # models that a person is told of, and tensors of each that it would set aside
+SHOWN = 6  # models that are listed, and tensors of each that it would set aside
 
 
 @dataclass(frozen=True)

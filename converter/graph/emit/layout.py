@@ -17,7 +17,7 @@ ATTRIBUTE_OF_CALL = re.compile(r"[)\]](?=\.)")
 def layout(statement: str, indent: int, comment: str = "") -> Iterator[str]:
     """The lines of one statement, `indent` columns from the left.
 
-    A comment stands behind the statement where both fit in one line, and above it elsewhere.
+    A comment follows the statement where both fit on one line, and precedes it elsewhere.
     """
     pad = " " * indent
     if comment and len(line := f"{pad}{statement}  # {comment}") <= WIDTH:

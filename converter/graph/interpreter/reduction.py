@@ -50,7 +50,7 @@ def _axes(axis: Axes | None, data: Array, exclude: bool) -> Axes:
     for one in axis:
         require(-data.ndim <= one < data.ndim, f"axis {one} is none of {data.ndim} dimensions")
     named = {one % data.ndim for one in axis}
-    require(len(named) == len(axis), f"an axis stands twice in {axis}")
+    require(len(named) == len(axis), f"an axis is repeated in {axis}")
     return tuple(n for n in range(data.ndim) if (n in named) != exclude)
 
 

@@ -27,7 +27,7 @@ def run(program: Program, values: Mapping[str, Array]) -> Iterator[tuple[Call, t
     the labels of loss heads come from are left out. Raises `GraphError` for variables without a
     value, and for a node that cannot be computed.
     """
-    needed = _needed(program)
+    needed = computed_nodes(program)
     variables = program.variables()
     missing = sorted({name for n, name in variables.items() if n in needed} - set(values))
     if missing:
@@ -81,7 +81,7 @@ def read(call: Call) -> Iterator[tuple[str, Output]]:
     )
 
 
-def _needed(program: Program) -> set[int]:
+def computed_nodes(program: Program) -> set[int]:
     """The nodes that the outputs come from."""
     needed = {head.node for head in program.graph.heads}
     for call in reversed(program.calls):

@@ -8,8 +8,6 @@ import numpy as np
 
 # Their rows come in an order that ties decide; rows that are left over hold -1
 ROWS = ("_contrib_box_nms", "_contrib_MultiBoxDetection")
-# In a whole run a rounding decides the order of values that are almost equal, and of what it picks
-ORDERED = (*ROWS, "topk")
 SAME = 1e-6  # rows that are no further apart are in the same order
 BLOCK = 256  # rows that are compared with all others at once
 
@@ -56,10 +54,14 @@ def largest_of(b: np.ndarray) -> float:
     return float(sizes.max(initial=0, where=np.isfinite(sizes)))
 
 
-def measure_rows(a: np.ndarray, b: np.ndarray) -> float:
-    """The same for detections (…, rows, numbers): each row beside the nearest, both ways."""
+def measure_rows(a: np.ndarray, b: np.ndarray, within: int | None = None) -> float:
+    """The same for detections (…, rows, numbers): each row beside the nearest, both ways.
+
+    within: how many places a row may have moved. With it, what has no axis beside that of its rows
+    (…, rows) is compared in order.
+    """
     in_order = measure(a, b)
-    if in_order <= SAME or a.shape != b.shape or a.ndim < 2:
+    if in_order <= SAME or a.shape != b.shape or a.ndim < (2 if within is None else 3):
         return in_order
     largest, worst = largest_of(b), 0.0
     ours, theirs = (x.reshape(-1, *x.shape[-2:]).astype(np.float64) for x in (a, b))
@@ -69,5 +71,9 @@ def measure_rows(a: np.ndarray, b: np.ndarray) -> float:
         for rows, others in ((first, second), (second, first)):
             for start in range(0, len(rows), BLOCK):
                 gaps = np.abs(rows[start : start + BLOCK, None] - others).max(-1)
+                if within is not None:
+                    places = np.arange(start, start + len(gaps))
+                    moved = np.abs(np.subtract.outer(places, np.arange(len(others))))
+                    gaps[moved > within] = np.inf
                 worst = max(worst, float(gaps.min(-1).max()))
     return _of(worst, largest)

@@ -34,7 +34,7 @@ USE = "## How to use it"
 ASSUMED = "- Assumed, not in the file:"
 # The Hub's task → what the model does
 DOES = {
-    "fill-mask": "It gives the words that may stand behind masks.",
+    "fill-mask": "It predicts the words that are masked.",
     "text-classification": "It gives a text one of {labels}.",
     "token-classification": "It gives each token one of {labels}.",
     "question-answering": "It finds the answer to a question in a text.",
