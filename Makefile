@@ -12,6 +12,8 @@ FULL := build/full
 TOKENS := fixtures/tokenizers
 GRAPH := fixtures/graph
 FUZZ_SECONDS ?= 600
+# The commands that tests and benchmarks start are compiled once, as in an installed package
+unexport PYTHONDONTWRITEBYTECODE
 PIP := -m pip install --quiet --disable-pip-version-check
 
 .PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full graph-full big-file check docs generate fixtures bench graph-bench agora-bench clean

@@ -13,7 +13,6 @@ from converter.cli.screen import bar
 from converter.files.progress import LOOK
 from converter.params.graphs import is_graph
 from converter.report.columns import columns
-from converter.report.graph_inspection import graph_json, graph_lines
 from converter.report.inspection import inspection_json, inspection_lines
 from converter.report.table_text import table_lines
 from converter.tables.load import family_names, load_family
@@ -34,6 +33,8 @@ def inspect_command(src: Path, content: bool, every: bool, as_json: bool) -> Non
     SRC is a .params, .npz or .npy file, or an archive or a folder with one .params file in it; or
     the graph of a network (-symbol.json), whose operators, inputs and outputs are listed.
     """
+    from converter.report.graph_inspection import graph_json, graph_lines  # slow, for this alone
+
     if is_graph(src):
         facts = inspect_graph(src)
         printed({"graph": graph_json(facts)} if as_json else [*graph_lines(facts, every)])

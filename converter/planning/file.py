@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from converter.planning.model_yml import ModelConfig, find_model_config
 from converter.planning.options import OF_TABLES, PLAN, Options, PathLike, Takes
 from converter.planning.plan import TablePlan, make_plan
 from converter.planning.vocabulary import TokenizerSource
-from converter.tables.load import family_names, load_family, load_table
+from converter.tables.load import families_in, load_family, load_table
 from converter.tables.table import Table
 from converter.tokenizer import Files
 
@@ -120,9 +120,12 @@ def _by_table(
     if options.labels is not None:
         names = enumerate(read_labels(options.labels))
         config["id2label"] = {str(number): name for number, name in names}
+    # a part or a head that is said is looked for in all tables, to list those there are
+    asked = options.part or options.head
+    told_of = [] if asked else [*index.tensors]
     made = make_plan(
         index,
-        tables_of(options.family, options.table),
+        tables_of(options.family, options.table, told_of),
         config,
         options.dtype,
         options.gluonnlp_version,
@@ -148,8 +151,13 @@ def files_of(options: Options) -> Files:
     return Files(*(None if path is None else Path(path) for path in given))
 
 
-def tables_of(family: str | None, table: PathLike | None) -> Sequence[Table]:
-    """The tables to try: a user's own, a family's, or all. Raises `TableError`."""
+def tables_of(
+    family: str | None, table: PathLike | None, names: Iterable[str] = ()
+) -> Sequence[Table]:
+    """The tables to try: a user's own, a family's, or those that may fit the names of a file.
+
+    Raises `TableError`.
+    """
     if table is not None:
         return [load_table(table)]
-    return [load_family(name) for name in ([family] if family else family_names())]
+    return [load_family(name) for name in ([family] if family else families_in(names))]

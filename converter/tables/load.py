@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,8 @@ MAX_BYTES = 2**15
 LISTED = 50  # contradictions that are spelled out; the rest is counted
 FAMILIES = resources.files("converter.tables") / "families"
 SHARED = FAMILIES / "shared"
+# The left side of a row, or of a kind of layer, with a layer's number in it
+OF_A_LAYER = re.compile(r'^(?:from *= *)?"([^"]*\{[^"]*)"', re.MULTILINE)
 
 
 def family_names() -> list[str]:
@@ -26,6 +30,28 @@ def family_names() -> list[str]:
     return sorted(
         f.name.removesuffix(".toml") for f in FAMILIES.iterdir() if f.name[-5:] == ".toml"
     )
+
+
+def families_in(names: Iterable[str]) -> list[str]:
+    """The families whose layers may be among the structural `names` of a file.
+
+    Told from the text of each table, so that no other table is parsed. All of them where no layer
+    is among the names, or one has no point: names of MXNet's scopes (`bertencoder0_transformer0_…`)
+    have none, and every table spells them in its own way.
+    """
+    words = set[str]()
+    for name in names:
+        if "." not in name:
+            return family_names()
+        words.update(name.split("."))
+    families = family_names()
+    return [f for f in families if any(one <= words for one in layer_words(f))] or families
+
+
+def layer_words(family: str) -> list[set[str]]:
+    """What is in every name of a layer of the family, for each kind of layer."""
+    text = (FAMILIES / f"{family}.toml").read_text("utf-8")
+    return [{w for w in name.split(".") if w and "{" not in w} for name in OF_A_LAYER.findall(text)]
 
 
 def load_family(name: str) -> Table:

@@ -132,7 +132,7 @@ from converter.cli.main import main
 main(sys.argv[1:], standalone_mode=False)
 slow = "torch transformers scipy safetensors email importlib.metadata"
 own = "converter.proof.reference converter.proof.bits converter.params.containers"
-own += " converter.writing.npz"
+own += " converter.writing.npz converter.graph"
 print([name for name in f"{slow} {own}".split() if name in sys.modules])
 """
     arguments = ["--no-verify", "--src", str(fixtures / "bort_decoder.params")]
