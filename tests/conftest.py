@@ -18,6 +18,16 @@ for variable in ("MXNET_HOME", "GLUONNLP_HOME"):
 
 ROOT = Path(__file__).resolve().parent.parent
 
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What asks other environments comes first.
+
+    Its modules have dear fixtures, and what is last is what one worker takes from another, which
+    would then make them a second time.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("live") is None)
+
+
 settings.register_profile("tests", deadline=None)  # a slow machine is no failure
 settings.load_profile("tests")
 
