@@ -34,6 +34,7 @@ from converter.planning.options import (
 )
 from converter.planning.plan import TablePlan
 from converter.planning.vocabulary import RecordedTokenizer
+from converter.proof.beside import beside
 from converter.proof.proof import check_installed, check_reference, prove
 from converter.report.card import model_card, with_tokenizer
 from converter.report.foreign import REWRITTEN, foreign_files, foreign_to_tokenizer
@@ -170,7 +171,10 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
     if options.verify:
         check_installed(made)
         check_reference(made)
-    with staging(destination, force=options.force, foreign=foreign_files) as stage:
+    with (
+        beside(options.jobs if options.verify else 1) as calls,
+        staging(destination, force=options.force, foreign=foreign_files) as stage,
+    ):
         found = write_model(made, stage.path, progress, size)
         if isinstance(made, TablePlan):
             _write_tokenizer(made, stage.path)
@@ -178,7 +182,7 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
         refuse_nonfinite(made.index.path, found, allowed=options.allow_nonfinite)
         proof = None
         if options.verify:
-            proof = prove(made, stage.path, options.atol, None, progress, bool(found))
+            proof = prove(made, stage.path, options.atol, None, progress, bool(found), calls)
         report = report_of(made, proof, found, tuple(weight_files(stage.path)), options.given())
         check_unchanged(read, before)
         if proof and not report.passed:
@@ -207,9 +211,11 @@ def verify(src: PathLike, dst: PathLike, options: Options) -> Report:
         tokenizer = RecordedTokenizer(record=record["tokenizer"], directory=Path(dst))
         made = plan_of(find_source(src), told, tokenizer, record["model_config"])
     check_installed(made)
-    found = _nonfinite(made)
     recorded = None if options.golden is None else Path(options.golden)
-    proof = prove(made, Path(dst), options.atol, recorded, options.progress, bool(found))
+    with beside(options.jobs) as calls:
+        found = _nonfinite(made)
+        rest = options.atol, recorded, options.progress, bool(found), calls
+        proof = prove(made, Path(dst), *rest)
     proof = replace(proof, unchanged=check_record(Path(dst), config=not proof.names.passed))
     files = tuple(weight_files(Path(dst)))
     report = report_of(made, proof, found, files, record.get("options", {}))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch  # noqa: F401  (so that what the tests call in this process is done in it)
 from hypothesis import settings
 
 # The models here are tiny: a second thread costs more than it gives, most of all on a busy machine.

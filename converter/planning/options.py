@@ -159,6 +159,12 @@ class Options:
         "LICENSE",
     )
     verify: bool = option("Write without proof (and without torch).", True)
+    jobs: int = option(
+        "Processes. By default a second one imports PyTorch while this one writes, unless PyTorch "
+        "is imported already; with 1, this one does all.",
+        2,
+        "N",
+    )
     golden: PathLike | None = option(
         "Hidden states recorded in an old environment; see `record-golden`.", None, "FILE"
     )
@@ -202,6 +208,8 @@ class Options:
         if of_graphs and self.way == "table":
             raise OptionError(f"{', '.join(of_graphs)}: said of a graph, and the way is table")
         parse_size(self.max_shard_size)
+        if self.jobs < 1:
+            raise OptionError(f"jobs: {self.jobs} processes do nothing; give 1 or more")
         if self.license is not None and not LICENSE.fullmatch(self.license):
             raise OptionError(
                 f"license: {self.license!r} is no word of the Hub's: give one such as apache-2.0, "
@@ -230,13 +238,13 @@ OF_TABLES = ("family", "table", *NETWORK, "part", "labels")  # what no graph has
 MODEL = ("family", "table", "config", "gluonnlp_version", "model_config", *NETWORK, "part")
 VOCABULARY = ("vocab", "merges", "sentencepiece", "lower")
 PLAN = (*MODEL, "labels", *GRAPH, "force_config", *VOCABULARY, "dtype")
-WRITING = ("max_shard_size", "license", "verify", "atol", "force", "allow_nonfinite")
+WRITING = ("max_shard_size", "license", "verify", "atol", "jobs", "force", "allow_nonfinite")
 CONVERT = (*PLAN, *WRITING, "progress")
-VERIFY = ("golden", *MODEL[:-1], *GRAPH, "atol", "progress")
+VERIFY = ("golden", *MODEL[:-1], *GRAPH, "atol", "jobs", "progress")
 EXPORT = ("npz", "strip_prefixes", "densify", "verify", "force", "allow_nonfinite", "progress")
 TOKENIZER = (*VOCABULARY, "gluonnlp_version", "table")
 # Those that change nothing in the directory; labels stand among the fields of `config`
-NOT_RECORDED = ("force", "golden", "labels", "progress")
+NOT_RECORDED = ("force", "golden", "jobs", "labels", "progress")
 PATHS = {os.PathLike[str]}
 
 

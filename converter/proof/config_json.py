@@ -33,7 +33,8 @@ def compare_config(planned: Mapping[str, Any], found: Any, config_class: type) -
     if not isinstance(found, dict):
         fields.problems.append("config.json: is no JSON object")
         return fields
-    if "torch_dtype" in found and "dtype" not in found:  # its name until Transformers 4.56
+    # Its name until Transformers 4.56, which keeps beside it what it read as dtype
+    if "torch_dtype" in found and found.get("dtype", found["torch_dtype"]) == found["torch_dtype"]:
         found = {"dtype" if key == "torch_dtype" else key: v for key, v in found.items()}
         fields.edited.append("torch_dtype")
     usual = config_class().to_dict()

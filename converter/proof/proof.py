@@ -24,6 +24,7 @@ from converter.files.progress import Progress, silent
 from converter.planning.base import Plan
 from converter.planning.options import Options
 from converter.planning.plan import TablePlan
+from converter.proof.beside import Calls, Here
 
 # What `pip install bort-convert[proof]` adds, of which a graph needs the first
 LIBRARIES = ("torch", "transformers", "scipy", "regex")
@@ -36,7 +37,7 @@ if TYPE_CHECKING:  # a run without proof imports none of these
     from converter.proof.graph.names import ModuleNames
     from converter.proof.graph.parity import GraphParity
     from converter.proof.names import Names
-    from converter.proof.parity import Parity
+    from converter.proof.parity import Parity, SourceSide
     from converter.proof.tokens import Tokens
 
 
@@ -158,6 +159,7 @@ def prove(
     golden: Path | None = ...,
     progress: Progress = ...,
     nonfinite: bool = ...,
+    calls: Calls | None = ...,
 ) -> TableProof: ...
 @overload
 def prove(
@@ -167,6 +169,7 @@ def prove(
     golden: Path | None = ...,
     progress: Progress = ...,
     nonfinite: bool = ...,
+    calls: Calls | None = ...,
 ) -> Proof: ...
 def prove(
     plan: Plan,
@@ -175,23 +178,22 @@ def prove(
     golden: Path | None = None,
     progress: Progress = silent,
     nonfinite: bool = False,
+    calls: Calls | None = None,
 ) -> Proof:
     """Ask all questions of `directory`, and compare with a recorded `golden` if given.
 
     `nonfinite`: the source holds NaN or infinity, and outputs may; see `parity.difference`.
+    `calls`: who runs the target's side: this process, unless it is said.
     Raises `ConvertError` for a golden file that cannot be read; verdicts are never raised.
     """
-    from converter.proof.bits import check_bits  # a run without proof imports none of these
-
-    progress("checking bits", 0, 1)
-    bits = check_bits(plan, directory)
+    calls = Here() if calls is None else calls
     if isinstance(plan, TablePlan):
-        proof: Proof = _prove_table(plan, bits, directory, atol, golden, progress, nonfinite)
+        proof: Proof = _prove_table(plan, directory, atol, golden, progress, nonfinite, calls)
     else:
         from converter.planning.graph import GraphPlan
 
         assert isinstance(plan, GraphPlan)
-        proof = _prove_graph(plan, bits, directory, atol, golden, progress)
+        proof = _prove_graph(plan, directory, atol, golden, progress, calls)
     if os.name == "nt":  # no directory with a mapped file in it is renamed there
         gc.collect()
     progress("proof done", 1, 1)
@@ -200,64 +202,115 @@ def prove(
 
 def _prove_table(
     plan: TablePlan,
-    bits: Bits,
     directory: Path,
     atol: float,
     golden: Path | None,
     progress: Progress,
     nonfinite: bool,
+    calls: Calls,
 ) -> TableProof:
-    from converter.proof.names import check_names
-    from converter.proof.target import import_class
+    from converter.proof.bits import check_bits  # a run without proof imports none of these
+    from converter.proof.parity import run_source_side
 
+    calls.ask(_names, plan, directory)
+    progress("checking bits", 0, 1)
+    bits = check_bits(plan, directory)
+    progress("running the source", 0, 1)
+    source: SourceSide | ConvertError
+    try:  # before the target: not both are held at once
+        with np.errstate(all="ignore" if nonfinite else None):
+            source = run_source_side(plan, nonfinite)
+    except ConvertError as error:  # of a config that no class can be built from, names say more
+        source = error
     progress("importing Transformers", 0, 1)
-    import_class(plan.transformers_class)
-    progress("checking names", 0, 1)
-    names = check_names(plan, directory)
-    parity = golden_check = None
+    names = calls.answer()
+    parity = recorded = tokens = None
     if names.passed:
+        if isinstance(source, ConvertError):
+            raise source
         progress("checking parity", 0, 1)
-        parity, golden_check = _run(plan, directory, atol, golden, nonfinite)
-    tokens = None
+        calls.ask(_run, plan, directory, source, atol, golden, nonfinite)
+        del source
+        parity, recorded = calls.answer()
     if plan.tokenizer:
-        from converter.proof.tokens import check_tokens
-
         progress("checking tokens", 0, 1)
-        tokens = check_tokens(plan.tokenizer, directory, plan.table.reference)
-    return TableProof(bits, names, parity, golden_check, tokens=tokens)
+        calls.ask(_tokens, plan, directory)
+        tokens = calls.answer()
+    return TableProof(bits, names, parity, recorded, tokens=tokens)
 
 
 def _prove_graph(
     plan: GraphPlan,
-    bits: Bits,
     directory: Path,
     atol: float,
     golden: Path | None,
     progress: Progress,
+    calls: Calls,
 ) -> GraphProof:
-    progress("importing torch", 0, 1)
-    from converter.proof.graph.golden import check_graph_golden
-    from converter.proof.graph.names import check_module_names
-    from converter.proof.graph.parity import check_graph_parity
+    from converter.proof.bits import check_bits
 
-    progress("checking names", 0, 1)
-    names = check_module_names(plan, directory)
+    calls.ask(_module_names, plan, directory)
+    progress("checking bits", 0, 1)
+    bits = check_bits(plan, directory)
+    progress("importing torch", 0, 1)
+    names = calls.answer()
     if not (names.passed and bits.passed):  # what is not as planned is not run
         return GraphProof(bits, names, None)
     progress("checking parity", 0, 1)
-    recorded = None if golden is None else check_graph_golden(plan, directory, golden, atol)
-    return GraphProof(bits, names, check_graph_parity(plan, directory, atol), recorded)
+    calls.ask(_run_module, plan, directory, atol, golden)
+    parity, recorded = calls.answer()
+    return GraphProof(bits, names, parity, recorded)
+
+
+# The target's side: what is called in the process that imports torch and Transformers
+
+
+def _names(plan: TablePlan, directory: Path) -> Names:
+    from converter.proof.names import check_names
+    from converter.proof.target import import_class
+
+    import_class(plan.transformers_class)
+    return check_names(plan, directory)
 
 
 def _run(
-    plan: TablePlan, directory: Path, atol: float, golden: Path | None, nonfinite: bool
+    plan: TablePlan,
+    directory: Path,
+    source: SourceSide,
+    atol: float,
+    golden: Path | None,
+    nonfinite: bool,
 ) -> tuple[Parity, GoldenCheck | None]:
     from converter.proof.golden import check_golden
-    from converter.proof.parity import check_parity, run_source_side
+    from converter.proof.parity import check_parity
     from converter.proof.target import target_model
 
-    with np.errstate(all="ignore" if nonfinite else None):
-        source = run_source_side(plan, nonfinite)  # before the target: the two are not held at once
-        with target_model(plan, directory) as model:
-            recorded = None if golden is None else check_golden(plan, model, golden, atol)
-            return check_parity(plan, source, model, atol, nonfinite), recorded
+    with (
+        np.errstate(all="ignore" if nonfinite else None),
+        target_model(plan, directory) as model,
+    ):
+        recorded = None if golden is None else check_golden(plan, model, golden, atol)
+        return check_parity(plan, source, model, atol, nonfinite), recorded
+
+
+def _tokens(plan: TablePlan, directory: Path) -> Tokens:
+    from converter.proof.tokens import check_tokens
+
+    assert plan.tokenizer
+    return check_tokens(plan.tokenizer, directory, plan.table.reference)
+
+
+def _module_names(plan: GraphPlan, directory: Path) -> ModuleNames:
+    from converter.proof.graph.names import check_module_names
+
+    return check_module_names(plan, directory)
+
+
+def _run_module(
+    plan: GraphPlan, directory: Path, atol: float, golden: Path | None
+) -> tuple[GraphParity, GraphGolden | None]:
+    from converter.proof.graph.golden import check_graph_golden
+    from converter.proof.graph.parity import check_graph_parity
+
+    recorded = None if golden is None else check_graph_golden(plan, directory, golden, atol)
+    return check_graph_parity(plan, directory, atol), recorded

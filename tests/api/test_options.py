@@ -48,6 +48,7 @@ WRONG: Mapping[str, Any] = {
     "max_shard_size": 1.5,
     "verify": 1,
     "golden": 1,
+    "jobs": "2",
     "atol": "1e-4",
     "symbol": 3,
     "way": 1,

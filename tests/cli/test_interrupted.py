@@ -35,7 +35,7 @@ MODULES = ("converter.cli.main", "ml_dtypes", "torch", "transformers.models.bert
 
 @pytest.mark.parametrize("module", MODULES)
 def test_one_line_and_130_while_modules_are_imported(module: str, tmp_path: Path) -> None:
-    told = arguments("bort_backbone", tmp_path / "out")
+    told = arguments("bort_backbone", tmp_path / "out", "--jobs", "1")
     done = subprocess.run(
         [sys.executable, "-c", AT.format(root=str(ROOT)), module, *told],
         env=environment(),

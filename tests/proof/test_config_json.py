@@ -70,6 +70,9 @@ def test_a_dtype_may_have_its_old_name(planned: dict[str, Any]) -> None:
     old = {"torch_dtype" if key == "dtype" else key: value for key, value in planned.items()}
     assert compared(planned, old) == ([], ["torch_dtype"])
     assert compared(planned, old | {"torch_dtype": "float16"})[0]
+    both = planned | {"torch_dtype": planned["dtype"]}
+    assert compared(planned, both) == ([], ["torch_dtype"])
+    assert compared(planned, planned | {"torch_dtype": "float16"})[0]
 
 
 @pytest.mark.parametrize(

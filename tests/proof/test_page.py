@@ -22,7 +22,10 @@ def test_its_figures_are_those_of_the_program() -> None:
     from converter.proof.difference import BLIND
     from converter.proof.parity import KNOWN, ROUNDING
     from tests.proof.test_noise import NOISE, UNUSED
+    from tests.versions import TRANSFORMERS
 
     assert (Options.atol, LARGEST_ATOL, BLIND, KNOWN, NOISE) == (1e-4, 0.01, 0.1, 0.05, 0.01)
     assert (ROUNDING["float16"], ROUNDING["bfloat16"]) == (0.1, 0.8)
-    assert len({target for targets in UNUSED.values() for target in targets}) == 2
+    # Transformers 4 uses the other copy of one of the two
+    unused = 2 if TRANSFORMERS > 4 else 1
+    assert len({target for targets in UNUSED.values() for target in targets}) == unused
