@@ -254,10 +254,12 @@ def _run(
 ) -> tuple[Parity, GoldenCheck | None]:
     from converter.proof.golden import check_golden
     from converter.proof.parity import check_parity, run_source_side
+    from converter.proof.spool import Spool
     from converter.proof.target import target_model
 
-    with np.errstate(all="ignore" if nonfinite else None):
-        source = run_source_side(plan, nonfinite)  # before the target: the two are not held at once
+    with np.errstate(all="ignore" if nonfinite else None), Spool(directory) as spool:
+        # Before the target: the weights of the two are not held at once
+        source = run_source_side(plan, nonfinite, spool)
         with target_model(plan, directory) as model:
             recorded = None if golden is None else check_golden(plan, model, golden, atol)
             return check_parity(plan, source, model, atol, nonfinite), recorded
