@@ -8,18 +8,19 @@ softmax ignores what it adds to all scores of a query.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from converter.planning.plan import TablePlan
-from converter.proof.difference import DENSE_OUTPUTS, Difference, compare
+from converter.proof.difference import DenseDifferences, Difference, compare
 from converter.proof.golden import is_published
 from converter.proof.reference.layers import Inputs, Outputs
 from converter.proof.reference.settings import EXACT, expressible_settings, source_settings
 from converter.proof.source import run_source, source_input_spec
+from converter.proof.spool import Named, Spool, spooled
 from converter.proof.target import run_target
 from converter.tables.check import EMBEDDINGS, OUTPUTS
 
@@ -77,36 +78,42 @@ class Parity:
 class SourceSide:
     """What GluonNLP's arithmetic gives for the inputs of the check, before the target is loaded.
 
+    `dense`: what each Dense gave, by the structural name of its weight. Both it and the reference
+    are in the spool, and read when they are asked for.
     `problems`: what is wrong already, whatever the target gives.
     """
 
     inputs: Inputs
     reference: Outputs
+    dense: Mapping[str, np.ndarray]
     known_differences: tuple[MeasuredDifference, ...]
     rounding: tuple[Difference, ...]
     problems: tuple[str, ...]
 
 
-def run_source_side(plan: TablePlan, nonfinite: bool = False) -> SourceSide:
+def run_source_side(
+    plan: TablePlan, nonfinite: bool = False, spool: Spool | None = None
+) -> SourceSide:
     """The reference, and the differences that are on the source's side alone.
 
-    `nonfinite`: the weights hold NaN or infinity.
+    `nonfinite`: the weights hold NaN or infinity. `spool`: where the outputs wait for the target's,
+    and which the caller closes; by default among the system's temporary files.
     """
     inputs = _inputs(plan)
-    kept: dict[str, np.ndarray] = {}
-    reference = run_source(plan, inputs, kept=kept)
+    spool = spool or Spool()
+    dense = Named(spool, "dense")
+    reference = spooled(run_source(plan, inputs, dense=dense), spool)
     rounding: tuple[Difference, ...] = ()
     if any(step.casts for step in plan.steps):
-        uncast = run_source(plan, inputs, cast=False, kept=kept)
-        rounding = tuple(
-            d for d in compare(uncast, reference, inputs, nonfinite) if d.output != DENSE_OUTPUTS
-        )
+        uncast = run_source(plan, inputs, cast=False)
+        rounding = tuple(compare(uncast, reference, inputs, nonfinite))
     problems = [*_too_much_rounding(plan, rounding)]
     if plan.exported:
-        whole = run_source(plan, inputs, exported=True, kept=kept)
-        problems += _needed(whole, reference, inputs, nonfinite)
-    known, more = _known_differences(plan, reference, inputs, kept, nonfinite)
-    return SourceSide(inputs, reference, tuple(known), rounding, (*problems, *more))
+        moved = DenseDifferences(dense, inputs, nonfinite)
+        whole = run_source(plan, inputs, exported=True, dense=moved)
+        problems += _needed(whole, reference, compare(whole, reference, inputs, nonfinite, moved))
+    known, more = _known_differences(plan, reference, inputs, nonfinite)
+    return SourceSide(inputs, reference, dense, tuple(known), rounding, (*problems, *more))
 
 
 def check_parity(
@@ -116,8 +123,9 @@ def check_parity(
 
     `nonfinite`: the weights hold NaN or infinity, so both sides may give them too.
     """
-    outputs = run_target(plan, model, source.inputs)
-    differences = tuple(compare(source.reference, outputs, source.inputs, nonfinite))
+    dense = DenseDifferences(source.dense, source.inputs, nonfinite)
+    outputs = run_target(plan, model, source.inputs, dense)
+    differences = tuple(compare(source.reference, outputs, source.inputs, nonfinite, dense))
     problems = [*source.problems, *model.loading_problems, *_one_sided(source.reference, outputs)]
     problems += [problem for d in differences if (problem := d.problem(atol))]
     golden = plan.table.golden
@@ -179,7 +187,7 @@ def _one_sided(reference: Outputs, outputs: Outputs) -> Iterator[str]:
             yield f"{name}: {'the source' if here else 'the target'} alone gives it"
 
 
-def _states(outputs: Outputs) -> tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]:
+def _states(outputs: Outputs) -> tuple[Sequence[np.ndarray], Sequence[np.ndarray]]:
     return outputs.hidden_states, outputs.decoder_states
 
 
@@ -194,11 +202,9 @@ def _too_much_rounding(plan: TablePlan, rounding: Sequence[Difference]) -> Itera
             )
 
 
-def _needed(whole: Outputs, reference: Outputs, inputs: Inputs, nonfinite: bool) -> Iterator[str]:
+def _needed(whole: Outputs, reference: Outputs, differences: Iterable[Difference]) -> Iterator[str]:
     """What GluonNLP computes otherwise without the tensors that no target has a place for."""
-    changed = [
-        d.output for d in compare(whole, reference, inputs, nonfinite) if d.max_abs_diff != 0
-    ]
+    changed = [d.output for d in differences if d.max_abs_diff != 0]
     if [*map(len, _states(whole))] != [*map(len, _states(reference))]:
         changed.append("the number of layers")
     if changed:
@@ -209,7 +215,6 @@ def _known_differences(
     plan: TablePlan,
     reference: Outputs,
     inputs: Inputs,
-    kept: dict[str, np.ndarray],
     nonfinite: bool,
 ) -> tuple[list[MeasuredDifference], list[str]]:
     """What is measured; and what is too much to be known: nothing before the output may move."""
@@ -219,7 +224,7 @@ def _known_differences(
         name, output = known.setting, known.output
         if output not in {EMBEDDINGS, *reference.named} or own[name] == expressible[name]:
             continue
-        original = run_source(plan, inputs, settings={name: own[name]}, kept=kept)
+        original = run_source(plan, inputs, settings={name: own[name]})
         found = {d.output: d for d in compare(original, reference, inputs, nonfinite)}
         of = found[output]
         if of.max_abs_diff == 0:  # not in this model: MobileBERT's no_norm has no epsilon

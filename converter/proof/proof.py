@@ -211,27 +211,28 @@ def _prove_table(
 ) -> TableProof:
     from converter.proof.bits import check_bits  # a run without proof imports none of these
     from converter.proof.parity import run_source_side
+    from converter.proof.spool import Spool
 
     calls.ask(_names, plan, directory)
     progress("checking bits", 0, 1)
     bits = check_bits(plan, directory)
-    progress("running the source", 0, 1)
-    source: SourceSide | ConvertError
-    try:  # before the target: not both are held at once
-        with np.errstate(all="ignore" if nonfinite else None):
-            source = run_source_side(plan, nonfinite)
-    except ConvertError as error:  # of a config that no class can be built from, names say more
-        source = error
-    progress("importing Transformers", 0, 1)
-    names = calls.answer()
     parity = recorded = tokens = None
-    if names.passed:
-        if isinstance(source, ConvertError):
-            raise source
-        progress("checking parity", 0, 1)
-        calls.ask(_run, plan, directory, source, atol, golden, nonfinite)
-        del source
-        parity, recorded = calls.answer()
+    with Spool(directory) as spool:
+        progress("running the source", 0, 1)
+        source: SourceSide | ConvertError
+        try:  # before the target: the weights of the two are not held at once
+            with np.errstate(all="ignore" if nonfinite else None):
+                source = run_source_side(plan, nonfinite, spool)
+        except ConvertError as error:  # of a config that no class can be built from, names say more
+            source = error
+        progress("importing Transformers", 0, 1)
+        names = calls.answer()
+        if names.passed:
+            if isinstance(source, ConvertError):
+                raise source
+            progress("checking parity", 0, 1)
+            calls.ask(_run, plan, directory, source, atol, golden, nonfinite)
+            parity, recorded = calls.answer()
     if plan.tokenizer:
         progress("checking tokens", 0, 1)
         calls.ask(_tokens, plan, directory)

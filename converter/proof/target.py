@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ import numpy as np
 
 from converter.errors import ConvertError
 from converter.planning.plan import TablePlan
-from converter.proof.reference.layers import Inputs, Outputs
+from converter.proof.mapped import streamed
+from converter.proof.reference.layers import Inputs, Outputs, Place
 
 
 def import_class(name: str) -> Any:
@@ -81,32 +83,33 @@ def target_model(plan: TablePlan, directory: Path) -> Iterator[Any]:
             **plan.target.init,
         )
         model, info = loaded
-        model.float().eval()  # Transformers 4 and 5 differ in the dtype they load by default
+        model.eval()
         model.loading_problems = [
             f"{kind.removesuffix('_keys')}: {key}"
             for kind in ("missing_keys", "unexpected_keys", "mismatched_keys")
             for key in sorted(map(str, info.get(kind, ())))
         ]
-        yield model
+        with streamed(model, directory):  # Transformers 4 and 5 differ in the dtype they load
+            yield model
 
 
-def run_target(plan: TablePlan, model: Any, inputs: Inputs) -> Outputs:
-    """The Transformers model on the same inputs, its outputs under GluonNLP's words."""
+def run_target(plan: TablePlan, model: Any, inputs: Inputs, dense: Place | None = None) -> Outputs:
+    """The Transformers model on the same inputs, its outputs under GluonNLP's words.
+
+    `dense` gets what the modules give, by the structural name of the source's weight.
+    """
     import torch
 
-    seen: dict[str, np.ndarray] = {}
     pooled: dict[str, np.ndarray] = {}
     with ExitStack() as hooks:
-        for step in plan.steps:
-            if step.source and step.target.endswith(".weight"):
-                module = model.get_submodule(step.target.removesuffix(".weight"))
-                hooks.enter_context(_Recorded(module, seen, step.target))
+        if dense is not None:
+            hooks.enter_context(_dense_outputs(plan, model, dense, inputs.input_ids.shape))
         pooler = getattr(
             model.base_model, "pooler_activation", None
         )  # ALBERT's tanh is a module of its own
         pooler = pooler or getattr(model.base_model, "pooler", None)
         if pooler is not None:
-            hooks.enter_context(_Recorded(pooler, pooled, "pooled"))
+            hooks.enter_context(_recorded(pooler, "pooled", pooled.__setitem__))
         arrays = {"input_ids": inputs.input_ids, "attention_mask": inputs.valid()}
         if inputs.token_types is not None:
             arrays["token_type_ids"] = inputs.token_types
@@ -119,7 +122,7 @@ def run_target(plan: TablePlan, model: Any, inputs: Inputs) -> Outputs:
         arrays |= _positions(plan, inputs)
         tensors = {name: torch.from_numpy(a.astype(np.int64)) for name, a in arrays.items()}
         try:
-            result = model(**tensors, output_hidden_states=True, return_dict=True)
+            result = model(**tensors, **_more(model), output_hidden_states=True, return_dict=True)
         except Exception as error:  # Transformers states no errors: a config may break it anywhere
             raise ConvertError(
                 f"{plan.transformers_class} cannot run with this config; look at what --config "
@@ -138,11 +141,15 @@ def run_target(plan: TablePlan, model: Any, inputs: Inputs) -> Outputs:
         states, decoder_states = result.encoder_hidden_states, result.decoder_hidden_states
     return Outputs(
         tuple(state.numpy() for state in states),
-        _dense_outputs(plan, seen, inputs.input_ids.shape),
         {**pooled, **named},
         tuple(state.numpy() for state in decoder_states),
         tuple(name for name in result if "logits" in name and name not in plan.target.outputs),
     )
+
+
+def _more(model: Any) -> dict[str, bool]:
+    """No cache, which would keep all keys and values for a next word that nobody asks for."""
+    return {"use_cache": False} if "use_cache" in signature(model.forward).parameters else {}
 
 
 def _query_stream(model: Any, tensors: Mapping[str, Any], predicted: np.ndarray) -> np.ndarray:
@@ -158,25 +165,44 @@ def _query_stream(model: Any, tensors: Mapping[str, Any], predicted: np.ndarray)
     return found
 
 
+@contextmanager
 def _dense_outputs(
-    plan: TablePlan, seen: Mapping[str, np.ndarray], shape: tuple[int, ...]
-) -> dict[str, np.ndarray]:
-    """What the modules gave, by the structural name of the source's weight.
+    plan: TablePlan, model: Any, dense: Place, shape: tuple[int, ...]
+) -> Iterator[None]:
+    """Put what the modules give into `dense` while the context lasts, as soon as it is whole.
 
     Several modules whose weights are rows of one Dense (`split`) give its output together.
     """
     keys = {entry.name: key for key, entry in plan.index.tensors.items()}
-    dense_outputs = {}
-    for steps in plan.rows():
-        parts = (
-            steps if steps[0].operation == "split" else steps[:1]
-        )  # others: the same several times
-        found = [_batch_first(seen[s.target], shape) for s in parts if s.target in seen]
-        if len(found) == len(parts):
-            shapes = {tap.shape[:-1] for tap in found}  # several: no Dense gives such an output
-            tap = np.concatenate(found, axis=-1) if len(shapes) == 1 else found[0]
-            dense_outputs[keys[steps[0].sources[0].name]] = tap
-    return dense_outputs
+    with ExitStack() as hooks:
+        for steps in plan.rows():
+            parts = steps if steps[0].operation == "split" else steps[:1]  # others: copies
+            names = [step.target.removesuffix(".weight") for step in parts]
+            if all(
+                step.target == f"{name}.weight" for step, name in zip(parts, names, strict=True)
+            ):
+                put = _Together(names, keys[steps[0].sources[0].name], dense, shape)
+                for name in names:
+                    hooks.enter_context(_recorded(model.get_submodule(name), name, put))
+        yield
+
+
+class _Together:
+    """Waits until all modules of one Dense gave their part."""
+
+    def __init__(
+        self, names: Sequence[str], key: str, dense: Place, shape: tuple[int, ...]
+    ) -> None:
+        self._names, self._key, self._dense, self._shape = names, key, dense, shape
+        self._parts: dict[str, np.ndarray] = {}
+
+    def __call__(self, name: str, tap: np.ndarray) -> None:
+        self._parts[name] = _batch_first(tap, self._shape)
+        if len(self._parts) == len(self._names):
+            taps = [self._parts.pop(name) for name in self._names]
+            shapes = {tap.shape[:-1] for tap in taps}  # several: no Dense gives such an output
+            whole = len(shapes) == 1 < len(taps)
+            self._dense[self._key] = np.concatenate(taps, axis=-1) if whole else taps[0]
 
 
 def _positions(plan: TablePlan, inputs: Inputs) -> dict[str, np.ndarray]:
@@ -199,16 +225,11 @@ def _batch_first(tap: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return tap.swapaxes(0, 1) if tap.shape[:2] == shape[::-1] != shape else tap
 
 
-class _Recorded:
-    """Keep what a module gives, as NumPy, while the context lasts."""
-
-    def __init__(self, module: Any, into: dict[str, np.ndarray], name: str) -> None:
-        self._handle = module.register_forward_hook(
-            lambda _module, _inputs, output: into.update({name: output.numpy()})
-        )
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        self._handle.remove()
+@contextmanager
+def _recorded(module: Any, name: str, put: Callable[[str, np.ndarray], None]) -> Iterator[None]:
+    """Give what a module gives to `put`, as NumPy, while the context lasts."""
+    hook = module.register_forward_hook(lambda _module, _inputs, out: put(name, out.numpy()))
+    try:
+        yield
+    finally:
+        hook.remove()

@@ -11,6 +11,7 @@ import json
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,9 @@ class Vocabulary:
     special: Mapping[str, str]
     duplicates: tuple[int, ...] = ()
 
-    @property
+    @cached_property
     def ids(self) -> dict[str, int]:
-        """Token → id."""
+        """Token → id; not to be changed."""
         return {token: number for number, token in enumerate(self.tokens)}
 
     @property

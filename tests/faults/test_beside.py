@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from converter.errors import ConvertError, TableError
 from converter.proof.beside import Beside, Here, beside, start
+from converter.proof.spool import HELD, Named, Spool
 from tests.faults.making import ROOT, arguments, command, environment, names_in, run, swapped_table
 from tests.graph.recordings import networks
 
@@ -71,6 +73,22 @@ def test_what_is_raised_there_is_raised_here(other: Beside) -> None:
     with pytest.raises(MemoryError):
         other.answer()
     assert other.answer() == 8
+
+
+def total(named: Named) -> float:
+    return float(sum(array.sum() for array in named.values()))
+
+
+@pytest.mark.parametrize("size", [1000, HELD // 8 + 1], ids=["in memory", "in a file"])
+def test_what_is_spooled_is_read_there(size: int, other: Beside, tmp_path: Path) -> None:
+    with Spool(tmp_path) as spool:
+        named = Named(spool, "dense")
+        for name in "ab":
+            named[name] = np.ones(size)
+        other.ask(total, named)
+        assert other.answer() == 2 * size
+        assert total(named) == 2 * size
+    assert names_in(tmp_path) == []
 
 
 def test_a_process_that_ends_is_said(other: Beside) -> None:

@@ -7,8 +7,6 @@ Source: dmlc/gluon-nlp master (14553a0) `src/gluonnlp/models/bart.py` (BartModel
 
 from __future__ import annotations
 
-import numpy as np
-
 from converter.proof.reference import layers as nn
 from converter.proof.reference.encoder_1x import encoder_layer
 from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Weights
@@ -37,24 +35,22 @@ def forward(
     """
     if inputs.decoder_ids is None:
         raise ValueError("BartModel needs decoder_ids")
+    decoder_ids = inputs.decoder_ids
     eps = layer_norm_eps
     names = ("src_embed_layer.weight", "tgt_embed_layer.weight", "tgt_final_layer.weight")
 
-    def words(position: int) -> Array:
-        return model[next(name for name in names[position:] if name in model)]
-
-    def embed(side: Weights, table: Array, positions: str, ids: Array) -> Array:
-        data = table[ids] + model[f"{positions}._embed.weight"][: ids.shape[1]]
+    def embed(side: Weights, table: nn.Table, positions: str, ids: Array) -> Array:
+        data = table.rows(ids) + model[f"{positions}._embed.weight"][: ids.shape[1]]
         return nn.layer_norm(side.child("ln_data"), data, eps)
 
     mask = inputs.valid()[:, None, None, :]
     encoder, decoder = model.child("encoder"), model.child("decoder")
-    states = [embed(encoder, words(0), "src_pos_embed_layer", inputs.input_ids)]
+    states = [embed(encoder, model.table(*names), "src_pos_embed_layer", inputs.input_ids)]
     for layer in encoder.child("layers").numbered("layer_norm.gamma"):
         states.append(encoder_layer(layer, states[-1], mask, encoder_heads, activation, eps))
-    seen = [embed(decoder, words(1), "tgt_pos_embed_layer", np.asarray(inputs.decoder_ids))]
+    seen = [embed(decoder, model.table(*names[1:]), "tgt_pos_embed_layer", decoder_ids)]
     for layer in decoder.child("layers").numbered("ln_in.gamma"):
         data = decoder_layer(layer, seen[-1], states[-1], mask, decoder_heads, activation, eps)
         seen.append(data)
-    named = {"lm_logits": seen[-1] @ model[names[-1]].T}
-    return Outputs(tuple(states), model.dense_outputs, named, tuple(seen))
+    named = {"lm_logits": model.table(names[-1]).scores(seen[-1])}
+    return Outputs(tuple(states), named, tuple(seen))

@@ -14,7 +14,7 @@ import numpy as np
 
 from converter.proof.reference import layers as nn
 from converter.proof.reference.heads import run_heads
-from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Weights
+from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Table, Weights
 
 
 def input_spec(model: Weights) -> InputSpec:
@@ -44,8 +44,9 @@ def forward(
     there. `embedding_layer_norm_eps`: None is `layer_norm_eps`; 1e-12 in 0.9.0 and 0.9.1.
     `attention_biases`: "scrambled" as 0.9.0 to 0.9.2 did, see `_biases`.
     """
-    embedding = _word_embedding(model)
-    data = embedding[inputs.input_ids]
+    # The embedding and the decoder's last Dense share one parameter: either name holds it
+    embedding = model.table("word_embed.0.weight", "decoder.3.weight")
+    data = embedding.rows(inputs.input_ids)
     if "token_type_embed.0.weight" in model:
         types = (
             np.zeros_like(inputs.input_ids) if inputs.token_types is None else inputs.token_types
@@ -74,13 +75,7 @@ def forward(
             model.child("decoder"), embedding, hidden[-1], inputs.valid(), decoder_layer_norm_eps
         )
     run_heads(model.outer, hidden[-1], named)
-    return Outputs(tuple(hidden), model.dense_outputs, named)
-
-
-def _word_embedding(model: Weights) -> Array:
-    """The embedding and the decoder's last Dense share one parameter: either name holds it."""
-    name = "word_embed.0.weight"
-    return model[name if name in model else "decoder.3.weight"]
+    return Outputs(tuple(hidden), named)
 
 
 def _encode(
@@ -120,13 +115,8 @@ def _biases(cell: Weights, num_heads: int, layout: str) -> dict[str, Array]:
     return dict(zip(names, biases, strict=True))
 
 
-def _decode(decoder: Weights, embedding: Array, data: Array, valid: Array, eps: float) -> Array:
-    """The MLM decoder: Dense, GELU whatever the encoder uses, LayerNorm, Dense tied to words.
-
-    Where `valid` is False there are zeros: the last Dense costs more than all the rest.
-    """
+def _decode(decoder: Weights, embedding: Table, data: Array, valid: Array, eps: float) -> Array:
+    """The MLM decoder: Dense, GELU whatever the encoder uses, LayerNorm, Dense tied to words."""
     data = nn.activation("gelu", nn.dense(decoder.child("0"), data))
     data = nn.layer_norm(decoder.child("2"), data, eps)
-    logits = np.zeros((*valid.shape, len(embedding)), np.float32)
-    logits[valid] = data[valid] @ embedding.T + decoder["3.bias"]
-    return logits
+    return embedding.valid_scores(data, valid, decoder["3.bias"])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from converter.proof.reference import layers as nn
-from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Weights
+from converter.proof.reference.layers import Array, Inputs, InputSpec, Outputs, Table, Weights
 
 
 def forward(
@@ -51,8 +51,10 @@ def forward(
         data = nn.activation(activation, nn.dense(decoder.child("0"), states[-1]))
         named["rtd_logits"] = nn.dense(decoder.child("2"), data)[..., 0]
     if "mlm_decoder.0.weight" in heads:
-        named["mlm_logits"] = mlm_logits(model, states[-1], activation, layer_norm_eps)
-    return Outputs(tuple(states), model.dense_outputs, named)
+        named["mlm_logits"] = mlm_logits(
+            model, states[-1], inputs.valid(), activation, layer_norm_eps
+        )
+    return Outputs(tuple(states), named)
 
 
 def input_spec(model: Weights) -> InputSpec:
@@ -68,18 +70,18 @@ def heads_of(model: Weights) -> Weights:
     return Weights(model.params, model.prefix.removesuffix("backbone_model."), model.dense_outputs)
 
 
-def word_embedding(model: Weights) -> Array:
+def word_embedding(model: Weights) -> Table:
     """(vocabulary, embedding size); the MLM decoder's last Dense may hold it alone."""
     if "word_embed.weight" in model:
-        return model["word_embed.weight"]
-    return heads_of(model)["mlm_decoder.3.weight"]
+        return model.table("word_embed.weight")
+    return heads_of(model).table("mlm_decoder.3.weight")
 
 
 def embed(model: Weights, inputs: Inputs) -> Array:
     """Words, token types and positions, summed: (batch, length, embedding size)."""
     ids = inputs.input_ids
     types = np.zeros_like(ids) if inputs.token_types is None else inputs.token_types
-    data = word_embedding(model)[ids] + model["token_type_embed.weight"][types]
+    data = word_embedding(model).rows(ids) + model["token_type_embed.weight"][types]
     return data + model["token_pos_embed._embed.weight"][: ids.shape[1]]
 
 
@@ -104,9 +106,9 @@ def encoder_layer(
     return nn.positionwise_ffn(layer.child("ffn"), data, act, eps)
 
 
-def mlm_logits(model: Weights, data: Array, act: str, eps: float) -> Array:
+def mlm_logits(model: Weights, data: Array, valid: Array, act: str, eps: float) -> Array:
     """`mlm_decoder`: Dense, the model's activation, LayerNorm, Dense tied to the words."""
     decoder = heads_of(model).child("mlm_decoder")
     data = nn.activation(act, nn.dense(decoder.child("0"), data))
     data = nn.layer_norm(decoder.child("2"), data, eps)
-    return data @ word_embedding(model).T + decoder["3.bias"]
+    return word_embedding(model).valid_scores(data, valid, decoder["3.bias"])

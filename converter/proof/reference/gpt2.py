@@ -35,8 +35,10 @@ def forward(
     shares its parameter with the words: 0.x always has it, 1.x in GPT2ForLM, beside the model.
     """
     names = [name for name in ("_embed.weight", "_logits_proj.weight") if name in model]
-    embedding = model.first(*names) if names else model.outer[HEAD_1X]
-    states = [embedding[inputs.input_ids] + model.first(*POSITIONS)[: inputs.input_ids.shape[1]]]
+    embedding = model.table(*names) if names else model.outer.table(HEAD_1X)
+    states = [
+        embedding.rows(inputs.input_ids) + model.first(*POSITIONS)[: inputs.input_ids.shape[1]]
+    ]
     mask = np.tri(inputs.input_ids.shape[1], dtype=bool)
     for norm_1, qkv, out, norm_2, ffn_1, ffn_2 in _layers(model):
         data = states[-1]
@@ -48,10 +50,10 @@ def forward(
     states[-1] = nn.layer_norm(model.child("_final_ln"), states[-1], layer_norm_eps)
     named = {}
     if HEAD_1X in model.outer:
-        named["lm_logits"] = states[-1] @ model.outer[HEAD_1X].T
+        named["lm_logits"] = model.outer.table(HEAD_1X).scores(states[-1])
     elif POSITIONS[0] in model:
-        named["lm_logits"] = states[-1] @ embedding.T
-    return Outputs(tuple(states), model.dense_outputs, named)
+        named["lm_logits"] = embedding.scores(states[-1])
+    return Outputs(tuple(states), named)
 
 
 def _layers(model: Weights) -> Iterator[Sequence[Weights]]:

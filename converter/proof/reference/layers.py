@@ -6,9 +6,10 @@ Sources: GluonNLP v0.8.3 `model/block.py`, `model/attention_cell.py`; MXNet 1.5 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -77,18 +78,101 @@ class Outputs:
 
     hidden_states: embeddings' output, then each layer's, (batch, length, units); of the encoder,
         where there is a decoder
-    dense_outputs:          the output of each Dense by the source name of its weight
     named:         the others by their words: `OUTPUTS` in `converter/tables/check.py`; of the
         decoder, where there is one
     decoder_states: as hidden_states, of the decoder; empty without one
     unproven:      logits that the target gives and that have none of these words
     """
 
-    hidden_states: tuple[Array, ...]
-    dense_outputs: Mapping[str, Array]
+    hidden_states: Sequence[Array]
     named: Mapping[str, Array] = field(default_factory=dict)
-    decoder_states: tuple[Array, ...] = ()
+    decoder_states: Sequence[Array] = ()
     unproven: tuple[str, ...] = ()
+
+
+class Streamed(Mapping[str, Array]):
+    """Parameters of which a part can be read: a table of words need not be in memory whole."""
+
+    @abstractmethod
+    def shape(self, name: str) -> tuple[int, ...]:
+        """The shape of one, without reading it."""
+
+    @abstractmethod
+    def rows(self, name: str, ids: Array) -> Array:
+        """Its rows of these numbers, (*ids.shape, …). Raises `IndexError` for one it lacks."""
+
+    @abstractmethod
+    def blocks(self, name: str) -> Iterator[Array]:
+        """All its rows in order, some at a time; a block is valid until the next one."""
+
+
+class Place(Protocol):
+    """Where what each Dense gives is put, by the source name of its weight."""
+
+    def __setitem__(self, name: str, values: Array, /) -> None: ...
+
+
+class Dropped:
+    """A place for what nobody asks for."""
+
+    def __setitem__(self, name: str, values: Array) -> None:
+        return None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A parameter (words, units) that may be large: only what is asked for is read of it."""
+
+    params: Mapping[str, Array]
+    name: str
+
+    @property
+    def units(self) -> int:
+        """The length of a row."""
+        params = self.params
+        if isinstance(params, Streamed):
+            return params.shape(self.name)[1]
+        return len(params[self.name][0])
+
+    def rows(self, ids: Array) -> Array:
+        """The rows of `ids`, (*ids.shape, units)."""
+        params = self.params
+        if isinstance(params, Streamed):
+            return _computable(params.rows(self.name, ids))
+        return _computable(params[self.name][ids])
+
+    def scores(self, data: Array) -> Array:
+        """(…, units) → (…, words): how much each row is like the data."""
+        params = self.params
+        if not isinstance(params, Streamed):
+            product: Array = data @ _computable(params[self.name]).T
+            return product
+        words, start = params.shape(self.name)[0], 0
+        flat = data.reshape(-1, data.shape[-1])
+        for number, block in enumerate(params.blocks(self.name)):
+            part = flat @ _computable(block).T
+            if not number:
+                found = np.empty((len(flat), words), part.dtype)
+            found[:, start : start + part.shape[1]] = part
+            start += part.shape[1]
+        return found.reshape(*data.shape[:-1], words)
+
+    def valid_scores(self, data: Array, valid: Array, bias: Array | None = None) -> Array:
+        """The scores of data (batch, length, units) where `valid`, with the bias; else zeros.
+
+        The last Dense costs more than all the rest, and nothing is compared elsewhere.
+        """
+        found = self.scores(data[valid])
+        found = found if bias is None else found + bias
+        scores = np.zeros((*valid.shape, found.shape[-1]), found.dtype)
+        scores[valid] = found
+        return scores
+
+
+def _computable(values: Array) -> Array:
+    """float32, and so is all arithmetic; float64 stays so, as in MXNet."""
+    values = np.asarray(values)
+    return values if values.dtype == np.float64 else values.astype(np.float32, copy=False)
 
 
 @dataclass
@@ -97,16 +181,20 @@ class Weights:
 
     They are float32, and so is all arithmetic; float64 ones stay so, as in MXNet.
 
-    `dense_outputs` collects what each Dense gives, by the full name of its weight.
+    `dense_outputs` gets what each Dense gives, by the full name of its weight.
     """
 
     params: Mapping[str, Array]
     prefix: str = ""
-    dense_outputs: dict[str, Array] = field(default_factory=dict)
+    dense_outputs: Place = field(default_factory=Dropped)
 
     def __getitem__(self, name: str) -> Array:
-        values = np.asarray(self.params[self.prefix + name])
-        return values if values.dtype == np.float64 else values.astype(np.float32, copy=False)
+        return _computable(self.params[self.prefix + name])
+
+    def table(self, *names: str) -> Table:
+        """The parameter by the first of its names that is there, as a table of words."""
+        name = next((name for name in names if name in self), names[0])
+        return Table(self.params, self.prefix + name)
 
     def __contains__(self, name: str) -> bool:
         return self.prefix + name in self.params

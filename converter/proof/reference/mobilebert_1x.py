@@ -13,7 +13,7 @@ import numpy as np
 from converter.proof.reference import layers as nn
 from converter.proof.reference.encoder_1x import heads_of
 from converter.proof.reference.encoder_1x import input_spec as input_spec
-from converter.proof.reference.layers import Array, Inputs, Outputs, Weights
+from converter.proof.reference.layers import Array, Inputs, Outputs, Table, Weights
 
 Norm = Callable[[Weights, Array], Array]
 
@@ -68,7 +68,7 @@ def forward(
         named["nsp_logits"] = nn.dense(heads.child("nsp_classifier"), states[-1][:, 0])
     if "mlm_decoder.0.weight" in heads:
         named["mlm_logits"] = _mlm_logits(model, states[-1], activation, layer_norm_eps)
-    return Outputs(tuple(states), model.dense_outputs, named)
+    return Outputs(tuple(states), named)
 
 
 def _norm(normalization: str, eps: float) -> Norm:
@@ -80,17 +80,17 @@ def _norm(normalization: str, eps: float) -> Norm:
     raise ValueError(f"normalization is no_norm or layer_norm, not {normalization!r}")
 
 
-def _word_embedding(model: Weights) -> Array:
+def _word_embedding(model: Weights) -> Table:
     """(vocabulary, embedding size); the head's last Dense may hold it alone."""
     if "word_embed.weight" in model:
-        return model["word_embed.weight"]
-    return heads_of(model)["embedding_table.weight"]
+        return model.table("word_embed.weight")
+    return heads_of(model).table("embedding_table.weight")
 
 
 def _embed(model: Weights, inputs: Inputs) -> Array:
     """Each word with its right and its left neighbour, projected; types and positions added."""
     ids = inputs.input_ids
-    words = _word_embedding(model)[ids]
+    words = _word_embedding(model).rows(ids)
     nothing = np.zeros_like(words[:, :1])
     right = np.concatenate([words[:, 1:], nothing], axis=1)
     left = np.concatenate([nothing, words[:, :-1]], axis=1)
@@ -125,7 +125,6 @@ def _mlm_logits(model: Weights, data: Array, act: str, eps: float) -> Array:
     data = nn.activation(act, nn.dense(decoder.child("0"), data))
     data = nn.layer_norm(decoder.child("2"), data, eps)
     words = _word_embedding(model)
-    size = words.shape[1]
-    scores: Array = data[..., :size] @ words.T + heads["embedding_table.bias"]
-    scores = scores + data[..., size:] @ heads["extra_table.weight"].T
+    scores: Array = words.scores(data[..., : words.units]) + heads["embedding_table.bias"]
+    scores = scores + data[..., words.units :] @ heads["extra_table.weight"].T
     return scores

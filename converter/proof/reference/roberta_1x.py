@@ -24,8 +24,8 @@ def forward(
     Keys behind the valid length are not seen. The head counts when its parameters are there; its
     last Dense and the embedding share one parameter (either name holds it), or are untied.
     """
-    names = [name for name in ("tokens_embed.weight", "lm_head.dense2.weight") if name in model]
-    data = model[names[0]][inputs.input_ids]
+    names = "tokens_embed.weight", "lm_head.dense2.weight"
+    data = model.table(*names).rows(inputs.input_ids)
     data = data + model["pos_embed._embed.weight"][: inputs.input_ids.shape[1]]
     states = [nn.layer_norm(model.child("embed_ln"), data, layer_norm_eps)]
     mask = inputs.valid()[:, None, None, :]
@@ -35,5 +35,7 @@ def forward(
     if "lm_head.dense1.weight" in model:
         data = nn.activation(activation, nn.dense(model.child("lm_head.dense1"), states[-1]))
         data = nn.layer_norm(model.child("lm_head.ln"), data, layer_norm_eps)
-        named["mlm_logits"] = data @ model[names[-1]].T + model["lm_head.dense2.bias"]
-    return Outputs(tuple(states), model.dense_outputs, named)
+        named["mlm_logits"] = model.table(*names[::-1]).valid_scores(
+            data, inputs.valid(), model["lm_head.dense2.bias"]
+        )
+    return Outputs(tuple(states), named)

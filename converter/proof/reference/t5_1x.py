@@ -43,7 +43,7 @@ def forward(
     if inputs.decoder_ids is None:
         raise ValueError("T5Model needs decoder_ids")
     name = "input_embedding_layer.weight"  # T5Inference may have it as the last name alone
-    embedding = model[name] if name in model else model.outer["output_layer.weight"]
+    embedding = model.table(name) if name in model else model.outer.table("output_layer.weight")
     mask = inputs.valid()[:, None, None, :]
 
     def run(side: Weights, ids: Array, memory: Array | None) -> tuple[Array, ...]:
@@ -51,7 +51,7 @@ def forward(
         length = ids.shape[1]
         positions = _relative_positions(side, length, memory is None, max_distance)
         seen = mask if memory is None else np.tri(length, dtype=bool)
-        states = [embedding[ids]]
+        states = [embedding.rows(ids)]
         for layer in side.child("layers").numbered("self_attn_layer_norm.gamma"):
             data = states[-1]
             normed = _rms_norm(layer.child("self_attn_layer_norm"), data, layer_norm_eps)
@@ -68,9 +68,9 @@ def forward(
     decoded = run(model.child("decoder"), np.asarray(inputs.decoder_ids), encoded[-1])
     named = {}
     if logits_exponent is not None:
-        scale = np.float32(embedding.shape[1] ** logits_exponent)
-        named["lm_logits"] = decoded[-1] * scale @ embedding.T
-    return Outputs(encoded, model.dense_outputs, named, decoded)
+        scale = np.float32(embedding.units**logits_exponent)
+        named["lm_logits"] = embedding.scores(decoded[-1] * scale)
+    return Outputs(encoded, named, decoded)
 
 
 def _rms_norm(block: Weights, data: Array, eps: float) -> Array:

@@ -24,7 +24,7 @@ def forward(
     Keys behind the valid length are not seen. The MLM decoder, outside the prefix, is run when its
     parameters are there; a file may have the words under the name of its last Dense alone.
     """
-    data = word_embedding(model)[inputs.input_ids]
+    data = word_embedding(model).rows(inputs.input_ids)
     data = data + model["pos_embed._embed.weight"][: data.shape[1]]
     states = [nn.layer_norm(model.child("embed_ln"), data, layer_norm_eps)]
     mask = inputs.valid()[:, None, None, :]
@@ -32,5 +32,7 @@ def forward(
         states.append(encoder_layer(layer, states[-1], mask, num_heads, activation, layer_norm_eps))
     named = {}
     if "mlm_decoder.0.weight" in heads_of(model):
-        named["mlm_logits"] = mlm_logits(model, states[-1], activation, layer_norm_eps)
-    return Outputs(tuple(states), model.dense_outputs, named)
+        named["mlm_logits"] = mlm_logits(
+            model, states[-1], inputs.valid(), activation, layer_norm_eps
+        )
+    return Outputs(tuple(states), named)

@@ -62,8 +62,8 @@ def forward(
             )
         return query
 
-    embedding = model["word_embed.weight" if "word_embed.weight" in model else "decoder.weight"]
-    states = [embedding[inputs.input_ids]]
+    names = "word_embed.weight", "decoder.weight"  # where it is tied, either may hold both
+    states = [model.table(*names).rows(inputs.input_ids)]
     distances = _distances(model, inputs.input_ids.shape[1])
     types = np.zeros_like(inputs.input_ids) if inputs.token_types is None else inputs.token_types
     elsewhere = (types[:, :, None] != types[:, None, :])[:, None]  # (batch, 1, query, key)
@@ -74,13 +74,8 @@ def forward(
     if inputs.predicted is not None:
         named["query_stream"] = query_stream(Weights(model.params, model.prefix), inputs.predicted)
     if "decoder.bias" in model:
-        named["lm_logits"] = states[-1] @ _decoder_weight(model).T + model["decoder.bias"]
-    return Outputs(tuple(states), model.dense_outputs, named)
-
-
-def _decoder_weight(model: Weights) -> Array:
-    """The decoder's weight; where it is tied, either name may hold both."""
-    return model["decoder.weight" if "decoder.weight" in model else "word_embed.weight"]
+        named["lm_logits"] = model.table(*names[::-1]).scores(states[-1]) + model["decoder.bias"]
+    return Outputs(tuple(states), named)
 
 
 def _distances(model: Weights, length: int) -> Array:
