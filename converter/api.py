@@ -36,7 +36,6 @@ from converter.planning.plan import TablePlan
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.beside import beside
 from converter.proof.proof import check_installed, check_reference, prove
-from converter.report.card import model_card, with_tokenizer
 from converter.report.foreign import REWRITTEN, foreign_files, foreign_to_tokenizer
 from converter.report.record import (
     ExportReport,
@@ -187,6 +186,8 @@ def convert(src: PathLike, dst: PathLike, options: Options) -> Report:
         check_unchanged(read, before)
         if proof and not report.passed:
             raise ParityError(f"{src}: converted, and the proof failed; {dst} was not made", report)
+        from converter.report.card import model_card  # slow to import, for a whole conversion alone
+
         folder = source.name if source.is_dir() else None  # GluonNLP 1.x calls every file "model"
         write_text(stage.path / "README.md", model_card(report, folder))
         write_record(stage.path, report.to_json())
@@ -349,6 +350,7 @@ def add_tokenizer(dst: PathLike, options: Options) -> tuple[TokenizerSpec, Token
     """
     check_installed()
     from converter.proof.tokens import check_tokens  # as in `prove`: slow to import
+    from converter.report.card import with_tokenizer
 
     destination = Path(os.path.realpath(dst))
     foreign = foreign_to_tokenizer(destination)

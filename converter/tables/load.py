@@ -61,7 +61,8 @@ def load_family(name: str) -> Table:
             f"there is no family {name!r}; there are: {', '.join(family_names())}. "
             "A table of your own is given with --table FILE."
         )
-    return parse_table((FAMILIES / f"{name}.toml").read_text("utf-8"), name, f"{name}.toml")
+    # That none of them contradicts itself is tested once, not in every run
+    return _read_table((FAMILIES / f"{name}.toml").read_text("utf-8"), name, f"{name}.toml")
 
 
 def load_table(path: str | os.PathLike[str]) -> Table:
@@ -77,17 +78,22 @@ def load_table(path: str | os.PathLike[str]) -> Table:
 
 def parse_table(text: str, name: str, origin: str) -> Table:
     """TOML text → checked table. Raises `TableError` naming `origin` and the key."""
+    table = _read_table(text, name, origin)
+    problems = [*dict.fromkeys(problems_of(table))]  # two targets may share one
+    if len(problems) > LISTED:
+        problems[LISTED:] = [f"  - … and {len(problems) - LISTED} more"]
+    if problems:
+        raise TableError("\n".join([f"{origin}: the table contradicts itself:", *problems]))
+    return table
+
+
+def _read_table(text: str, name: str, origin: str) -> Table:
     try:
         data = tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: a number of 5,000 digits
         raise TableError(f"{origin}: not TOML: {error}") from error
     data = _with_shared(data, origin)
     table: Table = read_record(Table, data, origin, name=name, origin=origin, text=text)
-    problems = [*dict.fromkeys(problems_of(table))]  # two targets may share one
-    if len(problems) > LISTED:
-        problems[LISTED:] = [f"  - … and {len(problems) - LISTED} more"]
-    if problems:
-        raise TableError("\n".join([f"{origin}: the table contradicts itself:", *problems]))
     return table
 
 

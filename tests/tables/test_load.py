@@ -72,6 +72,7 @@ def test_the_shipped_tables_parse() -> None:
     for name in family_names():
         table = load_family(name)
         assert (table.name, table.origin) == (name, f"{name}.toml")
+        assert parse_table(table.text, name, table.origin) == table, "it is checked, too"
 
 
 @pytest.mark.parametrize("family", family_names())
