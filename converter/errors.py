@@ -35,7 +35,14 @@ class TableError(ConvertError):
 
 
 class GraphError(ConvertError):
-    """A `-symbol.json` cannot be read or converted: names the file and the node."""
+    """A `-symbol.json` cannot be read or converted: names the file and the node.
+
+    `nodes`: whether it is single nodes that cannot be converted, so that what comes before can.
+    """
+
+    def __init__(self, headline: str, problems: Sequence[str] = (), nodes: bool = False) -> None:
+        self.nodes = nodes
+        super().__init__(headline, problems)
 
 
 class VocabularyError(ConvertError):

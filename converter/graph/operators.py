@@ -156,9 +156,8 @@ def understand(graph: Graph) -> Program:
     if problems:
         told = [problem.text for problem in problems[:MAX_PROBLEMS]]
         more = len(problems) - len(told)
-        raise GraphError(
-            "the graph cannot be converted:", [*told, *([f"… and {more:,} more"] if more else [])]
-        )
+        told += [f"… and {more:,} more"] if more else []
+        raise GraphError("the graph cannot be converted:", told, nodes=True)
     return program
 
 

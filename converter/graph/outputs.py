@@ -22,6 +22,7 @@ NAMED: Mapping[str, Sequence[str]] = {
     "RNN": ("output", "state_output", "statecell_output"),
 }
 COMPARED = 20_000  # names that a wrong one is compared with
+LISTED = 5
 
 
 def cut_at(graph: Graph, names: Sequence[str]) -> Graph:
@@ -73,9 +74,12 @@ class _Names:
                         return self._several(name[:end])
                     return Output(number, ends.index(name[end + 1 :]))
         bare = re.sub(r"_output[0-9]*$", "", name)
-        near = difflib.get_close_matches(bare, [*self.nodes][-COMPARED:], n=5)
-        told = f": near are {', '.join(map(safe, near))}" if near else ""
-        return f"no node and no output is called {name[:200]!r}{told}"
+        near = difflib.get_close_matches(bare, [*self.nodes][-COMPARED:], n=LISTED)
+        last = [node.name for node in self.graph.nodes if not node.is_variable][-LISTED:]
+        told = f"near are {', '.join(map(safe, near))}"
+        if not near:
+            told = f"the last nodes are {', '.join(map(safe, last))}"
+        return f"no node and no output is called {name[:200]!r}: {told}"
 
     def name_of(self, output: Output) -> str:
         """What MXNet calls an output."""

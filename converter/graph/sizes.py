@@ -50,8 +50,8 @@ def parse_input(text: str) -> tuple[str, tuple[int, ...], Dtype | None]:
     sizes = SIZES.fullmatch(typed[1]) if typed else None
     if not name or not equals or not typed or not sizes:
         raise OptionError(
-            f"{text!r}: an input is given as NAME=SHAPE, such as data=1,3,224,224, or "
-            "ids=1,128:int32 with its dtype"
+            f"{text!r}: an input is given as NAME=SHAPE, its sizes in whole numbers: "
+            "data=1,3,224,224, for one, or ids=1,128:int32 with its dtype"
         )
     shape = tuple(int(size) for size in sizes[1].split(","))
     return name, shape, named(typed[2]) if typed[2] else None
@@ -104,6 +104,18 @@ def inputs_with_sizes(
         how = told.get(name) or "follows from the weights"
         found.append(Input(name, spec, how, tuple(search.assumed[name])))
     return tuple(found)
+
+
+def told_by_weights(
+    program: Program, inputs: Sequence[str], parameters: Mapping[str, Spec]
+) -> list[str]:
+    """`--input` for each input as far as the weights tell it; none where they do not fit either."""
+    search = Search(program, parameters)
+    try:
+        search.learn(inputs)
+    except GraphError:
+        return []
+    return [_asked(name, search.known.get(name)) for name in inputs if search.known.get(name)]
 
 
 def _asked(name: str, dims: Dims) -> str:

@@ -93,7 +93,7 @@ def _by_graph(index: Index, symbol: SymbolText, options: Options, why: str) -> P
     except GraphError as error:
         where = f"{why}, and by its graph, {symbol.name}" if why else symbol.name
         asked = any(problem.startswith("--input") for problem in error.problems)
-        ways = () if asked else GRAPH_WAYS
+        ways = GRAPH_WAYS if error.nodes else () if asked else GRAPH_WAYS[-1:]
         raise GraphError(f"{where}: {error.headline}", (*error.problems, *ways)) from None
 
 

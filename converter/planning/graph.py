@@ -11,12 +11,12 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
-from converter.errors import PlanError, safe
+from converter.errors import GraphError, PlanError, safe
 from converter.graph.emit import Emitted, emit
 from converter.graph.operators import Program, understand
 from converter.graph.outputs import cut_at
 from converter.graph.shapes import Spec, infer
-from converter.graph.sizes import Input, inputs_with_sizes, parse_input
+from converter.graph.sizes import Input, inputs_with_sizes, parse_input, told_by_weights
 from converter.graph.symbol import Output, parse_symbol
 from converter.graph.variables import Variables, inputs_of, needed_nodes
 from converter.params import Index, TensorEntry
@@ -87,8 +87,17 @@ def make_graph_plan(
         raise PlanError(f"{index.path} and {symbol.name} do not fit:", problems)
     half = any(entry.dtype in HALF for entry in entries.values())
     known = {name: Spec(entry.shape, _wide(entry.dtype)) for name, entry in entries.items()}
-    sized = inputs_with_sizes(program, variables.inputs, known, said)
-    specs = infer(program, known | {one.name: one.spec for one in sized})
+    try:
+        sized = inputs_with_sizes(program, variables.inputs, known, said)
+        specs = infer(program, known | {one.name: one.spec for one in sized})
+    except GraphError as error:
+        if error.nodes or any(problem.startswith("--input") for problem in error.problems):
+            raise
+        told = told_by_weights(program, variables.inputs, known) if said else []
+        instead = f"as far as the weights tell, it is {' '.join(told)}"
+        if not told:
+            instead = "if graph and parameters are not of one network, say --symbol FILE"
+        raise GraphError(error.headline, [*error.problems, instead]) from None
     emitted = emit(program, specs, variables.inputs)
     steps = tuple(_steps(emitted, entries, DTYPES[dtype]))
     used = {step.source.name for step in steps if step.source}
@@ -126,7 +135,15 @@ def _program(symbol: SymbolText, outputs: Sequence[str]) -> Program:
 
     Without those that only the labels of loss heads come from: at inference nothing takes them.
     """
-    graph = parse_symbol(symbol.content)
+    try:
+        graph = parse_symbol(symbol.content)
+    except GraphError as error:
+        again = (
+            "copy it again, whole, from where MXNet wrote it beside the parameters, or say "
+            "--symbol FILE for another"
+        )
+        told = f"the graph cannot be read: {error.headline}"
+        raise GraphError(told, [*error.problems, again]) from None
     program = understand(cut_at(graph, outputs) if outputs else graph)
     needed = needed_nodes(program)
     return Program(program.graph, tuple(c for c in program.calls if c.number in needed))
@@ -168,6 +185,11 @@ def _problems(
     yield from (f"{safe(name)} has no value in the file" for name in missing[:LISTED])
     if len(missing) > LISTED:
         yield f"… and {len(missing) - LISTED} more without a value"
+    if missing:
+        yield (
+            "if they are not of one network, say --symbol FILE; to convert what needs none of "
+            "these: --output NODE"
+        )
     for entry in entries.values():
         if entry.storage == "none":
             yield f"{safe(entry.name)} holds no array: save the model again once it has one"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
@@ -24,7 +25,12 @@ PARAMETERS = ("weight", "bias", "gamma", "beta", "mean", "var", "parameters", "a
 
 def program_of(case: Case) -> Program:
     """The case's graph."""
-    return understand(parse_symbol(case.symbol))
+    return _program(case.symbol)
+
+
+@functools.lru_cache(maxsize=4)  # a test asks for the same one several times in turn
+def _program(symbol: str) -> Program:
+    return understand(parse_symbol(symbol))
 
 
 def specs_of(program: Program, values: Mapping[str, np.ndarray]) -> dict[Output, Spec]:

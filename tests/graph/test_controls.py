@@ -6,7 +6,6 @@ and shown in docs/graph.md.
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -25,27 +24,25 @@ from converter.writing.model import write_model
 from tests.graph.controls import IMPOSSIBLE, SURVIVES, Judge, Judged, counts
 from tests.graph.mutating import Mutant, mutated
 from tests.graph.reasons import DROPS, FLIPS
-from tests.graph.recordings import ROOT, Network, networks
+from tests.graph.recordings import ROOT, networks
 
 COUNTS = json.loads((ROOT / "controls.json").read_text("utf-8"))
 SOME = 6  # changed attributes of each network of which the module is written
 ROUNDED = 2  # mutants whose outcome another build of NumPy may decide otherwise
-ALL = pytest.mark.parametrize("network", networks(), ids=str)
+Of = tuple[str, Judge, tuple[Judged, ...]]
 
 
-@functools.lru_cache(maxsize=2)
-def judged(name: str) -> tuple[Judge, tuple[Judged, ...]]:
-    """Every mutant of a network."""
-    (network,) = (one for one in networks() if one.name == name)
-    judge = Judge(network)
-    return judge, tuple(judge.judged(mutant) for mutant in judge.mutants())
+@pytest.fixture(scope="module", params=networks(), ids=str)
+def judged(request: pytest.FixtureRequest) -> Of:
+    """Every mutant of a network; pytest runs all tests of one network before the next."""
+    judge = Judge(request.param)
+    return request.param.name, judge, tuple(judge.judged(mutant) for mutant in judge.mutants())
 
 
-@ALL
-def test_every_mutant_is_noticed_or_makes_no_difference(network: Network) -> None:
-    _, found = judged(network.name)
+def test_every_mutant_is_noticed_or_makes_no_difference(judged: Of) -> None:
+    name, _, found = judged
     assert not [str(one.mutant) for one in found if one.outcome == SURVIVES]
-    here, known = counts(found), COUNTS[network.name]
+    here, known = counts(found), COUNTS[name]
     assert here["mutants"] == known["mutants"]
     for outcome, number in here.items():
         assert abs(number - known[outcome]) <= ROUNDED, (outcome, "run tools.graph_controls")
@@ -61,10 +58,9 @@ def sample(found: Sequence[Judged]) -> Iterator[Judged]:
         yield ones[len(found) % len(ones)]
 
 
-@ALL
-def test_the_proof_itself_says_so(network: Network, tmp_path: Path) -> None:
+def test_the_proof_itself_says_so(judged: Of, tmp_path: Path) -> None:
     """What controls.py computes of the proof is what the proof does: of a sample, really run."""
-    judge, found = judged(network.name)
+    _, judge, found = judged
     for number, one in enumerate(sample(found)):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -90,12 +86,9 @@ def exchanged(plan: GraphPlan, mutant: Mutant) -> GraphPlan:
     return replace(plan, steps=tuple(steps))
 
 
-@ALL
-def test_where_the_module_stays_the_same_so_does_what_the_reference_computes(
-    network: Network,
-) -> None:
+def test_where_the_module_stays_the_same_so_does_what_the_reference_computes(judged: Of) -> None:
     """Of a graph with another attribute another module is written, or the two agree on both."""
-    judge, found = judged(network.name)
+    _, judge, found = judged
     plan = judge.plan
     known = {**plan.parameters, **{one.name: one.spec for one in plan.inputs}}
     flips = [one for one in found if one.mutant.kind == "flip" and one.outcome != IMPOSSIBLE]

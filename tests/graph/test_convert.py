@@ -176,6 +176,39 @@ def test_a_file_of_no_family_without_its_graph_names_symbol(tmp_path: Path) -> N
     assert report.passed
 
 
+@pytest.mark.parametrize(
+    ("text", "options", "told", "way"),
+    [
+        ('{"nodes": [', {}, "lenet-symbol.json: the graph cannot be read: is no JSON", "copy it"),
+        ("", {"outputs": ["tanh"]}, "the graph cannot be cut there", "the last nodes are"),
+        ("", {"inputs": ["data=1,3,20,20"]}, "do not fit", "tell, it is --input data=1,1,20,20"),
+        ("", {"inputs": ["data=1,1,99,99"]}, "do not fit", "tell, it is --input data=1,1,20,20"),
+        ('"Custom"', {}, "cannot be converted:", "what comes before such a node: --output"),
+    ],
+    ids=["no graph", "no such node", "channels", "size", "operator"],
+)
+def test_a_refusal_says_the_way_on_that_there_is(
+    text: str, options: dict[str, Any], told: str, way: str, tmp_path: Path
+) -> None:
+    """No cut helps a file that cannot be read, and no copy of the file a name that is not there."""
+    symbol = tmp_path / "lenet-symbol.json"
+    whole = LENET.symbol.read_text()
+    symbol.write_text(whole.replace('"Flatten"', text) if text == '"Custom"' else text or whole)
+    with pytest.raises(GraphError) as refused:
+        converter.convert(LENET.params, tmp_path / "out", symbol=symbol, way="graph", **options)
+    assert told in refused.value.headline
+    assert any(way in problem for problem in refused.value.problems)
+    cut = any("such a node" in problem for problem in refused.value.problems)
+    assert cut == (text == '"Custom"')
+
+
+def test_parameters_of_another_network_say_where_to_look(tmp_path: Path) -> None:
+    other = next(network for network in networks() if network.name == "fcn")
+    with pytest.raises(PlanError, match="do not fit") as refused:
+        converter.convert(LENET.params, tmp_path / "out", symbol=other.symbol, way="graph")
+    assert "say --symbol FILE" in refused.value.problems[-1]
+
+
 def test_a_family_that_fits_wins_unless_told(fixtures: Path, tmp_path: Path) -> None:
     src = fixtures / "scopes" / "gluonnlp-0.10.0" / "bort_decoder-0000.params"
     config = {"num_attention_heads": 4}

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 from torch import nn
 
 from converter.errors import GraphError
@@ -54,6 +49,7 @@ REFUSED = {
     "_linalg_gemm:axis": "matrices along another axis",
     "_linalg_gemm2:axis": "matrices along another axis",
     "SoftmaxOutput:image": "MXNet's own builds disagree: the note of the recording says how",
+    "SoftmaxOutput:vector": "the same",
 }
 # What differs, in which version, and why
 DIFFERENT = {
@@ -248,32 +244,6 @@ def test_equal_shaped_parameters_swapped_give_something_else() -> None:
                 assert changed or equal, (one, other)
                 swapped += changed
     assert swapped > 20
-
-
-def test_it_loads_where_there_is_nothing_but_torch_and_safetensors(tmp_path: Path) -> None:
-    (network,) = (n for n in recordings.networks() if n.name == "lenet")
-    emitted, _, values = emitted_network(network)
-    (tmp_path / "model.py").write_text(emitted.source)
-    save_file(weights(emitted, values), tmp_path / "model.safetensors")
-    (name,) = emitted.inputs
-    np.save(tmp_path / "data.npy", values[name])
-    code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import model, torch; m = model.load();"
-        "sys.modules.get('converter') and sys.exit('imports the converter');"
-        "assert not m.training; (shape, dtype), = m.inputs.values();"
-        "torch.save(m(torch.zeros(shape, dtype=dtype)), sys.argv[1] + '/out.pt')"
-    )
-    for flags in ([], ["-OO"]):
-        command = [sys.executable, "-I", *flags, "-W", "error", "-c", code, str(tmp_path)]
-        subprocess.run(command, check=True, cwd=tmp_path)
-    shape, _ = load(emitted)["Model"].inputs["data"]
-    (found,) = run(emitted, {name: np.zeros(shape, np.float32), **_rest(values, name)})
-    written = torch.load(tmp_path / "out.pt").detach().numpy()
-    assert difference(written, found) <= TOLERANCE
-
-
-def _rest(values: dict[str, np.ndarray], name: str) -> dict[str, np.ndarray]:
-    return {key: value for key, value in values.items() if key != name}
 
 
 @pytest.mark.parametrize("name", ["resnet_v1", "mobilenet_v2", "fcn", "arcface", "bert_0.8.3"])

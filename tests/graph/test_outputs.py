@@ -73,7 +73,7 @@ def test_outputs_keep_the_order_they_are_asked_for_in() -> None:
     [
         ("fc", "no node and no output is called 'fc': near are fc1, fc0"),
         ("fc0_output1", "called 'fc0_output1': near are fc0, fc1"),
-        ("zzz", "no node and no output is called 'zzz'"),
+        ("zzz", "called 'zzz': the last nodes are pool1, flat, fc0, fc1, softmax"),
         ("", "no node and no output is called ''"),
         ("\x1b[2J", r"called '\x1b[2J'"),
     ],
@@ -93,7 +93,8 @@ def test_every_wrong_name_is_told_at_once_and_so_is_what_means_several() -> None
         "split has 3 outputs; name one: split_output0, split_output1, split_output2",
         "2 nodes are called twice, and none can be told",
         "2 nodes are called twice, and none can be told",
-        "no node and no output is called 'nothing'",
+        "no node and no output is called 'nothing': the last nodes are "
+        "rnn, mine, add_output, twice, twice",
     )
 
 

@@ -44,7 +44,7 @@ def emit(program: Program, specs: Mapping[Output, Spec], inputs: Collection[str]
         else:
             statements.append(Statement(call, text, pattern))
     if problems:
-        raise GraphError("the graph cannot be converted:", problems)
+        raise GraphError("the graph cannot be converted:", problems, nodes=True)
     heads = [same.get(head, head) for head in program.graph.heads]
     return write(Naming(scope, _needed(statements, heads), heads))
 

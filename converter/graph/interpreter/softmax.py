@@ -112,13 +112,13 @@ def softmax_output(
     """At inference a softmax: over channels, over the last axis, or over all that is not batch.
 
     apache/mxnet 1.9.1 src/operator/softmax_output-inl.h, SoftmaxOutputOp::Forward. Without either
-    attribute its MKL-DNN takes the last axis of four instead of all, so such data is refused.
+    attribute its MKL-DNN takes the last axis of one and of four axes, so such data is refused.
     """
     if multi_output:
         return _softmax(data, 1)
     if preserve_shape:
         return _softmax(data, -1)
-    if data.ndim == 4 and data.size != data.shape[0] * data.shape[-1]:
+    if data.ndim == 1 or (data.ndim == 4 and data.size != data.shape[0] * data.shape[-1]):
         raise Unhandled("preserve_shape", f"{preserve_shape} of data {data.shape}")
     return _softmax(data.reshape(data.shape[0], -1), 1).reshape(data.shape)
 

@@ -72,11 +72,11 @@ def softmax_output(site: Site) -> str:
     """Softmax: of all but the first axis, of axis 1 (multi_output), or of the last."""
     a = site.attributes
     if a["multi_output"]:
-        return f"torch.softmax({site['data']}, 1)"
+        return f"torch.softmax({site['data']}, {site.axis(1)})"
     if a["preserve_shape"]:
         return f"torch.softmax({site['data']}, {site.rank() - 1})"
-    first, *_, last = shape = site.shape()
-    if len(shape) == 4 and math.prod(shape) != first * last:
+    shape = site.shape()
+    if len(shape) == 1 or (len(shape) == 4 and math.prod(shape) != shape[0] * shape[-1]):
         # MKL-DNN of 1.9.1 takes the last axis; the documentation, 1.5.0 and GPUs all but the first
         told = "state multi_output (channels) or preserve_shape (the last axis) in the graph"
         raise site.refuse(f"preserve_shape=False of a value of shape {shape}: {told}")
