@@ -112,6 +112,7 @@ bench: .venv/.done .venv-mxnet-original/.done .venv-mxnet-benchmark/.done  ## me
 	$(BIN)/python $(PIP) -c constraints.txt -e '.[bench]'
 	$(BIN)/python -m benchmarks.run .venv-mxnet-original/bin/python \
 	  .venv-mxnet-benchmark/bin/python build/bench
+	$(BIN)/python -m benchmarks.bort .venv-mxnet-original/bin/python build/bench/bort
 	$(BIN)/python -m tools.generate
 
 graph-bench: .venv/.done $(GRAPHS) .venv-mxnet-peers/.done  ## graphs by every way there is, side by side; rewrite benchmarks/graph.json and its table in docs/graph-models.md
