@@ -136,7 +136,7 @@ class _SourceTensors(Streamed):
     def _blocks(self, entry: TensorEntry) -> Iterator[np.ndarray]:
         nbytes = entry.dtype.itemsize * math.prod(entry.shape[1:])  # of a row
         block = np.empty(
-            (max(1, min(entry.shape[0], BLOCK // nbytes)), *entry.shape[1:]), entry.dtype
+            (max(1, min(entry.shape[0], BLOCK // max(1, nbytes))), *entry.shape[1:]), entry.dtype
         )
         data, filled = block.reshape(-1).view(np.uint8), 0
         for piece in self._stored.pieces(entry):
