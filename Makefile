@@ -16,7 +16,7 @@ FUZZ_SECONDS ?= 600
 unexport PYTHONDONTWRITEBYTECODE
 PIP := -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full graph-full big-file check docs generate fixtures bench graph-bench agora-bench clean
+.PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full graph-full big-file check docs generate fixtures bench proof-memory graph-bench agora-bench clean
 
 help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -113,6 +113,11 @@ bench: .venv/.done .venv-mxnet-original/.done .venv-mxnet-benchmark/.done  ## me
 	$(BIN)/python -m benchmarks.run .venv-mxnet-original/bin/python \
 	  .venv-mxnet-benchmark/bin/python build/bench
 	$(BIN)/python -m benchmarks.bort .venv-mxnet-original/bin/python build/bench/bort
+	$(BIN)/python -m tools.generate
+
+proof-memory: .venv/.done  ## peak memory and seconds of verified conversions of 0.1 to 11 GB, random weights (an hour, 35 GB of disk); rewrite benchmarks/
+	$(BIN)/python $(PIP) -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m benchmarks.proof_memory build/proof-memory
 	$(BIN)/python -m tools.generate
 
 graph-bench: .venv/.done $(GRAPHS) .venv-mxnet-peers/.done  ## graphs by every way there is, side by side; rewrite benchmarks/graph.json and its table in docs/graph-models.md
