@@ -10,20 +10,14 @@ processes that it starts, together, looked at 20 times a second (Linux).
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import subprocess
 import sys
-import threading
-import time
 from pathlib import Path
 from typing import Any
 
 from benchmarks.page import PROOF_MEMORY, write_page
-from benchmarks.run import HERE, machine
+from benchmarks.run import HERE, machine, run
 from tools.large_model import MODELS, write
-
-EVERY = 0.05  # seconds
 
 
 def main(folder: Path, sizes: list[str]) -> None:
@@ -41,58 +35,16 @@ def measured(size: str, folder: Path) -> dict[str, Any]:
         nbytes = source.stat().st_size
         places = ["--src", str(source), "--dst", str(written), "--force", "--quiet"]
         command = [sys.executable, "-m", "converter", *places, *model.options]
-        wall, cpu, peak = watched(command)
+        took = run(command, None)
         passed = json.loads((written / "conversion.json").read_text("utf-8"))
     finally:
         source.unlink(missing_ok=True)
         shutil.rmtree(written, ignore_errors=True)
-    found = {"family": model.family, "gb": round(nbytes / 1e9, 2), "wall_s": round(wall, 1)}
-    found |= {"cpu_s": round(cpu, 1), "memory_mb": round(peak / 1e6)}
+    found = {"family": model.family, "gb": round(nbytes / 1e9, 2), "wall_s": round(took.wall, 1)}
+    found |= {"cpu_s": round(took.cpu, 1), "memory_mb": round(took.memory)}
     found |= {"parity": passed["proof"]["parity"]["passed"]}
     print(size, found, flush=True)
     return found
-
-
-def watched(command: list[str]) -> tuple[float, float, int]:
-    """Seconds of the clock and of the processor, and bytes at most. Raises when it fails."""
-    begin = time.perf_counter()
-    process = subprocess.Popen(command)
-    most, ended = [0], threading.Event()
-
-    def look() -> None:
-        while not ended.wait(EVERY):
-            most[0] = max(most[0], sum(map(_resident, _family(process.pid))))
-
-    looking = threading.Thread(target=look)
-    looking.start()
-    try:
-        _, status, usage = os.wait4(process.pid, 0)
-    finally:
-        ended.set()
-        looking.join()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(process.returncode)
-    own = usage.ru_maxrss * 1024  # between two looks there may have been more
-    return time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, max(most[0], own)
-
-
-def _family(process: int) -> list[int]:
-    """A process and those that it started."""
-    try:
-        tasks = [*Path(f"/proc/{process}/task").iterdir()]
-        children = [int(n) for task in tasks for n in (task / "children").read_text().split()]
-    except OSError:  # it has ended
-        return [process]
-    return [process, *(number for child in children for number in _family(child))]
-
-
-def _resident(process: int) -> int:
-    try:
-        pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ OWN_IMPORTS = (
 
 @dataclass(frozen=True)
 class Run:
-    """One process, seen from outside: wall clock and processor seconds, largest memory in MB."""
+    """One command, seen from outside: wall clock and processor seconds, largest memory in MB."""
 
     wall: float
     cpu: float
@@ -54,21 +54,12 @@ def run(command: list[str], output: Path | None) -> Run:
     After too, so that nobody else waits while it goes to the disk.
     """
     _remove(output)
-    script = (
-        "import json,os,resource,subprocess,sys,time\n"
-        "t=time.perf_counter()\n"
-        "done=subprocess.run(sys.argv[1:],stdout=subprocess.DEVNULL,stderr=subprocess.PIPE)\n"
-        "wall=time.perf_counter()-t\n"
-        "used=resource.getrusage(resource.RUSAGE_CHILDREN)\n"
-        "sys.stderr.buffer.write(done.stderr) if done.returncode else None\n"
-        "print(json.dumps([done.returncode,wall,used.ru_utime+used.ru_stime,used.ru_maxrss/1024]))"
-    )
-    # A small process in between: a child's peak memory would count what its parent had at the fork.
-    code, wall, cpu, memory = json.loads(_output([sys.executable, "-c", script, *command]))
+    told = _output([sys.executable, "-m", "benchmarks.watch", *command])
+    code, wall, cpu, memory = json.loads(told)
     if code:
         raise SystemExit(f"failed ({code}): {' '.join(command)}")
     _remove(output)
-    return Run(wall, cpu, memory)
+    return Run(wall, cpu, memory / 2**20)
 
 
 def _remove(output: Path | None) -> None:
