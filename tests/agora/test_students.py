@@ -131,14 +131,6 @@ def test_a_loss_that_is_not_a_number_stops_with_its_step(bort: Path) -> None:
         student.fit(moods(40, 1), moods(10, 2))
 
 
-def test_student_of_numbers(bort: Path) -> None:
-    data = moods(120, 1)
-    data = Split(data.points, tuple(2.0 * label - 1 for label in data.labels))
-    student = Borts(str(bort), (), preset=False).make(THETA, 0)
-    student.fit(data, data)
-    assert np.abs(np.array(student.predict(data.points)) - data.labels).mean() < 0.4
-
-
 def test_training_leaves_the_callers_random_numbers_alone(bort: Path) -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
