@@ -6,8 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from scipy.stats import binomtest
-
 from agora.draw import Teacher
 from agora.grid import Theta, shown
 from agora.log import Result, Round, Step
@@ -85,6 +83,8 @@ def _verdict(
     method: str, said: Sequence[Label], control: Sequence[Label], labels: Sequence[Label]
 ) -> str:
     """Against the control, on test: by the score, and by an exact sign test of the texts."""
+    from scipy.stats import binomtest  # here: it takes a third of the command's start
+
     gain = accuracy(said, labels) - accuracy(control, labels)
     pairs = [(a == c, b == c) for a, b, c in zip(said, control, labels, strict=True)]
     won, lost = pairs.count((True, False)), pairs.count((False, True))

@@ -80,7 +80,7 @@ def half(thetas: Sequence[Theta]) -> Sequence[Theta]:
 def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Measured]]:
     """Every way and what it reached; all at the cost of the first. Name, figures."""
     train, dev, students = problem.train, problem.dev, problem.students
-    first = _agora(problem, seed, ledger, "worst")
+    first = agora_way(problem, seed, ledger, "worst")
     yield "Agora (worst)", first[0]
     target, added = first[0].cost, first[1]
     yield "grid search", _search(problem, seed, ledger, target, train, dev)
@@ -92,7 +92,8 @@ def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Mea
         drawn = _drawn(problem, seed, near, -(-added // len(near)), added)
         found = _search(problem, seed, ledger, target, train + drawn, dev, len(drawn))
         yield f"one-shot tau({name}) and grid", found
-    yield "Agora on random dev points", _agora(problem, seed, ledger, "worst", mistakes="random")[0]
+    random, _ = agora_way(problem, seed, ledger, "worst", "random")
+    yield "Agora on random dev points", random
     yield "successive halving", _halving(problem, seed, ledger, target)
     plain = Search(train, dev, target, ledger, students)
     left = target / ledger.student
@@ -100,7 +101,7 @@ def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Mea
     yield "plain, early stopping", plain.measured(problem)
     rules: dict[str, str | Prune] = {"run": run, "lcs": "lcs", "half": half}
     for name, rule in rules.items():
-        yield f"Agora ({name}), as much as it takes", _agora(problem, seed, ledger, rule)[0]
+        yield f"Agora ({name}), as much as it takes", agora_way(problem, seed, ledger, rule)[0]
     yield from more_ways(problem, seed, ledger, target)
 
 
@@ -183,9 +184,10 @@ def _part(split: Split, places: Iterable[int]) -> Split:
     return Split(tuple(split.points[i] for i in places), tuple(split.labels[i] for i in places))
 
 
-def _agora(
+def agora_way(
     problem: Problem, seed: int, ledger: Ledger, prune: str | Prune, mistakes: str = "leader"
 ) -> tuple[Measured, int]:
+    """Agora itself: what it reached, and how many points it added."""
     result = agora(
         problem.students,
         problem.teacher,
