@@ -52,6 +52,8 @@ def finish(options: dict[str, Any], say: Callable[[str], None]) -> tuple[Result,
     splits, names = _splits(job)
     train, dev, test = splits["train"], splits["dev"], splits.get("test")
     pool = read_texts(job.unlabelled) if job.unlabelled else ()
+    if pool and isinstance(pool[0], tuple) != isinstance(train.points[0], tuple):
+        raise DataError("single texts and pairs are mixed: --unlabelled and --train must be alike")
     students = _students(job, names)
     teacher = (
         read_teacher(job.teacher, job.teacher_data, names, job.max_length) if job.teacher else None

@@ -196,12 +196,14 @@ def test_numbers_that_mean_nothing_are_wrong_usage(
 def test_options_that_cannot_be(place: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "no.skops").write_bytes(b"no archive")
+    (tmp_path / "pairs.csv").write_text("text_a,text_b\na,b\n")
     for options, said in (
         (dict(teacher=None), "the one needs the other"),
         (dict(method="finetune"), "the one needs the other"),
         (dict(method="pseudo-label"), "needs --unlabelled"),
         (dict(model=place), "has no config.json"),
         (dict(out=place), "exists"),
+        (dict(unlabelled=tmp_path / "pairs.csv"), "single texts and pairs are mixed: --unlabelled"),
         (dict(budget=100), "--budget 100 is less than the first round costs"),
         (dict(teacher=tmp_path / "empty"), "has no config.json"),
         (dict(teacher=tmp_path / "nowhere"), "has no config.json"),

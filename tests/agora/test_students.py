@@ -104,6 +104,24 @@ def test_student_learns(bort: Path, tmp_path: Path) -> None:
     assert first == again != other
 
 
+def test_students_and_teachers_are_on_the_device(
+    bort: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its weights, and the tensors that it is given; a teacher is such a student, as it is read."""
+    monkeypatch.setattr("agora.bort.device", lambda: "meta")  # one that every machine has
+    students = Borts(str(bort), ("neg", "pos"))
+    for student in (students.make({}, 0), students.load(bort)):
+        assert {weight.device.type for weight in student.model.parameters()} == {"meta"}
+        given: list[torch.Tensor] = []
+        monkeypatch.setattr(
+            student.model, "forward", lambda into=given, **inputs: into.extend(inputs.values())
+        )
+        with pytest.raises(AttributeError):  # it gave no logits
+            student.logits(["the film was good"])
+        assert given
+        assert {tensor.device.type for tensor in given} == {"meta"}
+
+
 def test_saved_weights_have_the_rights_that_the_umask_leaves(bort: Path, tmp_path: Path) -> None:
     student = Borts(str(bort), ("neg", "pos")).make({}, 0)
     before = os.umask(0o027)

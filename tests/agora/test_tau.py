@@ -119,6 +119,13 @@ def test_filling_many_is_filling_each(tmp_path: Path) -> None:
     assert filler(texts, rng) == [filler([text], again)[0] for text in texts]
 
 
+def test_filling_happens_on_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agora.tau_mlm.device", lambda: "meta")  # one that every machine has
+    assert {w.device.type for w in Filler(mlm(tmp_path, pieces=False)).model.parameters()} == {
+        "meta"
+    }
+
+
 def test_a_model_without_a_trained_head_fills_nothing(tmp_path: Path) -> None:
     AutoModel.from_pretrained(mlm(tmp_path, pieces=False)).save_pretrained(tmp_path)
     with pytest.raises(OptionError, match="no head of a masked language model"):
