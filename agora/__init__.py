@@ -6,13 +6,10 @@ from agora.ledger import Ledger, Work
 from agora.log import Result, Round, Step
 from agora.loop import agora
 from agora.points import Split
-from agora.task import Classification, Regression
 
 __all__ = [
     "AgoraError",
-    "Classification",
     "Ledger",
-    "Regression",
     "Result",
     "Round",
     "Split",

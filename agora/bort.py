@@ -19,10 +19,10 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from agora.errors import StudentError
 from agora.ledger import Work
+from agora.measures import accuracy
 from agora.optimizer import BertAdam, groups, rate
 from agora.points import Label, Point, Split
 from agora.quiet import device, quiet
-from agora.task import Classification, Regression, Task
 
 # The initial Theta of the paper's README: with `seed` 480 sets, too many to drop one at a time.
 PUBLISHED: dict[str, list[Any]] = {
@@ -39,7 +39,7 @@ EVALUATED = 32  # points a batch when nothing is learnt
 
 
 class TextStudent:
-    """A sequence classifier of classes 0..k-1, or of one number; points are texts or pairs.
+    """A sequence classifier of classes 0..k-1; points are texts or pairs.
 
     theta: lr, and optionally wd, warmup, batch, epochs, patience: as many epochs without a better
     score on dev, after the warm-up, end the training.
@@ -50,7 +50,6 @@ class TextStudent:
     ) -> None:
         self.model = model.to(device())
         self.tokenizer, self.borts, self.theta, self.seed = tokenizer, borts, theta, seed
-        self.classes = len(borts.labels)
         most = getattr(model.config, "max_position_embeddings", borts.max_length)
         self.max_length = min(borts.max_length, most)
         self._seen: dict[Point, dict[str, list[int]]] = {}  # a text is read once, not once an epoch
@@ -65,7 +64,6 @@ class TextStudent:
         epochs, warmup = int(theta.get("epochs", 10)), theta.get("warmup", 0.1)
         ramp = int(len(train) / batch * epochs)  # as the original counts the steps
         optimizer = BertAdam(groups(self.model, theta.get("wd", 0.0)), theta["lr"])
-        task: Task = Classification() if self.classes else Regression(0.0)
         order = np.random.default_rng(self.seed)
         best, best_score, best_epoch = self._weights(), -math.inf, 0
         step = epoch = 0
@@ -78,7 +76,8 @@ class TextStudent:
                     for group in optimizer.param_groups:
                         group["lr"] = rate(step, theta["lr"], ramp, warmup)
                     logits = self.logits([train.points[i] for i in chosen])
-                    loss = self._loss(logits, [train.labels[i] for i in chosen])
+                    wanted = torch.tensor([train.labels[i] for i in chosen], device=logits.device)
+                    loss = torch.nn.functional.cross_entropy(logits, wanted)
                     if not math.isfinite(loss.item()):
                         raise StudentError(
                             f"the loss is {loss.item()} at step {step} (epoch {epoch}): lower --lr"
@@ -88,7 +87,7 @@ class TextStudent:
                     torch.nn.utils.clip_grad_norm_(self.model.parameters(), CLIP)
                     optimizer.step()
                     step += 1
-                score = task.score(self.predict(dev.points), dev.labels)
+                score = accuracy(self.predict(dev.points), dev.labels)
                 if score > best_score:
                     best, best_score, best_epoch = self._weights(), score, epoch
                 waited = epoch - max(best_epoch, math.ceil(epochs * warmup))
@@ -98,7 +97,7 @@ class TextStudent:
         return Work(epoch * len(train), epoch * len(dev))
 
     def logits(self, points: Sequence[Point]) -> torch.Tensor:
-        """Float tensor (points, classes), or (points, 1) for numbers."""
+        """Float tensor (points, classes)."""
         inputs = {name: rows.to(self.model.device) for name, rows in self.inputs(points).items()}
         logits: torch.Tensor = self.model(**inputs).logits
         return logits
@@ -119,19 +118,17 @@ class TextStudent:
         return dict(made)
 
     def predict(self, points: Sequence[Point]) -> Sequence[Label]:
-        """The likeliest class, or the number."""
-        said = self.probabilities(points)
-        return [int(np.argmax(row)) if self.classes else row[0] for row in said]
+        """The likeliest class."""
+        return [int(np.argmax(row)) for row in self.probabilities(points)]
 
     @torch.no_grad()
     def probabilities(self, points: Sequence[Point]) -> list[tuple[float, ...]]:
-        """One tuple a point: of classes the probabilities, of a number itself."""
+        """One tuple a point: the probabilities of the classes."""
         self.model.eval()
         found: list[tuple[float, ...]] = []
         for start in range(0, len(points), EVALUATED):
             logits = self.logits(points[start : start + EVALUATED]).float().cpu()
-            said = logits.softmax(-1) if self.classes else logits
-            found += [tuple(row) for row in said.tolist()]
+            found += map(tuple, logits.softmax(-1).tolist())
         return found
 
     def save(self, directory: Path) -> None:
@@ -146,19 +143,12 @@ class TextStudent:
     def _weights(self) -> dict[str, torch.Tensor]:
         return {name: weight.clone() for name, weight in self.model.state_dict().items()}
 
-    def _loss(self, logits: torch.Tensor, labels: Sequence[Label]) -> torch.Tensor:
-        """Cross-entropy; half the squared error of numbers, as Gluon's L2Loss."""
-        wanted = torch.tensor(labels, device=logits.device)
-        if self.classes:
-            return torch.nn.functional.cross_entropy(logits, wanted)
-        return 0.5 * torch.nn.functional.mse_loss(logits[:, 0], wanted.to(logits.dtype))
-
 
 @dataclass(frozen=True)
 class Borts:
     """Students from `directory`, which holds a model and its tokenizer (as bort-convert makes it).
 
-    labels: the names of the classes, in order; empty for numbers.
+    labels: the names of the classes, in order.
     preset: Bort's head: a second dropout, and weights uniform ±0.5; False keeps Transformers' own.
     content: `agora.points.content` of the directory, by which a run knows the model.
     """
@@ -187,9 +177,9 @@ class Borts:
     def _read(self, directory: Path, theta: Mapping[str, Any], seed: int) -> TextStudent:
         """The directory with a head for these labels; a head of other sizes is made anew."""
         config = AutoConfig.from_pretrained(directory, local_files_only=True)
-        config.id2label = dict(enumerate(self.labels)) or {0: "value"}
+        config.id2label = dict(enumerate(self.labels))
         config.label2id = {name: i for i, name in config.id2label.items()}
-        config.problem_type = None if self.labels else "regression"
+        config.problem_type = None
         with quiet():  # that the head is new is what we want
             model = AutoModelForSequenceClassification.from_pretrained(
                 directory, config=config, local_files_only=True, ignore_mismatched_sizes=True

@@ -58,42 +58,25 @@ def _values(context: click.Context, option: click.Parameter, text: str) -> list[
 @click.option("--teacher", help="a Transformers directory, a .skops file, or tfidf")
 @click.option("--teacher-data", type=FILE, help="for tfidf: labelled texts")
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="the best student")
-@click.option(
-    "--task", type=click.Choice(["classification", "regression"]), default="classification"
-)
-@click.option("--tolerance", type=float, help="regression: a larger error is a mistake")
 @click.option("--lr", callback=_values, default="1e-4,1e-5", show_default=True)
 @click.option("--wd", callback=_values, default="0,10", show_default=True)
 @click.option("--warmup", callback=_values, default="0.45", show_default=True)
 @click.option("--batch", callback=_values, default="8", show_default=True)
 @click.option("--seeds", callback=_values, default="0", show_default=True, help="of students")
-@click.option(
-    "--full-grid", is_flag=True, help="the published 480 sets, in place of the five above"
-)
+@click.option("--full-grid", is_flag=True, help="the published 480 sets, not the five above")
 @click.option("--epochs", type=click.IntRange(1), default=50, show_default=True)
 @click.option(
     "--patience", type=click.IntRange(1), default=10, show_default=True,
     help="epochs without a better dev score, after the warm-up, that end a training",
 )  # fmt: skip
-@click.option(
-    "--prune", type=click.Choice(["worst", "run", "lcs", "half"]), default="lcs", show_default=True
-)
-@click.option("--replay", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--draws", type=click.IntRange(1), default=1, show_default=True, help="a mistake")
+@click.option("--prune", type=click.Choice(["worst", "lcs"]), default="lcs", show_default=True)
 @click.option("--no-gate", is_flag=True, help="take a teacher that fails on dev")
-@click.option("--tau", type=click.Choice(["auto", "mlm", "words", "pool"]), default="auto")
-@click.option("--mlm", type=FILE, help="a directory with a masked language model; else --model")
 @click.option("--budget", type=click.FloatRange(0, min_open=True), help="forward passes at most")
-@click.option(
-    "--teacher-price", type=click.FloatRange(0), default=1.0, help="a call, in forward passes"
-)
 @click.option("--max-length", type=click.IntRange(4), default=512, show_default=True)
-@click.option("--no-preset", is_flag=True, help="for a Bort, Transformers' head instead of Bort's")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="of tau's draws")
 @click.option("--workers", type=click.IntRange(1), default=1, help="processes on this machine")
 @click.option("--dask", help="address of a dask scheduler; it must see the same files")
 @click.option("--keep-texts", is_flag=True, help="write what was trained on into agora.json")
-@click.option("--state", type=click.Path(path_type=Path), help="kept; else OUT.agora, removed")
 def command(**options: Any) -> None:
     """Run, and print."""
     from agora.job import finish

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,23 +15,17 @@ COLUMNS = "text (or text_a and text_b)"
 SHOWN = 5  # problems of one kind
 
 
-def read_split(path: Path, number: bool) -> Split:
-    """Texts, or pairs of texts, and labels: strings, or floats if `number`.
+def read_split(path: Path) -> Split:
+    """Texts, or pairs of texts, and labels, which are strings.
 
     Raises:
         DataError: the file cannot be read, is empty, lacks a column, a text or a label.
     """
     rows, points = _texts(path, "label")
-    labels = [_label(row["label"], number) for row in rows]
-    _raise(
-        path,
-        [
-            f"row {place}: the label {row.get('label')!r} is missing or no number"
-            for place, (row, label) in enumerate(zip(rows, labels, strict=True), 1)
-            if label is None
-        ],
-    )
-    return Split.of(points, labels)
+    labels = [row.get("label") for row in rows]
+    missing = [i for i, label in enumerate(labels) if label is None or not str(label).strip()]
+    _raise(path, [f"row {i + 1}: the label {labels[i]!r} is missing" for i in missing])
+    return Split.of(points, map(str, labels))
 
 
 def read_texts(path: Path) -> tuple[Point, ...]:
@@ -44,7 +37,7 @@ def read_texts(path: Path) -> tuple[Point, ...]:
     return Split.of(points := _texts(path)[1], [0] * len(points)).points
 
 
-def check_splits(splits: Mapping[str, Split], number: bool, first: str = "train") -> None:
+def check_splits(splits: Mapping[str, Split], first: str = "train") -> None:
     """Every problem that splits have together; `train` tells the labels, and is called `first`.
 
     Raises:
@@ -56,10 +49,10 @@ def check_splits(splits: Mapping[str, Split], number: bool, first: str = "train"
     if len(set(kinds.values())) > 1:
         problems.append(f"single texts and pairs are mixed: {', '.join(kinds)}")
     known = set(splits["train"].labels)
-    if not number and len(known) < 2:
+    if len(known) < 2:
         problems.append(f"{first} has one label only, {min(known)!r}")
     for name, split in splits.items():
-        unknown = sorted(set(split.labels) - known) if not number else []
+        unknown = sorted(set(split.labels) - known)
         problems += [
             f"{name} has the label {label!r}, which {first} lacks" for label in unknown[:SHOWN]
         ]
@@ -127,17 +120,6 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     wrong = [i for i, row in enumerate(rows, 1) if not isinstance(row, dict) or None in row]
     _raise(path, [f"row {i}: it is no object, or has more fields than the header" for i in wrong])
     return rows
-
-
-def _label(value: Any, number: bool) -> Any:
-    if value is None or (isinstance(value, str) and not value.strip()):
-        return None
-    if not number:
-        return str(value)
-    try:
-        return float(value) if math.isfinite(float(value)) else None
-    except (TypeError, ValueError):
-        return None
 
 
 def _raise(path: Path, problems: list[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -14,21 +14,9 @@ from agora.points import Label, Point, Split, decode, encode, key
 TRIES = 20  # draws until one is neither an item of dev or test nor drawn before
 
 
-class Tau(Protocol):
-    """Makes a point near another: "not too similar or too distinct" (the author).
-
-    One that works in batches may have `many(points, rng)` too: a new point for each.
-    """
-
-    def __call__(self, point: Point, rng: np.random.Generator) -> Point:
-        """A new point."""
-        ...
-
-    def distance(self, point: Point, other: Point) -> float:
-        """How far two points are from each other, for the log."""
-        ...
-
-
+# Makes a point near another: "not too similar or too distinct" (the author). One that works in
+# batches may have `many(points, rng)` too: a new point for each.
+Tau = Callable[[Point, np.random.Generator], Point]
 Teacher = Callable[[Sequence[Point]], Sequence[Label]]
 
 
@@ -37,9 +25,7 @@ class Drawn:
     """What one round adds to train, and what was left out."""
 
     split: Split
-    distances: tuple[float, ...]
-    asked: int  # points that the teacher was asked about
-    leaked: int  # draws that gave back an item of dev, selection or test
+    leaked: int  # draws that gave back an item of dev or test
     missed: int  # mistakes for which no new point was found in TRIES draws
 
     def json(self) -> Any:
@@ -47,39 +33,30 @@ class Drawn:
         return {
             "points": encode(self.split.points),
             "labels": encode(self.split.labels),
-            "distances": self.distances,
-            "counts": [self.asked, self.leaked, self.missed],
+            "counts": [self.leaked, self.missed],
         }
 
     @classmethod
     def from_json(cls, value: Any) -> Drawn:
         """What `json` gave."""
-        split = Split(decode(value["points"]), decode(value["labels"]))
-        return cls(split, tuple(value["distances"]), *value["counts"])
+        return cls(Split(decode(value["points"]), decode(value["labels"])), *value["counts"])
 
 
 def draw(
-    tau: Tau,
-    teacher: Teacher,
-    mistakes: Sequence[Point],
-    draws: int,
-    forbidden: Iterable[Any],
-    known: Iterable[Any],
-    rng: np.random.Generator,
-) -> Drawn:
-    """`draws` new points near every mistake, none of them `forbidden` or `known` (keys of points).
+    tau: Tau, teacher: Teacher, mistakes: Sequence[Point], forbidden: Iterable[Any],
+    known: Iterable[Any], rng: np.random.Generator,
+) -> Drawn:  # fmt: skip
+    """A new point near every mistake, none of them `forbidden` or `known` (keys of points).
 
     Raises:
         TeacherError: the teacher gave no label a point, or a label that is not finite.
     """
     forbidden, taken = set(forbidden), set(known)
     points: list[Point] = []
-    distances: list[float] = []
     leaked = missed = 0
-    sources = [mistake for mistake in mistakes for _ in range(draws)]
     many = getattr(tau, "many", None)
-    made = many(sources, rng) if many else [None] * len(sources)
-    for mistake, first in zip(sources, made, strict=True):
+    made = many(mistakes, rng) if many else [None] * len(mistakes)
+    for mistake, first in zip(mistakes, made, strict=True):
         for attempt in range(TRIES):
             point = first if many and not attempt else tau(mistake, rng)
             name = key(point)
@@ -87,12 +64,10 @@ def draw(
             if name not in forbidden and name not in taken:
                 taken.add(name)
                 points.append(point)
-                distances.append(float(tau.distance(mistake, point)))
                 break
         else:
             missed += 1
-    labels = ask(teacher, points)
-    return Drawn(Split.of(points, labels), tuple(distances), len(points), leaked, missed)
+    return Drawn(Split.of(points, ask(teacher, points)), leaked, missed)
 
 
 def label_pool(
@@ -105,7 +80,7 @@ def label_pool(
         named.setdefault(key(point), point)
     leaked = sum(name in forbidden for name in named)
     points = [point for name, point in named.items() if name not in forbidden | known]
-    return Drawn(Split.of(points, ask(teacher, points)), (), len(points), leaked, 0)
+    return Drawn(Split.of(points, ask(teacher, points)), leaked, 0)
 
 
 def ask(teacher: Teacher, points: Sequence[Point]) -> list[Label]:

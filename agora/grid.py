@@ -37,16 +37,6 @@ def worst(thetas: Sequence[Theta]) -> Sequence[Theta]:
     return thetas[:1]
 
 
-def run(thetas: Sequence[Theta]) -> Sequence[Theta]:
-    """From the worst upward, drop as long as all dropped share some (name, value)."""
-    common = set(thetas[0])
-    for count, theta in enumerate(thetas[1:], 1):
-        common &= set(theta)
-        if not common:
-            return thetas[:count]
-    return thetas
-
-
 def lcs(thetas: Sequence[Theta]) -> Sequence[Theta]:
     """Drop the worst, and all that have the longest assignment it shares with another.
 
@@ -60,12 +50,7 @@ def lcs(thetas: Sequence[Theta]) -> Sequence[Theta]:
     return [thetas[0], *(theta for theta in thetas[1:] if longest <= set(theta))]
 
 
-def half(thetas: Sequence[Theta]) -> Sequence[Theta]:
-    """Drop the worse half: successive halving's rule. A control, no reading of Agora."""
-    return thetas[: max(1, len(thetas) // 2)]
-
-
-RULES: dict[str, Prune] = {"worst": worst, "run": run, "lcs": lcs, "half": half}
+RULES: dict[str, Prune] = {"worst": worst, "lcs": lcs}
 
 
 def to_drop(rule: str | Prune, thetas: Sequence[Theta], incumbent: Theta | None) -> list[Theta]:

@@ -27,7 +27,6 @@ from agora.loop import agora
 from agora.points import Point, Split, content, encode
 from agora.report import Progress, clock, summary
 from agora.rounds import GATE
-from agora.task import Classification, Regression
 from agora.tau_mlm import Filler
 from agora.tau_text import Drop, Either, FromPool, OneSide, Refill, Swap
 from agora.teachers import SURE, Taught, read_teacher
@@ -50,33 +49,24 @@ def finish(options: dict[str, Any], say: Callable[[str], None]) -> tuple[Result,
         raise OptionError(
             "--method pseudo-label needs --unlabelled, texts for the teacher to label"
         )
-    number = job.task == "regression"
-    if number and (job.tolerance is None or not job.tolerance >= 0):
-        raise OptionError("--task regression needs --tolerance: a larger error is a mistake")
-    task = Regression(job.tolerance) if number else Classification()
-    splits, names = _splits(job, number)
+    splits, names = _splits(job)
     train, dev, test = splits["train"], splits["dev"], splits.get("test")
     pool = read_texts(job.unlabelled) if job.unlabelled else ()
+    if pool and isinstance(pool[0], tuple) != isinstance(train.points[0], tuple):
+        raise DataError("single texts and pairs are mixed: --unlabelled and --train must be alike")
     students = _students(job, names)
     teacher = (
         read_teacher(job.teacher, job.teacher_data, names, job.max_length) if job.teacher else None
     )
     tau, note = _tau(job, pool) if job.method == "agora" else (None, "")
-    thetas = _grid(job)
-    state = job.state or job.out.with_name(job.out.name + ".agora")
-    ledger = Ledger(teacher=job.teacher_price)
+    axes = dict(seed=job.seeds, lr=job.lr, wd=job.wd, warmup=job.warmup, batch=job.batch)
+    axes = PUBLISHED if job.full_grid else axes
+    thetas = grid(**axes, epochs=[job.epochs], patience=[job.patience])
+    state = job.out.with_name(job.out.name + ".agora")
+    ledger = Ledger()
     say(f"{len(thetas)} sets of hyperparameters, {len(train)} train, {len(dev)} dev, "
         f"{len(pool)} unlabelled; state in {state}")  # fmt: skip
-    first, most = at_most(
-        job.method,
-        thetas,
-        len(train),
-        len(dev),
-        len(pool),
-        job.draws,
-        job.replay,
-        job.teacher_price,
-    )
+    first, most = at_most(job.method, thetas, len(train), len(dev), len(pool))
     if job.budget is not None and job.budget < first:
         raise OptionError(
             f"--budget {job.budget:,.0f} is less than the first round costs, {first:,.0f} forward "
@@ -93,12 +83,12 @@ def finish(options: dict[str, Any], say: Callable[[str], None]) -> tuple[Result,
     with _executor(job) as executor:
         result = agora(
             students, teacher, train, dev, thetas, tau,
-            method=job.method, pool=pool, prune=job.prune, replay=job.replay, budget=job.budget,
-            seed=job.seed, executor=executor, draws=job.draws,
-            gate=None if job.no_gate else GATE, avoid=test.points if test else (), task=task,
+            method=job.method, pool=pool, prune=job.prune, budget=job.budget,
+            seed=job.seed, executor=executor,
+            gate=None if job.no_gate else GATE, avoid=test.points if test else (),
             ledger=ledger, state=state, progress=Progress(thetas, most, say),
         )  # fmt: skip
-    found = summary(result, task, train, test, teacher, job.method)
+    found = summary(result, train, test, teacher, job.method)
     part = state / "out"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
@@ -107,35 +97,22 @@ def finish(options: dict[str, Any], say: Callable[[str], None]) -> tuple[Result,
     about = {**found, "trace": result.trace(), **({"texts": kept} if kept else {})}
     (part / "agora.json").write_text(json.dumps(about, indent=1, ensure_ascii=False), "utf-8")
     job.out.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.rename(part, job.out)
-    except OSError:  # another file system
-        shutil.copytree(part, job.out)
-    if job.state is None:
-        shutil.rmtree(state)
+    os.rename(part, job.out)
+    shutil.rmtree(state)
     return result, found
 
 
-def _splits(job: Any, number: bool) -> tuple[dict[str, Split], tuple[str, ...]]:
+def _splits(job: Any) -> tuple[dict[str, Split], tuple[str, ...]]:
     """train, dev, and test if given, checked; classes numbered by their names, in order."""
     paths = {"train": job.train, "dev": job.dev, **({"test": job.test} if job.test else {})}
-    read = {name: read_split(path, number) for name, path in paths.items()}
-    check_splits(read, number)
+    read = {name: read_split(path) for name, path in paths.items()}
+    check_splits(read)
     if job.teacher_data:  # it may have train's texts, but none by which the teacher is judged
-        taught = read_split(job.teacher_data, number)
+        taught = read_split(job.teacher_data)
         others = {name: split for name, split in read.items() if name != "train"}
-        check_splits({"train": taught, **others}, number, "--teacher-data")
-    if number:
-        return read, ()
+        check_splits({"train": taught, **others}, "--teacher-data")
     names = tuple(sorted(set(read["train"].labels)))
     return {name: numbered(split, names) for name, split in read.items()}, names
-
-
-def _grid(job: Any) -> tuple[Theta, ...]:
-    axes = dict(seed=job.seeds, lr=job.lr, wd=job.wd, warmup=job.warmup, batch=job.batch)
-    if job.full_grid:
-        axes = PUBLISHED
-    return grid(**axes, epochs=[job.epochs], patience=[job.patience])
 
 
 def _students(job: Any, names: tuple[str, ...]) -> Borts:
@@ -147,9 +124,8 @@ def _students(job: Any, names: tuple[str, ...]) -> Borts:
             f"{directory} has no tokenizer: `bort-convert tokenizer` adds one, or save one there"
         )
     try:
-        preset = not job.no_preset and is_bort(directory)
-        place = str(directory.resolve())
-        students = Borts(place, names, job.max_length, preset, content(directory))
+        place, digest = str(directory.resolve()), content(directory)
+        students = Borts(place, names, job.max_length, is_bort(directory), digest)
         students.make({}, 0)
         return students
     except Exception as error:  # whatever Transformers meets in a directory of the user's
@@ -160,20 +136,13 @@ def _students(job: Any, names: tuple[str, ...]) -> Borts:
 
 def _tau(job: Any, pool: tuple[Point, ...]) -> tuple[Tau, str]:
     """tau, and what it is."""
-    if job.tau in ("auto", "pool") and pool:
+    if pool:
         return FromPool(pool), "the nearest texts of --unlabelled"
-    if job.tau == "pool":
-        raise OptionError("--tau pool needs --unlabelled")
-    if job.tau in ("auto", "mlm"):
-        source = job.mlm or job.model
-        try:
-            return OneSide(
-                Refill(Filler(source))
-            ), f"one word filled in by the MLM head of {source}"
-        except Exception as error:  # Transformers', too
-            if job.tau == "mlm" or job.mlm:
-                raise DataError(f"{source} cannot fill in words: {error}") from None
-    return OneSide(Either((Drop(), Swap()))), "one word dropped, or two exchanged"
+    try:
+        filler = Filler(job.model)
+        return OneSide(Refill(filler)), f"one word filled in by the MLM head of {job.model}"
+    except Exception:  # it has none; or none of its classes in Transformers has one
+        return OneSide(Either((Drop(), Swap()))), "one word dropped, or two exchanged"
 
 
 def _try_teacher(
@@ -181,8 +150,6 @@ def _try_teacher(
     say: Callable[[str], None],
 ) -> int:  # fmt: skip
     """Say what share of the new texts the teacher is sure about; how many it was asked about."""
-    if not teacher.order:
-        return 0
     known, rng = dev.points[:ASKED], np.random.default_rng([job.seed, 9])
     many = getattr(tau, "many", None)
     new = [*pool[:ASKED]]

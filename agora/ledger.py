@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agora.grid import Theta
 
-BACKWARD = (
-    3  # a training update of one sample: a forward pass and a backward pass of twice its work
-)
+BACKWARD = 3  # an update with one sample: a forward pass, and a backward one of twice its work
 
 
 @dataclass(frozen=True)
@@ -35,12 +33,11 @@ class Ledger:
 
     def spent(self, work: Work, teacher_calls: int = 0) -> Ledger:
         """The account after more work."""
-        return Ledger(
-            self.updates + work.updates,
-            self.forwards + work.forwards,
-            self.teacher_calls + teacher_calls,
-            self.student,
-            self.teacher,
+        return replace(
+            self,
+            updates=self.updates + work.updates,
+            forwards=self.forwards + work.forwards,
+            teacher_calls=self.teacher_calls + teacher_calls,
         )
 
     def price(self, work: Work) -> float:
@@ -54,24 +51,24 @@ class Ledger:
 
 
 def at_most(
-    method: str, grid: Sequence[Theta], train: int, dev: int, pool: int, draws: int, replay: int,
-    teacher: float,
-) -> tuple[float, float]:  # fmt: skip
+    method: str, grid: Sequence[Theta], train: int, dev: int, pool: int
+) -> tuple[float, float]:
     """What the first round, and all rounds, cost at most: early stopping and pruning make it less.
 
-    A round of Agora drops one set at least, and adds `draws` points for each of dev at most.
+    A round of Agora drops one set at least, and adds a point for each of dev at most. A call of
+    the teacher counts as one forward pass.
     """
 
     def students(count: int, points: int) -> float:
         costs = sorted(dict(theta)["epochs"] for theta in grid)[-count:]
         return float(sum(epochs * (BACKWARD * points + dev) + dev for epochs in costs))
 
-    first, new = students(len(grid), train), draws * dev
+    first = students(len(grid), train)
     if method == "finetune":
         return first, first
-    known = teacher * 2 * min(dev + 100, 2 * dev + pool)  # tau's trial, and the gate
+    known = 2.0 * min(dev + 100, 2 * dev + pool)  # tau's trial, and the gate
     if method == "pseudo-label":
-        return first, first + students(len(grid), train + pool) + teacher * pool + known
+        return first, first + students(len(grid), train + pool) + pool + known
     rounds = range(1, len(grid))
-    more = sum(students(len(grid) - i, train + i * new) + teacher * new for i in rounds)
-    return first, first + (1 + replay) * more + known
+    more = sum(students(len(grid) - i, train + i * dev) + dev for i in rounds)
+    return first, first + more + known

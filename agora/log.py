@@ -16,7 +16,6 @@ class Step:
     """One student that is done, for whoever watches; its score is on dev, and told to nobody."""
 
     index: int  # the round
-    replay: int
     theta: Theta
     done: int  # students of this round so far, this one included
     students: int  # of this round
@@ -27,29 +26,20 @@ class Step:
 
 @dataclass(frozen=True)
 class Round:
-    """One round, or one replay of it. Thetas are numbered by their place in the grid."""
+    """One round. Thetas are numbered by their place in the grid."""
 
     index: int
-    replay: int
     thetas: tuple[int, ...]
     scores: tuple[float, ...]  # of the thetas, on dev
     leader: int  # the best theta; of equals, the first in the grid
     score: float  # the leader's
     mistakes: tuple[int, ...]  # places in dev where the leader is wrong
     train_size: int  # points trained on
-    added: int  # of them, new in this round
-    asked: int  # points that the teacher labelled for this round
+    added: int  # of them, new in this round, and labelled by the teacher
     leaked: int  # draws that were items of dev or test
     missed: int  # mistakes near which no new point was found
-    distance: float  # mean distance of the new points from their mistakes
     cost: float  # of the run so far, in forward passes
     pruned: tuple[int, ...] = ()
-    accepted: bool = True  # False: a replay did better
-
-    @property
-    def folder(self) -> str:
-        """Where the leader is kept, below the state directory."""
-        return f"round-{self.index:03}.{self.replay}/{self.leader:03}"
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,9 @@ from agora.grid import Prune, Theta
 from agora.ledger import Ledger
 from agora.log import Result, Round, Step
 from agora.points import Point, Split, encode, key
-from agora.rounds import GATE, METHODS, Options, Run
+from agora.rounds import GATE, METHODS, Run
 from agora.state import State
 from agora.student import StudentFactory
-from agora.task import Classification, Task
 
 
 def agora(
@@ -30,15 +29,12 @@ def agora(
     method: Literal["finetune", "pseudo-label", "agora"] = "agora",
     pool: Sequence[Point] = (),
     prune: str | Prune = "lcs",
-    replay: int = 0,
     budget: float | None = None,
     seed: int = 0,
     executor: Executor | None = None,
-    draws: int = 1,
     mistakes: Literal["leader", "random"] = "leader",
     gate: float | None = GATE,
     avoid: Iterable[Point] = (),
-    task: Task | None = None,
     ledger: Ledger | None = None,
     state: Path | None = None,
     progress: Callable[[Round | Step], None] | None = None,
@@ -58,18 +54,15 @@ def agora(
         method: "finetune": round 0 alone, a grid search. "pseudo-label": then a second round, with
             what the teacher says of `pool`. "agora": the loop, until nothing is left of the grid.
         pool: unlabelled points, for "pseudo-label".
-        prune: "worst", "run", "lcs", "half", or a function (see `agora.grid`).
-        replay: how often a round whose best score fell is done again, with new draws.
+        prune: "worst", "lcs", or a function (see `agora.grid`).
         budget: no round starts that would exceed this cost, in forward passes of a student at
             price 1, judged by what a student of the round before cost; the first always starts.
         seed: of everything random here, but for students whose theta has a `seed`.
         executor: where the students of a round train; None: in this process, one after another.
-        draws: new points a mistake.
         mistakes: "random" takes as many random dev points instead: a control, not Agora.
         gate: the least accuracy of the teacher on dev (above it), and with it the least Matthews
             coefficient, 2 gate − 1, which is the same for balanced labels; None asks nothing.
         avoid: points that must never be trained on: give the test points.
-        task: what a score and a mistake are; `Classification()` if None.
         ledger: the prices, `Ledger(student=…, teacher=…)`.
         state: a directory; a run that was killed goes on from it, with the same result.
         progress: called with every `Step`, and with every round's record as it ends.
@@ -79,8 +72,8 @@ def agora(
     """
     if method not in METHODS or mistakes not in ("leader", "random"):
         raise OptionError(f"method={method!r}, mistakes={mistakes!r}: one of them is unknown")
-    if replay < 0 or draws < 1 or seed < 0:
-        raise OptionError("replay and seed must be 0 or more, draws 1 or more")
+    if seed < 0:
+        raise OptionError("seed must be 0 or more")
     if budget is not None and not budget > 0:
         raise OptionError("budget must be positive, in forward passes")
     if not theta_grid or len(set(theta_grid)) != len(theta_grid):
@@ -91,16 +84,18 @@ def agora(
         raise OptionError(f"method={method!r} needs a teacher, and 'agora' needs tau")
     if method == "pseudo-label" and not pool:
         raise OptionError("method='pseudo-label' needs a pool of unlabelled points")
-    options = Options(method, prune, replay, draws, mistakes, gate, budget)
     avoid, pool = [*avoid], [*pool]
     about = {
-        **{name: _shown(value) for name, value in vars(options).items()},
+        "method": method,
+        "prune": _shown(prune),
+        "mistakes": mistakes,
+        "gate": gate,
+        "budget": budget,
         "grid": [encode(theta) for theta in theta_grid],
         "data": [split.digest() for split in (train, dev)],
         "avoid": Split.of(avoid, [0] * len(avoid)).digest(),
         "pool": Split.of(pool, [0] * len(pool)).digest(),
         "seed": seed,
-        "task": _shown(task or Classification()),
         "teacher": _shown(teacher),
         "tau": _shown(tau),
         "students": _shown(student_factory),
@@ -108,8 +103,8 @@ def agora(
     with State(state, about) as opened:
         forbidden = frozenset(map(key, [*dev.points, *avoid]))
         return Run(
-            student_factory, teacher, train, dev, tuple(theta_grid), tau, options, seed, executor,
-            task or Classification(), opened, ledger or Ledger(), progress, forbidden, pool,
+            student_factory, teacher, train, dev, tuple(theta_grid), tau, method, pool, prune,
+            budget, seed, executor, mistakes, gate, forbidden, ledger or Ledger(), opened, progress,
         ).all_rounds()  # fmt: skip
 
 

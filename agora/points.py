@@ -33,7 +33,7 @@ class Split:
         Raises:
             DataError: the numbers differ, or a point is of a type that cannot be kept on disk.
         """
-        made = cls(tuple(map(_plain, points)), tuple(map(_plain, labels)))
+        made = cls(tuple(map(plain, points)), tuple(map(plain, labels)))
         if len(made.points) != len(made.labels):
             raise DataError(
                 f"{len(made.points)} points and {len(made.labels)} labels: give one label a point"
@@ -95,11 +95,12 @@ def decode(value: Any) -> Any:
     return np.array(value["array"], value["dtype"]).reshape(value["shape"])
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A point or label in types that `encode` takes; a list as a tuple."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (list, tuple)):
-        return tuple(map(_plain, value))
+        return tuple(map(plain, value))
     if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
         return value
     if isinstance(value, (str, int, float)):

@@ -1,8 +1,8 @@
 """A run on disk: every finished student and every drawn point, so that a killed run goes on.
 
     DIRECTORY/run.json                the options, the grid and digests of the data
-    DIRECTORY/round-003.0/points.json what tau drew and the teacher said (round 3, replay 0)
-    DIRECTORY/round-003.0/017/        student 17: outcome.json, and student/ while it may be needed
+    DIRECTORY/round-003/points.json what tau drew and the teacher said
+    DIRECTORY/round-003/017/        student 17: outcome.json, and student/ while it may be needed
 
 A resumed run goes the same way from the start, and finds done what is done.
 """
@@ -86,9 +86,9 @@ class State:
             write_text(path, json.dumps(value))
         return value
 
-    def folder(self, index: int, replay: int, student: int | None = None) -> Path:
+    def folder(self, index: int, student: int | None = None) -> Path:
         """Where a round, or one student of it, is kept."""
-        place = self.directory / f"round-{index:03}.{replay}"
+        place = self.directory / f"round-{index:03}"
         return place if student is None else place / f"{student:03}"
 
     def forget(self, folder: Path) -> None:

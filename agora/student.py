@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from agora.errors import StateError
 from agora.ledger import Work
-from agora.points import Label, Point, Split
+from agora.points import Label, Point, Split, plain
 
 
 class Student(Protocol):
@@ -20,15 +20,12 @@ class Student(Protocol):
 
     def fit(self, train: Split, dev: Split) -> Work:
         """Train, and tell the work done. dev is there for early stopping alone."""
-        ...
 
     def predict(self, points: Sequence[Point]) -> Sequence[Label]:
         """One label a point."""
-        ...
 
     def save(self, directory: Path) -> None:
         """Write the trained student into an empty directory."""
-        ...
 
 
 class StudentFactory(Protocol):
@@ -36,11 +33,9 @@ class StudentFactory(Protocol):
 
     def make(self, theta: Mapping[str, Any], seed: int) -> Student:
         """An untrained student."""
-        ...
 
     def load(self, directory: Path) -> Student:
         """What `save` wrote."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ def train_one(factory: StudentFactory, order: Order) -> Outcome:
     place.mkdir(parents=True)
     student = factory.make(order.theta, order.seed)
     work = student.fit(order.train, order.dev)
-    said = tuple(_plain(label) for label in student.predict(order.dev.points))
+    said = tuple(map(plain, student.predict(order.dev.points)))
     student.save(place)
     work += Work(forwards=len(said))
     write_text(order.folder / "outcome.json", json.dumps([said, work.updates, work.forwards]))
@@ -103,7 +98,3 @@ def write_text(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(part, path)
-
-
-def _plain(label: Label) -> Label:
-    return label.item() if hasattr(label, "item") else label

@@ -15,22 +15,15 @@ Fill = Callable[[Sequence[str], np.random.Generator], list[str]]  # texts with a
 HOLE = "\x00"
 
 
-def edits(first: str, second: str) -> int:
-    """The fewest words to insert, remove or replace to get from one text to the other."""
-    return Levenshtein.distance(first.split(), second.split())
-
-
-class _Words:
-    """The distance of texts: words edited, over both sides of a pair."""
-
-    def distance(self, point: Point, other: Point) -> float:
-        if isinstance(point, tuple):
-            return float(sum(map(edits, point, other)))
-        return float(edits(point, other))
+def edits(point: Point, other: Point) -> int:
+    """The fewest words to insert, remove or replace from text to text; over both sides of pairs."""
+    if isinstance(point, tuple):
+        return sum(map(edits, point, other))
+    return Levenshtein.distance(point.split(), other.split())
 
 
 @dataclass(frozen=True)
-class Drop(_Words):
+class Drop:
     """Leaves out one word, of at least two."""
 
     def __call__(self, point: Point, rng: np.random.Generator) -> Point:
@@ -41,7 +34,7 @@ class Drop(_Words):
 
 
 @dataclass(frozen=True)
-class Swap(_Words):
+class Swap:
     """Exchanges two neighbouring words."""
 
     def __call__(self, point: Point, rng: np.random.Generator) -> Point:
@@ -53,7 +46,7 @@ class Swap(_Words):
 
 
 @dataclass(frozen=True)
-class Refill(_Words):
+class Refill:
     """Masks one word, and lets a masked language model fill it (`agora.tau_mlm.Filler`)."""
 
     fill: Fill
@@ -73,20 +66,20 @@ class Refill(_Words):
 
 
 @dataclass(frozen=True)
-class FromPool(_Words):
+class FromPool:
     """One of the `nearest` texts of a pool of unlabelled ones, by words edited."""
 
     pool: tuple[Point, ...] = field(repr=False)  # the run knows its digest
     nearest: int = 5
 
     def __call__(self, point: Point, rng: np.random.Generator) -> Point:
-        far = [self.distance(point, other) for other in self.pool]
+        far = [edits(point, other) for other in self.pool]
         close = np.argsort(far, kind="stable")[: self.nearest]
         return self.pool[rng.choice(close)]
 
 
 @dataclass(frozen=True)
-class Either(_Words):
+class Either:
     """One of several taus, each as likely."""
 
     taus: tuple[Tau, ...]
@@ -96,7 +89,7 @@ class Either(_Words):
 
 
 @dataclass(frozen=True)
-class OneSide(_Words):
+class OneSide:
     """Perturbs one text of a pair, either as likely; of a single text, that."""
 
     tau: Tau

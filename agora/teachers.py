@@ -23,9 +23,9 @@ Probabilities = Callable[[Sequence[Point]], npt.NDArray[np.float64]]
 
 @dataclass(frozen=True)
 class Taught:
-    """A teacher of classes 0..k-1, or of numbers if `order` is empty.
+    """A teacher of classes 0..k-1.
 
-    probabilities: points → float64 (points, classes), or (points, 1) of numbers.
+    probabilities: points → float64 (points, classes).
     order: for each of our classes its column there.
     """
 
@@ -34,10 +34,8 @@ class Taught:
     content: str  # a digest: by it a run knows the teacher
 
     def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
-        said = self.probabilities(points)
-        if not self.order:
-            return [float(number) for number in said[:, 0]]
-        return [int(place) for place in said[:, list(self.order)].argmax(1)]
+        said = self.probabilities(points)[:, list(self.order)]
+        return [int(place) for place in said.argmax(1)]
 
     def sure(self, points: Sequence[Point]) -> float:
         """The share of points for which one class has a probability of `SURE` or more."""
@@ -45,7 +43,7 @@ class Taught:
 
 
 def read_teacher(source: str, data: Path | None, names: tuple[str, ...], most: int) -> Taught:
-    """What `--teacher` names; `names` are the classes, in order, none for numbers.
+    """What `--teacher` names; `names` are the classes, in order.
 
     Raises:
         AgoraError: it cannot be read, or teaches other labels.
@@ -54,7 +52,7 @@ def read_teacher(source: str, data: Path | None, names: tuple[str, ...], most: i
     if source == "tfidf":
         if data is None:
             raise OptionError("--teacher tfidf needs --teacher-data, labelled texts to fit it on")
-        return _fitted(read_split(data, not names), names)
+        return _fitted(read_split(data), names)
     if data is not None:
         raise OptionError("--teacher-data is for --teacher tfidf")
     if path.suffix in (".csv", ".json", ".jsonl"):
@@ -81,7 +79,7 @@ def _of_directory(path: Path, names: tuple[str, ...], most: int) -> Taught:
     own = tuple(named[key] for key in sorted(named, key=int))
     generic = [f"LABEL_{i}" for i in range(len(names))]
     # two nameless labels are what a config without names means
-    own = names if list(own or generic[:2]) == generic or not names else own
+    own = names if list(own or generic[:2]) == generic else own
     student = Borts(str(path), own, most, preset=False).load(path)
     return Taught(
         lambda points: np.array(student.probabilities(points)),
@@ -105,8 +103,6 @@ def _skops(path: Path) -> Any:
 def _of_pipeline(pipeline: Any, names: tuple[str, ...], digest: str) -> Taught:
     def probabilities(points: Sequence[Point]) -> npt.NDArray[np.float64]:
         texts = ["\n".join(point) if isinstance(point, tuple) else point for point in points]
-        if not names:
-            return np.asarray(pipeline.predict(texts), np.float64).reshape(-1, 1)
         if hasattr(pipeline, "predict_proba"):
             return np.asarray(pipeline.predict_proba(texts), np.float64)
         said = np.asarray(pipeline.predict(texts))  # it tells no doubt
@@ -118,12 +114,12 @@ def _of_pipeline(pipeline: Any, names: tuple[str, ...], digest: str) -> Taught:
 
 def _fitted(split: Split, names: tuple[str, ...]) -> Taught:
     from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression, Ridge
+    from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    judge = LogisticRegression(C=10.0, max_iter=1000) if names else Ridge()
     texts = ["\n".join(point) if isinstance(point, tuple) else point for point in split.points]
     try:
+        judge = LogisticRegression(C=10.0, max_iter=1000)
         fitted = make_pipeline(TfidfVectorizer(), judge).fit(texts, list(split.labels))
     except ValueError as error:  # one class only, or no words
         raise DataError(f"no teacher can be fitted on --teacher-data: {error}") from None
@@ -131,6 +127,6 @@ def _fitted(split: Split, names: tuple[str, ...]) -> Taught:
 
 
 def _order(source: str, own: tuple[str, ...], names: tuple[str, ...]) -> tuple[int, ...]:
-    if names and set(own) != set(names):
+    if set(own) != set(names):
         raise DataError(f"{source} knows the labels {own}, train has {names}")
     return tuple(own.index(name) for name in names)

@@ -27,6 +27,3 @@ class Ball:
             length = rng.random() ** (1 / noise.size)
             noise *= length / max(float(np.linalg.norm(noise)), 1e-300)
         return np.asarray(point, float) + self.radius * noise
-
-    def distance(self, point: Point, other: Point) -> float:
-        return float(np.linalg.norm(np.asarray(other, float) - np.asarray(point, float)))

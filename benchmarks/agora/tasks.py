@@ -99,9 +99,6 @@ class SwapCount:
         bag[rng.integers(WORDS)] += 1
         return bag
 
-    def distance(self, point: Point, other: Point) -> float:
-        return float(np.abs(np.asarray(other) - np.asarray(point)).sum() / 2)
-
 
 def bag(seed: int) -> Problem:
     """Counts of 8 words out of 60: more good than bad words, the other way round after "not"."""

@@ -9,9 +9,10 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
-from agora import Classification, Ledger, Split, Work, agora
+from agora import Ledger, Split, Work, agora
 from agora.draw import draw, label_pool
-from agora.grid import Theta
+from agora.grid import Prune, Theta
+from agora.measures import accuracy, majority
 from agora.points import key
 from agora.student import Student
 from benchmarks.agora.problem import Problem, Students
@@ -48,7 +49,7 @@ class Search:
             return None
         student = self.students.make(dict(fitted), seed)
         work = student.fit(self.train, self.chooser) + Work(forwards=len(self.chooser))
-        score = Classification().score(student.predict(self.chooser.points), self.chooser.labels)
+        score = accuracy(student.predict(self.chooser.points), self.chooser.labels)
         self.ledger = self.ledger.spent(work)
         self.runs += 1
         if choose and score > self.best_score:
@@ -61,10 +62,25 @@ class Search:
         return Measured(_test(self.best, problem), self.best_score, self.ledger.cost, self.runs)
 
 
+def run(thetas: Sequence[Theta]) -> Sequence[Theta]:
+    """From the worst upward, drop as long as all dropped share some (name, value)."""
+    common = set(thetas[0])
+    for i, theta in enumerate(thetas[1:], 1):
+        common &= set(theta)
+        if not common:
+            return thetas[:i]
+    return thetas
+
+
+def half(thetas: Sequence[Theta]) -> Sequence[Theta]:
+    """Drop the worse half: successive halving's rule. A control, no reading of Agora."""
+    return thetas[: max(1, len(thetas) // 2)]
+
+
 def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Measured]]:
     """Every way and what it reached; all at the cost of the first. Name, figures."""
     train, dev, students = problem.train, problem.dev, problem.students
-    first = _agora(problem, seed, ledger, "worst")
+    first = agora_way(problem, seed, ledger, "worst")
     yield "Agora (worst)", first[0]
     target, added = first[0].cost, first[1]
     yield "grid search", _search(problem, seed, ledger, target, train, dev)
@@ -76,14 +92,16 @@ def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Mea
         drawn = _drawn(problem, seed, near, -(-added // len(near)), added)
         found = _search(problem, seed, ledger, target, train + drawn, dev, len(drawn))
         yield f"one-shot tau({name}) and grid", found
-    yield "Agora on random dev points", _agora(problem, seed, ledger, "worst", mistakes="random")[0]
+    random, _ = agora_way(problem, seed, ledger, "worst", "random")
+    yield "Agora on random dev points", random
     yield "successive halving", _halving(problem, seed, ledger, target)
     plain = Search(train, dev, target, ledger, students)
     left = target / ledger.student
     plain.run(students.patient(left, len(train), len(dev)), _seed(seed, 0))
     yield "plain, early stopping", plain.measured(problem)
-    for rule in ("run", "lcs", "half"):
-        yield f"Agora ({rule}), as much as it takes", _agora(problem, seed, ledger, rule)[0]
+    rules: dict[str, str | Prune] = {"run": run, "lcs": "lcs", "half": half}
+    for name, rule in rules.items():
+        yield f"Agora ({name}), as much as it takes", agora_way(problem, seed, ledger, rule)[0]
     yield from more_ways(problem, seed, ledger, target)
 
 
@@ -102,11 +120,9 @@ def more_ways(
     yield "one-shot tau(dev) × 20 and grid", found
     for name, said in (
         ("the teacher itself", problem.teacher),
-        ("majority class", lambda points: [Classification().trivial(train.labels)] * len(points)),
+        ("majority class", lambda points: [majority(train.labels)] * len(points)),
     ):
-        on_test, on_dev = (
-            Classification().score(said(part.points), part.labels) for part in (test, dev)
-        )
+        on_test, on_dev = (accuracy(said(part.points), part.labels) for part in (test, dev))
         yield name, Measured(on_test, on_dev, 0.0, 0)
 
 
@@ -154,7 +170,8 @@ def _drawn(problem: Problem, seed: int, near: Split, draws: int, count: int) -> 
     rng = np.random.default_rng([seed, 3])
     forbidden = map(key, [*problem.dev.points, *problem.test.points])
     known = map(key, problem.train.points)
-    drawn = draw(problem.tau, problem.teacher, near.points, draws, forbidden, known, rng).split
+    points = [point for point in near.points for _ in range(draws)]
+    drawn = draw(problem.tau, problem.teacher, points, forbidden, known, rng).split
     return _part(drawn, rng.permutation(len(drawn))[:count])
 
 
@@ -167,9 +184,10 @@ def _part(split: Split, places: Iterable[int]) -> Split:
     return Split(tuple(split.points[i] for i in places), tuple(split.labels[i] for i in places))
 
 
-def _agora(
-    problem: Problem, seed: int, ledger: Ledger, prune: str, mistakes: str = "leader"
+def agora_way(
+    problem: Problem, seed: int, ledger: Ledger, prune: str | Prune, mistakes: str = "leader"
 ) -> tuple[Measured, int]:
+    """Agora itself: what it reached, and how many points it added."""
     result = agora(
         problem.students,
         problem.teacher,
@@ -216,4 +234,4 @@ def _seed(seed: int, place: int) -> int:
 
 
 def _test(student: Student, problem: Problem) -> float:
-    return Classification().score(student.predict(problem.test.points), problem.test.labels)
+    return accuracy(student.predict(problem.test.points), problem.test.labels)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,17 +19,11 @@ from agora import agora, grid
 from agora.errors import OptionError, StudentError
 from agora.job import _executor
 from tests.agora.commands import arguments, invoke, running
-from tests.agora.toys import Neighbours, Shift, split, truth
-
-GRID = grid(forget=[0.0, 0.3, 0.6], name=["a", "b"])
-ROOT = Path(__file__).parents[2]
+from tests.agora.toys import Neighbours, Shift, run, split, truth
 
 
 def trace(executor: Executor | None, state: Path | None = None) -> object:
-    return agora(
-        Neighbours(), truth, split(6, 1), split(30, 2), GRID, Shift(),
-        executor=executor, seed=5, state=state, prune="worst",
-    ).trace()  # fmt: skip
+    return run(executor=executor, seed=5, state=state).trace()
 
 
 def test_processes_and_dask_on_loopback_give_the_same_trace() -> None:
@@ -44,13 +39,38 @@ def test_processes_and_dask_on_loopback_give_the_same_trace() -> None:
         assert trace(client.get_executor()) == alone
 
 
-def test_the_command_with_dask_gives_what_processes_give(place: Path, tmp_path: Path) -> None:
-    """A scheduler by its address, and a pool of processes: the same trace and weights."""
+@pytest.fixture
+def threads_kept() -> Iterator[None]:
+    """Whatever a test says, torch has afterwards the threads that it had."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_the_command_with_dask_gives_what_processes_give(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads_kept: None
+) -> None:
+    """A scheduler by its address, and a pool of processes: the same trace and weights.
+
+    Each process has its part of the threads; more would wait for one another.
+    """
     from distributed import LocalCluster
 
-    few = dict(method="finetune", teacher=None, epochs=1)
-    pool = invoke(*arguments(place, tmp_path / "pool", workers=2, **few))
+    few, threads = dict(method="finetune", teacher=None, epochs=1), []
+
+    @contextmanager
+    def watched(job: Any) -> Iterator[Executor | None]:
+        with _executor(job) as pool:
+            threads.append(pool and pool.submit(torch.get_num_threads).result())
+            yield pool
+
+    with monkeypatch.context() as patched:
+        patched.setattr("agora.job._executor", watched)
+        torch.set_num_threads(4)
+        pool = invoke(*arguments(place, tmp_path / "pool", workers=2, **few))
+        torch.set_num_threads(2)
     assert pool.exit_code == 0, pool.output
+    assert threads == [2]
     cluster_class: Any = LocalCluster
     options: dict[str, Any] = dict(host="127.0.0.1", dashboard_address=None, threads_per_worker=1)
     with cluster_class(n_workers=1, processes=False, protocol="tcp", **options) as cluster:
@@ -93,8 +113,7 @@ def slow(self, train, dev):
     time.sleep(0.02)
     return fit(self, train, dev)
 toys.Nearest.fit = slow
-from tests.agora.test_executors import trace
-trace(None, Path(sys.argv[1]))
+toys.run(seed=5, state=Path(sys.argv[1]))
 """
 
 
@@ -109,15 +128,3 @@ def test_kill_9_and_resume(tmp_path: Path) -> None:
             process.send_signal(signal.SIGKILL)
         assert len(list(state.glob("*/*/outcome.json"))) < 21
     assert trace(None, state) == trace(None)
-
-
-def test_workers_share_the_threads() -> None:
-    """As many processes at once, each with its part; more would wait for one another."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(4)
-    try:
-        with _executor(SimpleNamespace(dask=None, workers=2)) as pool:
-            assert pool is not None
-            assert pool.submit(torch.get_num_threads).result() == 2
-    finally:
-        torch.set_num_threads(before)

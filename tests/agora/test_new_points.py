@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score, matthews_corrcoef
 
-from agora import Classification, Split
+from agora import Split
 from agora.draw import draw
 from agora.errors import TeacherError
+from agora.measures import measures
 from agora.points import Point, key
 from tests.agora.toys import Recorder, Shift, run, split
 
@@ -57,15 +58,11 @@ def test_texts_are_compared_after_normalisation(one: Point, other: Point) -> Non
 def test_dev_with_other_whitespace_is_leakage() -> None:
     """tau writes a dev text with single spaces: it is dev's text all the same."""
 
-    class Joined:
-        def __call__(self, point: Point, rng: np.random.Generator) -> Point:
-            return " ".join(point.split())
-
-        def distance(self, point: Point, other: Point) -> float:
-            return 0.0
+    def joined(point: Point, rng: np.random.Generator) -> Point:
+        return " ".join(point.split())
 
     drawn = draw(
-        Joined(), lambda p: [1] * len(p), ["a  b"], 1, {key("a  b")}, (), np.random.default_rng(0)
+        joined, lambda p: [1] * len(p), ["a  b"], {key("a  b")}, (), np.random.default_rng(0)
     )
     assert (len(drawn.split), drawn.missed) == (0, 1)
     assert drawn.leaked > 0
@@ -93,10 +90,10 @@ def test_measures_are_those_of_scikit_learn() -> None:
     rng = np.random.default_rng(0)
     for classes in (2, 3):
         said, labels = (rng.integers(classes, size=50).tolist() for _ in range(2))
-        ours = Classification().measures(said, labels)
+        ours = measures(said, labels)
         assert ours["macro-F1"] == pytest.approx(f1_score(labels, said, average="macro"))
         assert ours["Matthews"] == pytest.approx(matthews_corrcoef(labels, said))
-    assert Classification().measures([0, 0], [0, 1])["Matthews"] == 0
+    assert measures([0, 0], [0, 1])["Matthews"] == 0
 
 
 @pytest.mark.parametrize("labels", [[1], [float("nan")] * 100])

@@ -46,7 +46,7 @@ def test_swap_keeps_the_words(text: str, rng: np.random.Generator) -> None:
 def test_ball(rng: np.random.Generator) -> None:
     point = np.arange(3)
     uniform = Ball(0.5, "uniform")
-    assert 0 < uniform.distance(point, uniform(point, rng)) <= 0.5 + 1e-12
+    assert 0 < np.linalg.norm(uniform(point, rng) - point) <= 0.5 + 1e-12
     assert not np.array_equal(Ball(0.1)(point, rng), point)
     assert np.array_equal(point, np.arange(3))
 
@@ -72,7 +72,7 @@ def test_one_side_of_a_pair(rng: np.random.Generator) -> None:
     for tau in (Drop(), Refill(fill)):
         for made in (OneSide(tau)(pair, rng), *OneSide(tau).many([pair, pair], rng)):
             assert [made[i] != pair[i] for i in range(2)].count(True) == 1
-            assert OneSide(tau).distance(pair, made) == 1
+            assert edits(pair, made) == 1
         assert edits("a b", OneSide(tau).many(["a b"], rng)[0]) == 1
 
 
@@ -117,6 +117,13 @@ def test_filling_many_is_filling_each(tmp_path: Path) -> None:
     texts = [f"a {HOLE}", f"{HOLE} b a b", f"b b {HOLE} a a a"]
     rng, again = np.random.default_rng(3), np.random.default_rng(3)
     assert filler(texts, rng) == [filler([text], again)[0] for text in texts]
+
+
+def test_filling_happens_on_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agora.tau_mlm.device", lambda: "meta")  # one that every machine has
+    assert {w.device.type for w in Filler(mlm(tmp_path, pieces=False)).model.parameters()} == {
+        "meta"
+    }
 
 
 def test_a_model_without_a_trained_head_fills_nothing(tmp_path: Path) -> None:

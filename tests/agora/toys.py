@@ -63,9 +63,6 @@ class Shift:
     def __call__(self, point: Point, rng: np.random.Generator) -> Point:
         return float(point + rng.normal(0, self.width))
 
-    def distance(self, point: Point, other: Point) -> float:
-        return float(abs(other - point))
-
 
 def truth(points: Sequence[Point]) -> list[int]:
     return [int(np.sin(9 * p) > 0) for p in points]
