@@ -124,8 +124,8 @@ def test_the_progress_of_every_stage_is_told(tmp_path: Path) -> None:
     assert list(dict.fromkeys(stage for stage, _, _ in told)) == [
         "writing",
         "checking bits",
+        "running the source",
         "importing Transformers",
-        "checking names",
         "checking parity",
         "proof done",
         "flushing to disk",
