@@ -11,6 +11,7 @@ the one that started it, however that ends: it reads the pipe all the time, and 
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib.util
 import json
 import os
@@ -150,7 +151,10 @@ def serve() -> None:
     tasks: SimpleQueue[Task] = SimpleQueue()
     threading.Thread(target=_take, args=(sys.stdin.buffer, tasks), daemon=True).start()
     if importlib.util.find_spec("torch"):  # all that is asked for needs it
+        gc.disable()  # as in `target.import_class`: a million objects, and no garbage
         import torch  # noqa: F401
+
+        gc.enable()
     while True:
         function, arguments = tasks.get()
         try:
