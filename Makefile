@@ -143,7 +143,7 @@ clean:  ## remove what the targets above made
 
 .venv-lowest/.done: environments/lowest.txt pyproject.toml
 	$(PYTHON) -m venv .venv-lowest
-	.venv-lowest/bin/python $(PIP) -c $< -e '.[dev,agora]'
+	.venv-lowest/bin/python $(PIP) -c $< -e '.[dev,agora]' accelerate
 	touch $@
 
 # GluonNLP is a source package that needs setuptools < 70 and Cython present, and no dependency more.
