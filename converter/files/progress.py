@@ -9,7 +9,8 @@ Progress = Callable[[str, int, int], None]  # stage, done of the stage, all of t
 
 # Stage → its seconds of a conversion of Bort with its proof, in the order of a run, as `make bench`
 # measured them (benchmarks/README.md, "Where the time goes"; the tokens by --verbose). They are
-# shares of the bar. A graph's run has torch in the place of Transformers.
+# shares of the bar. The source's side, importing and parity are estimates: they were measured in
+# one process, and run in two. A graph's run has torch in the place of Transformers.
 STAGES: Mapping[str, float] = {
     "reading": 0.2,
     "planning": 0.2,

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import importlib.util
 import json
 import os
 import pickle
@@ -113,9 +112,9 @@ def beside(jobs: int) -> Iterator[Calls]:
     """The other process, which lasts as long as the context; or this one.
 
     jobs: how many processes there may be. This one alone does all where torch is imported already,
-    since there is nothing to win; where Python does not say what program it is; and with one.
+    since there is nothing to win; where Python is part of another program; and with one.
     """
-    if jobs < 2 or not sys.executable or "torch" in sys.modules:
+    if jobs < 2 or not sys.executable or getattr(sys, "frozen", False) or "torch" in sys.modules:
         yield Here()
         return
     other = start()
@@ -150,11 +149,10 @@ def serve() -> None:
     os.dup2(2, 1)  # what a library prints is no answer
     tasks: SimpleQueue[Task] = SimpleQueue()
     threading.Thread(target=_take, args=(sys.stdin.buffer, tasks), daemon=True).start()
-    if importlib.util.find_spec("torch"):  # all that is asked for needs it
-        gc.disable()  # as in `target.import_class`: a million objects, and no garbage
+    gc.disable()  # as in `target.import_class`: a million objects, and no garbage
+    with contextlib.suppress(Exception):  # what is asked for says so where torch cannot be imported
         import torch  # noqa: F401
-
-        gc.enable()
+    gc.enable()
     while True:
         function, arguments = tasks.get()
         try:
@@ -162,8 +160,19 @@ def serve() -> None:
         except Exception as error:  # it is raised where it was asked for
             answer = False, error
         del arguments
-        pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)
+        answers.write(_pickled(answer))
         answers.flush()
+
+
+def _pickled(answer: tuple[bool, Any]) -> bytes:
+    """An answer as bytes that can be read again: of some errors there is no more than the text."""
+    try:
+        made = pickle.dumps(answer, pickle.HIGHEST_PROTOCOL)
+        if not answer[0]:
+            pickle.loads(made)
+    except Exception:  # an error of anyone's class
+        return pickle.dumps((False, ConvertError(f"{type(answer[1]).__name__}: {answer[1]}")))
+    return made
 
 
 def _take(pipe: BinaryIO, tasks: SimpleQueue[Task]) -> None:
@@ -171,5 +180,5 @@ def _take(pipe: BinaryIO, tasks: SimpleQueue[Task]) -> None:
     try:
         while True:
             tasks.put(pickle.load(pipe))
-    except BROKEN:
+    except BaseException:  # no memory for what is asked, too: the other one must not wait for it
         os._exit(1)

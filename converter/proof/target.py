@@ -33,8 +33,8 @@ def import_class(name: str) -> Any:
         target_class(transformers, name)
     except ImportError as error:
         raise ConvertError(
-            "the proof needs torch and transformers (pip install torch transformers); "
-            "--no-verify converts without proof"
+            "the proof needs torch and transformers (pip install torch transformers), and they "
+            f"cannot be imported: {error}; --no-verify converts without proof"
         ) from error
     finally:
         if collecting:

@@ -91,6 +91,37 @@ def test_what_is_spooled_is_read_there(size: int, other: Beside, tmp_path: Path)
     assert names_in(tmp_path) == []
 
 
+class OddError(Exception):
+    """One that pickle cannot make again."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} {other}")
+
+
+def be_odd() -> None:
+    raise OddError("not", "again")
+
+
+def test_an_error_that_cannot_be_sent_is_told_as_text(other: Beside) -> None:
+    other.ask(be_odd)
+    with pytest.raises(ConvertError, match="OddError: not again"):
+        other.answer()
+
+
+class Unreadable:
+    """What the other process cannot take."""
+
+    def __reduce__(self) -> Any:
+        return int, ("no number",)
+
+
+def test_what_cannot_be_taken_ends_the_process(other: Beside) -> None:
+    """Else this one would wait for ever."""
+    other.ask(double, Unreadable())
+    with pytest.raises(ConvertError, match="was ended with exit code 1"):
+        other.answer()
+
+
 def test_a_process_that_ends_is_said(other: Beside) -> None:
     other.ask(leave, 7)
     with pytest.raises(ConvertError, match="was ended with exit code 7") as caught:
@@ -322,6 +353,8 @@ def test_a_process_that_does_not_fit_into_memory_is_said(tmp_path: Path) -> None
         timeout=DEADLINE,
     )
     assert done.returncode == 1
-    assert "Error: the process that runs PyTorch beside this one was ended" in done.stderr
+    assert "Error: the proof needs torch" in done.stderr
+    assert "cannot be imported: " in done.stderr
+    assert "Traceback" not in done.stderr
     assert str(ROOT) not in done.stdout
     assert names_in(tmp_path) == []
