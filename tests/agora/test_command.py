@@ -143,6 +143,7 @@ GOOD = (
         ("dev.csv", "text,label\n", "has no rows"),
         ("dev.jsonl", '{"words": "a", "label": 1}\n', "has the columns label, words"),
         ("dev.jsonl", '{"text": "a", "label": null}\n', "row 1: the label None is missing"),
+        ("dev.jsonl", GOOD + '{"text": "a"}\n', "row 3: the label None is missing"),
         ("dev.csv", "text,label\na,pos\nb,\n", "row 2: the label '' is missing"),
         ("dev.csv", "text,label\na,pos\nb\n", "row 2: the label None is missing"),
         ("dev.csv", "text,label\na,pos,more\n", "row 1: it is no object, or has more fields"),
