@@ -20,6 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from queue import SimpleQueue
 from typing import Any, BinaryIO, Protocol
 
@@ -29,8 +30,6 @@ Task = tuple[Callable[..., Any], tuple[Any, ...]]
 BROKEN = (OSError, EOFError, pickle.UnpicklingError)  # what reading a pipe gives that has ended
 # Options of Python by their names in `sys.flags`: what this process reads, the other one reads
 FLAGS = {"isolated": "-I", "ignore_environment": "-E", "no_user_site": "-s", "no_site": "-S"}
-CODE = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
-CODE += "from converter.proof.beside import serve; serve()"
 ENDED = 10  # seconds that a process is given to end by itself; after them it is killed
 
 
@@ -42,6 +41,9 @@ class Calls(Protocol):
 
     def answer(self) -> Any:
         """What the first function that is not answered for yet returns, or raises."""
+
+    def leaving_a_core(self) -> AbstractContextManager[Any]:
+        """While what is asked for is not answered: NumPy has the cores that it leaves."""
 
 
 class Here:
@@ -56,6 +58,9 @@ class Here:
     def answer(self) -> Any:
         function, arguments = self._tasks.get_nowait()
         return function(*arguments)
+
+    def leaving_a_core(self) -> AbstractContextManager[Any]:
+        return contextlib.nullcontext()  # nothing else runs
 
 
 class Beside:
@@ -82,6 +87,13 @@ class Beside:
         if not returned:
             raise value
         return value
+
+    def leaving_a_core(self) -> AbstractContextManager[Any]:
+        """Importing takes one core; a thread of BLAS that must share it holds up all the others."""
+        from threadpoolctl import threadpool_limits
+
+        limits: AbstractContextManager[Any] = threadpool_limits(max(1, _cores() - 1), "blas")
+        return limits
 
     def _lost(self) -> ConvertError:
         """What is said when the process is no more."""
@@ -162,6 +174,13 @@ def serve() -> None:
         del arguments
         answers.write(_pickled(answer))
         answers.flush()
+
+
+def _cores() -> int:
+    """How many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _pickled(answer: tuple[bool, Any]) -> bytes:

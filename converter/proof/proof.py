@@ -27,7 +27,7 @@ from converter.planning.plan import TablePlan
 from converter.proof.beside import Calls, Here
 
 # What `pip install bort-convert[proof]` adds, of which a graph needs the first
-LIBRARIES = ("torch", "transformers", "scipy", "regex")
+LIBRARIES = ("torch", "transformers", "scipy", "regex", "threadpoolctl")
 
 if TYPE_CHECKING:  # a run without proof imports none of these
     from converter.planning.graph import GraphPlan
@@ -221,7 +221,7 @@ def _prove_table(
         progress("running the source", 0, 1)
         source: SourceSide | ConvertError
         try:  # before the target: the weights of the two are not held at once
-            with np.errstate(all="ignore" if nonfinite else None):
+            with np.errstate(all="ignore" if nonfinite else None), calls.leaving_a_core():
                 source = run_source_side(plan, nonfinite, spool)
         except ConvertError as error:  # of a config that no class can be built from, names say more
             source = error

@@ -16,7 +16,7 @@ import sys
 
 class Absent:
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "transformers", "scipy", "regex"):
+        if name.partition(".")[0] in ("torch", "transformers", "scipy", "regex", "threadpoolctl"):
             raise ModuleNotFoundError(name)
 
 sys.meta_path.insert(0, Absent())
@@ -57,7 +57,7 @@ def test_a_proof_that_is_not_installed_stops_before_a_weight_is_read(
     else:
         done = run("tokenizer", "--dst", tmp_path / "out", "--vocab", tmp_path / "x.vocab")
     assert done.returncode == 1
-    assert "torch, transformers, scipy, regex" in done.stderr
+    assert "torch, transformers, scipy, regex, threadpoolctl" in done.stderr
     assert "pip install 'bort-convert[proof]'" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from converter.errors import ConvertError, TableError
 from converter.proof.beside import Beside, Here, beside, start
@@ -89,6 +90,22 @@ def test_what_is_spooled_is_read_there(size: int, other: Beside, tmp_path: Path)
         assert other.answer() == 2 * size
         assert total(named) == 2 * size
     assert names_in(tmp_path) == []
+
+
+def blas() -> set[int]:
+    """How many threads each BLAS of this process may have."""
+    return {each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"}
+
+
+def test_numpy_leaves_a_core_to_the_other_process(other: Beside) -> None:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    assert cores
+    with threadpool_limits(cores + 3, "blas"):
+        with Here().leaving_a_core():
+            assert blas() == {cores + 3}
+        with other.leaving_a_core():
+            assert blas() == {max(1, cores - 1)}
+        assert blas() == {cores + 3}
 
 
 class OddError(Exception):
