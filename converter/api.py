@@ -45,7 +45,7 @@ from converter.report.record import (
     report_of,
     write_record,
 )
-from converter.tables.load import family_names, load_family
+from converter.tables.load import family_names
 from converter.tokenizer import (
     TokenizerSpec,
     copy_without_tokenizer,
@@ -107,7 +107,7 @@ def inspect(src: PathLike, *, content: bool = False, progress: Progress = silent
     """
     source = find_source(src)
     index = read_index(source.params)
-    tables = [load_family(name) for name in family_names()]
+    tables = tables_of(None, None, index.tensors)
     fits = [match_table(index, table) for table in tables]
     fits.sort(key=lambda f: (len(f.problems), -f.accounted))
     backbones = find_backbones(index, tables) if all(fit.problems for fit in fits) else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,9 @@ from converter.report.columns import columns
 from converter.report.inspection import inspection_json, inspection_lines
 from converter.report.table_text import table_lines
 from converter.tables.load import family_names, load_family
+
+if TYPE_CHECKING:
+    from converter.graph.facts import GraphFacts
 
 
 @click.command("inspect")
@@ -33,25 +37,28 @@ def inspect_command(src: Path, content: bool, every: bool, as_json: bool) -> Non
     SRC is a .params, .npz or .npy file, or an archive or a folder with one .params file in it; or
     the graph of a network (-symbol.json), whose operators, inputs and outputs are listed.
     """
-    from converter.report.graph_inspection import graph_json, graph_lines  # slow, for this alone
-
     if is_graph(src):
-        facts = inspect_graph(src)
-        printed({"graph": graph_json(facts)} if as_json else [*graph_lines(facts, every)])
+        graph = _of_graph(inspect_graph(src), every, as_json)
+        printed({"graph": graph} if as_json else graph)
         return
     with bar(as_json or not content, LOOK) as progress:
         found = inspect(src, content=content, progress=progress)
     parts = found.index, found.fits, found.content, found.backbones
+    graph = _of_graph(found.graph, every, as_json) if found.graph else None
     if as_json:
-        graph = graph_json(found.graph) if found.graph else None
         printed({**inspection_json(*parts), "graph": graph, "graph_unread": found.unread})
         return
     lines = [*inspection_lines(*parts, every=every)]
-    if found.graph:
-        lines += ["", *graph_lines(found.graph, every)]
-    if found.unread:
-        lines += ["", found.unread]
+    for more in (graph, [found.unread] if found.unread else None):
+        lines += ["", *more] if more else []
     printed(lines)
+
+
+def _of_graph(facts: GraphFacts, every: bool, as_json: bool) -> Any:
+    """What is printed of a graph."""
+    from converter.report.graph_inspection import graph_json, graph_lines  # slow, for graphs alone
+
+    return graph_json(facts) if as_json else [*graph_lines(facts, every)]
 
 
 @click.command("families")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,13 @@ from converter.planning.labels import read_labels
 from converter.planning.model_yml import ModelConfig, find_model_config
 from converter.planning.options import OF_TABLES, PLAN, Options, PathLike, Takes
 from converter.planning.plan import TablePlan, make_plan
+from converter.planning.scopes import has_layer, without_kind
 from converter.planning.vocabulary import TokenizerSource
-from converter.tables.load import families_in, load_family, load_table
+from converter.tables.load import family_names, layer_words, load_family, load_table
 from converter.tables.table import Table
 from converter.tokenizer import Files
 
+OF_A_HEAD = 11  # tensors, at most: a head may be in a file alone, and is told from its table
 GRAPH_WAYS = (
     "to convert what comes before such a node: --output NODE",
     "to copy all tensors under their own names: bort-convert export FILE out.safetensors",
@@ -152,12 +154,28 @@ def files_of(options: Options) -> Files:
 
 
 def tables_of(
-    family: str | None, table: PathLike | None, names: Iterable[str] = ()
+    family: str | None, table: PathLike | None, names: Collection[str] = ()
 ) -> Sequence[Table]:
     """The tables to try: a user's own, a family's, or those that may fit the names of a file.
 
-    Raises `TableError`.
+    Without names, all. Raises `TableError`.
     """
     if table is not None:
         return [load_table(table)]
-    return [load_family(name) for name in ([family] if family else families_in(names))]
+    if family:
+        return [load_family(family)]
+    return [load_family(name) for name in (families_in(names) if names else family_names())]
+
+
+def families_in(names: Collection[str]) -> list[str]:
+    """The families that may be in a file with these names: those whose layers may be among them.
+
+    Told from the text of each table, so that no other table is parsed. In names of MXNet's scopes
+    (`bertencoder0_transformer0_…`) every table spells its layers in its own way: where one of them
+    has a layer, all families; so too where there are no more names than a head of a model has.
+    """
+    own = [without_kind(name) for name in names]
+    if len(own) <= OF_A_HEAD or any("." not in name and has_layer(name) for name in own):
+        return family_names()
+    words = {word for name in own if "." in name for word in name.split(".")}
+    return [f for f in family_names() if any(one <= words for one in layer_words(f))]

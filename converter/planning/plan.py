@@ -228,6 +228,8 @@ def _choose(index: Index, tables: Sequence[Table], choice: Choice) -> Match:
         )
     if known := known_as(index, tables):
         raise NoFamilyError(f"{index.path} cannot be converted:", known, known[0])
+    if not fits:
+        raise NoFamilyError(f"{index.path} is {foreign_headline()}.", [*foreign_ways(index)])
     closest = max(fits, key=lambda f: (f.undecided, f.accounted, -len(f.problems)))
     models = [] if closest.part else find_backbones(index, tables, choice)
     if not models and choice.prefix is not None:

@@ -40,8 +40,10 @@ def is_foreign(closest: Match, several: bool) -> bool:
     return closest.accounted * 2 < len(closest.index.tensors) * several or not closest.accounted
 
 
-def foreign_headline(closest: Match) -> str:
-    """That a file is of no family, and the nearest."""
+def foreign_headline(closest: Match | None = None) -> str:
+    """That a file is of no family, and the nearest of those that were tried, if any was."""
+    if closest is None:
+        return "of no family here: it has no layer of any of them"
     explained, count = closest.accounted, len(closest.index.tensors)
     known = f"{explained} of its {count} names are {closest.table.name}'s"
     return f"of no family here: {known if explained else 'not one of its names is known'}"

@@ -57,7 +57,7 @@ def inspection_lines(
         yield f"names as {VERSIONS[version]} gives them"
     if content:
         yield from _content_lines(content)
-    yield from _fits_lines(fits, backbones)
+    yield from _fits_lines(index, fits, backbones)
 
 
 def _together(row: Row, of: Sequence[Row]) -> Row:
@@ -66,27 +66,28 @@ def _together(row: Row, of: Sequence[Row]) -> Row:
     return *row[:3], size, *row[4:]
 
 
-def _fits_lines(fits: Sequence[Match], backbones: Sequence[Backbone]) -> Iterator[str]:
+def _fits_lines(
+    index: Index, fits: Sequence[Match], backbones: Sequence[Backbone]
+) -> Iterator[str]:
     """The families that fit; when none does, the one that explains most, and why it does not.
 
     Of a network of one's own, the models in it, and the options that convert them.
     """
     fitting = [fit for fit in fits if not fit.problems]
     told = fitting or sorted(fits, key=lambda f: (not f.undecided, -f.accounted))[:1]
-    if not fitting and fits:
-        closest, tables = told[0], [fit.table for fit in fits]
-        if known := known_as(closest.index, tables):
+    if not fitting:
+        if known := known_as(index, [fit.table for fit in fits]):
             yield from map(safe, known)
             return
         for backbone in backbones:
             yield backbone.line()
             yield f"  - converted by {' '.join(backbone.options)}"
         if backbones:
-            yield from closest.problems if closest.undecided else ()
+            yield from told[0].problems if told[0].undecided else ()
             return
-        if not closest.undecided and is_foreign(closest, several=True):
-            yield foreign_headline(closest)
-            yield from (f"  - {safe(line)}" for line in foreign_ways(closest.index))
+        if not told or (not told[0].undecided and is_foreign(told[0], several=True)):
+            yield foreign_headline(*told)
+            yield from (f"  - {safe(line)}" for line in foreign_ways(index))
             return
     for fit in told:
         yield from fit_lines(fit)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -30,22 +29,6 @@ def family_names() -> list[str]:
     return sorted(
         f.name.removesuffix(".toml") for f in FAMILIES.iterdir() if f.name[-5:] == ".toml"
     )
-
-
-def families_in(names: Iterable[str]) -> list[str]:
-    """The families whose layers may be among the structural `names` of a file.
-
-    Told from the text of each table, so that no other table is parsed. All of them where no layer
-    is among the names, or one has no point: names of MXNet's scopes (`bertencoder0_transformer0_…`)
-    have none, and every table spells them in its own way.
-    """
-    words = set[str]()
-    for name in names:
-        if "." not in name:
-            return family_names()
-        words.update(name.split("."))
-    families = family_names()
-    return [f for f in families if any(one <= words for one in layer_words(f))] or families
 
 
 def layer_words(family: str) -> list[set[str]]:

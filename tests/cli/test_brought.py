@@ -24,6 +24,7 @@ LINES = 15  # of a refusal
 SOCKEYE_2, IMAGES = "a Sockeye 2 or 3.0 translation model", "it sees images"
 INT8, SERIES = "quantised to int8", "it forecasts time series"
 UNKNOWN = "of no family here: not one of its names is known"
+NO_LAYER = "of no family here: it has no layer of any of them"
 FOREIGN = {  # refused whole, and exported
     "int8/classifier-0000.params": INT8,
     "cases/clf010_int8-0000.params": INT8,
@@ -44,8 +45,8 @@ FOREIGN = {  # refused whole, and exported
     "sagemaker_pca/model_algo-1": "SageMaker's built-in PCA: it is no network",
     "cnn/cnn-0019.params": "of no family here: 1 of its 7 names",
     "cases/cnn-0019.params": "of no family here: 1 of its 7 names",
-    "lstm/sentiment.params": "of no family here: 3 of its 19 names",
-    "cases/sentiment_lstm_collect.params": "of no family here: 1 of its 19 names",
+    "lstm/sentiment.params": NO_LAYER,
+    "cases/sentiment_lstm_collect.params": NO_LAYER,
     "lstm/standard_lstm_lm.params": UNKNOWN,
     "cases/standard_lstm_lm.params": UNKNOWN,
     "own_parameter/structural.params": UNKNOWN,

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from converter.errors import TableError
 from converter.tables.load import (
     MAX_BYTES,
-    families_in,
     family_names,
     layer_words,
     load_family,
@@ -86,26 +85,6 @@ def test_a_familys_layers_are_told_from_its_text_as_from_its_rows(family: str) -
     assert all(told)
     assert all(any(one <= row for row in rows) for one in told)
     assert all(any(one <= row for one in told) for row in rows)
-
-
-def test_only_tables_whose_layers_may_be_in_a_file_are_tried() -> None:
-    names = ["net.encoder.transformer_cells.0.proj.weight", "net.word_embed.0.weight"]
-    tried = families_in(names)
-    assert {"bort", "bert", "roberta"} <= {*tried}
-    assert not {"t5_1x", "gpt2", "bert_1x"} & {*tried}
-
-
-@pytest.mark.parametrize(
-    "names",
-    [
-        ["bertencoder0_transformer0_proj_weight"],
-        ["encoder.transformer_cells.0.proj.weight", "bertmodel0_word_embed_embedding0_weight"],
-        ["features.0.weight"],
-        [],
-    ],
-)
-def test_all_tables_are_tried_where_names_tell_nothing(names: list[str]) -> None:
-    assert families_in(names) == family_names()
 
 
 def test_an_unknown_family_is_answered_with_those_there_are() -> None:

@@ -15,6 +15,7 @@ from converter.planning.scopes.rename import structural as structural
 from converter.planning.scopes.rename import without_kind as without_kind
 from converter.planning.scopes.rules import VERSIONS as VERSIONS
 from converter.planning.scopes.rules import class_of as class_of
+from converter.planning.scopes.rules import has_layer as has_layer
 from converter.planning.scopes.rules import layer_numbers as layer_numbers
 from converter.planning.scopes.rules import may_be as may_be
 from converter.planning.scopes.rules import namesake as namesake

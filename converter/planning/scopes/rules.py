@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -149,6 +150,20 @@ def namesake(prefix: str) -> str | None:
 def _last_scope(prefix: str) -> str:
     """The class in the last scope of a prefix, in lower case as there: without its counter."""
     return prefix.removesuffix("_").rstrip("0123456789").rpartition("_")[2]
+
+
+def has_layer(name: str) -> bool:
+    """Whether a name within scopes may be of a layer of any model that the rules know."""
+    return _layer().search(name) is not None
+
+
+@cache
+def _layer() -> re.Pattern[str]:
+    spellings = {
+        text for block in _rules().values() for said in block.values() for text in said.values()
+    }
+    layers = sorted(re.escape(text.partition("{i}")[0]) for text in spellings if "{i}" in text)
+    return re.compile(rf"(?:{'|'.join(layers)})\d")
 
 
 def layer_numbers(names: Iterable[str], before: str, after: str) -> Iterator[int]:
