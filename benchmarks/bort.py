@@ -2,7 +2,7 @@
 
     python -m benchmarks.bort MXNET_PYTHON FOLDER [ROUNDS]
 
-Writes benchmarks/bort.json and its plots. Every model is a process of its own that waits for work
+Writes benchmarks/bort.json and the plots of docs/bort.md. Every model is a process of its own that waits for work
 (bort_forward.py); in a round each runs once, in turn, and ratios are taken within a round. The
 first round is not counted: compiling and first touches of memory are in it. The other models have
 random weights: how fast they are does not depend on them.
@@ -22,6 +22,7 @@ from benchmarks.bort_forward import PEERS
 
 HERE = Path(__file__).parent
 FIGURES = HERE / "bort.json"
+PLOT = HERE.parent / "docs" / "pictures" / "bort-speed.svg"
 SHAPES = ("1 128", "1 512", "8 128", "8 512")  # texts, tokens of each
 BORT, OTHER = "Bort", "Bort 2×16"
 BORTS = {BORT: "bort_4_8_768_1024", OTHER: "bort_2_16_512_1024"}
@@ -47,7 +48,7 @@ def main(mxnet: str, folder: Path, rounds: int = 3) -> None:
             commands[ORIGINAL] = [mxnet, "-W", "ignore", torch[1], "mxnet", source]
         figures[attention] = in_turns(commands, rounds)
         FIGURES.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
-    plot(figures, HERE / "bort.svg")
+    plot(figures, PLOT)
 
 
 def _converted(mxnet: str, model: str, folder: Path) -> Path:

@@ -26,6 +26,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.page import write_page
+from benchmarks.targets import ALONE, VERIFIED
 from converter import save_params
 
 HERE = Path(__file__).parent
@@ -134,7 +135,8 @@ def bort(mxnet: str, bench: str, folder: Path, rounds: int) -> Any:
             [sys.executable, "-c", unflushed, "--no-verify", *_from_to(source, folder / "risky")],
             folder / "risky",
         ),
-        "bort-convert, verified": ours("proven"),
+        VERIFIED: ours("proven"),
+        ALONE: ours("alone", "--jobs", "1"),
         "import torch, BertForMaskedLM": ([sys.executable, "-c", IMPORTS], None),
         "the same, as bort-convert imports it": ([sys.executable, "-c", OWN_IMPORTS], None),
         "load_params + safetensors save_file": way(

@@ -13,6 +13,8 @@ from typing import Any
 CP, NUMPY, OLD = "cp of the bytes written", "python -c 'import numpy'", "the old way"
 FAST, VERIFIED = "bort-convert --no-verify", "bort-convert, verified"
 UNFLUSHED = "bort-convert --no-verify, no fsync"
+ALONE = "bort-convert, verified, --jobs 1"
+PROOF_MB = 1400  # 1 GB beside what importing torch and Transformers takes, about 0.4 GB
 OWN_IMPORTS = "the same, as bort-convert imports it"
 LOAD = "mx.nd.load alone"
 
@@ -55,8 +57,8 @@ def memory(bort: Bort, name: str) -> float:
     return median(bort[name]["memory_mb"])
 
 
-def targets(figures: Mapping[str, Any]) -> list[Target]:
-    """Every target of the conversion of a full-size Bort, and of growing exports."""
+def targets(figures: Mapping[str, Any], proofs: Mapping[str, Any]) -> list[Target]:
+    """Every target of a full-size Bort's conversion, of growing exports, and of growing proofs."""
     bort, growth = figures["bort"], figures["growth"]
     sizes = sorted(growth, key=float)
     peaks = [median(growth[size]["export"]["memory_mb"]) for size in sizes]
@@ -95,6 +97,18 @@ def targets(figures: Mapping[str, Any]) -> list[Target]:
             "×",
         ),
         Target(
+            "verified ÷ verified in one process (`--jobs 1`), wall time",
+            wall_ratio(bort, lambda w: w[VERIFIED], lambda w: w[ALONE]),
+            0.75,
+            "×",
+        ),
+        Target(
+            "verified ÷ verified in one process (`--jobs 1`), peak memory",
+            memory(bort, VERIFIED) / memory(bort, ALONE),
+            1,
+            "×",
+        ),
+        Target(
             "verified ÷ the old way, peak memory",
             memory(bort, VERIFIED) / memory(bort, OLD),
             0.5,
@@ -106,7 +120,19 @@ def targets(figures: Mapping[str, Any]) -> list[Target]:
             0.25,
             "×",
         ),
+        Target(
+            f"proofs of {min(sizes_of(proofs)):.1f} to {max(sizes_of(proofs)):.1f} GB, largest peak "
+            "memory",
+            max(run["memory_mb"] for run in proofs.values()),
+            PROOF_MB,
+            "MB",
+        ),
     ]
+
+
+def sizes_of(proofs: Mapping[str, Any]) -> list[float]:
+    """How large the files of the proofs are, in GB."""
+    return [run["gb"] for run in proofs.values()]
 
 
 def slope(growth: Mapping[str, Any], small: str, large: str, name: str = "export") -> float:

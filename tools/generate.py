@@ -15,6 +15,7 @@ from typing import Any, Union, get_args, get_origin
 
 from click.testing import CliRunner
 
+from benchmarks.bort import bort_speed
 from converter.cli.main import main as command
 from converter.params.entries import BFLOAT16, DTYPES
 from converter.planning.options import CONVERT, NOT_RECORDED, Options, hints
@@ -157,6 +158,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "graph models": graph_models,
     "graph controls": graph_controls,
     "graph peers": graph_peers,
+    "bort speed": bort_speed,
 }
 
 

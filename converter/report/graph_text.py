@@ -64,7 +64,7 @@ def module_lines(plan: Plan) -> Iterator[str]:
 
 
 def preprocessing_lines(plan: GraphPlan) -> Iterator[str]:
-    """What the graph does with an input itself; the rest stands in no file."""
+    """What the graph does with an input itself; the rest is in neither of its files."""
     for one in plan.inputs:
         if calls := first_steps(plan.program, one.name):
             steps = ", ".join(

@@ -151,7 +151,7 @@ def _does(plan: TablePlan) -> Iterator[str]:
         some += "" if numbered else f": {', '.join(labels.values())}"
         yield text.format(labels=some)
     if len(labels) > 1 and numbered and "labels" in text:
-        yield "Their names stand in no file; `--labels` gives them."
+        yield "The file does not have their names; `--labels` gives them."
 
 
 def _tokenizer(report: TableReport) -> Iterator[str]:

@@ -47,8 +47,8 @@ def graph_card(report: GraphReport, title: str | None) -> str:
         "",
         "## What is not in the files",
         "",
-        "- Preprocessing (mean, scale, order of channels) and the names of classes stand in no "
-        "file: give the module what the network was trained with.",
+        "- Preprocessing (mean, scale, order of channels) and the names of classes are in "
+        "neither file: give the module what the network was trained with.",
         *(f"- {line[0].upper()}{line[1:]}." for line in preprocessing_lines(plan)),
         *(f"- Assumed: {a.field}: {a.value} ({a.why})." for a in plan.assumed),
         *(f"- {line[0].upper()}{line[1:]}." for line in left_out_lines(plan)),
