@@ -151,8 +151,9 @@ def count_layers(names: Sequence[str], table: Table, prefix: str) -> dict[str, i
     Where a name has two letters, those of the other's first layer count.
     """
     sources = {row.source for row in table.rows}
+    ordered = sorted(names)
     return {
-        letter: max(_count(names, prefix, sources, hole) for hole in _holes(table, letter))
+        letter: max(_count(ordered, prefix, sources, hole) for hole in _holes(table, letter))
         for letter in table.layers
     }
 

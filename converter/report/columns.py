@@ -57,15 +57,16 @@ def _together(group: Sequence[Sequence[str]]) -> Sequence[str] | None:
     together, moving = [], []
     for cells in zip(*group, strict=True):
         places = [*zip(*([int(n) for n in NUMBER.findall(cell)] for cell in cells), strict=True)]
-        texts = [_range(sorted({*numbers})) for numbers in places]
-        if "" in texts or math.prod(len({*numbers}) for numbers in places) != len(group):
+        values = [sorted({*numbers}) for numbers in places]
+        texts = [*map(_range, values)]
+        if "" in texts or math.prod(map(len, values)) != len(group):
             return None
         left = iter(texts)
         together.append(NUMBER.sub(lambda _, left=left: next(left), cells[0]))  # type: ignore[misc]
-        moving.append({tuple(n - numbers[0] for n in numbers) for numbers in places})
+        moves = (numbers for numbers, met in zip(places, values, strict=True) if len(met) > 1)
+        moving.append({tuple(n - numbers[0] for n in numbers) for numbers in moves})
     # The numbers of source and target go up together, each by one: else the pairs would not be told
-    still = {(0,) * len(group)}
-    return together if all(steps - still == moving[0] - still for steps in moving) else None
+    return together if all(steps == moving[0] for steps in moving) else None
 
 
 def _range(values: Sequence[int]) -> str:

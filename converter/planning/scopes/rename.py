@@ -109,6 +109,7 @@ def _under(index: Index, keys: Mapping[str, str], own: Mapping[str, str]) -> Ind
 
 def _is_structural(own: Iterable[str], table: Table) -> bool:
     """Whether one of the names is the table's, unchanged."""
+    ordered = sorted(own)
     for prefix in table.prefixes:
         for pattern, head in _patterns(table):
             name = pattern if head and head.outer else prefix + pattern
@@ -117,7 +118,7 @@ def _is_structural(own: Iterable[str], table: Table) -> bool:
                     return True
                 continue
             before, _, after = name.partition("{")
-            if any(True for _ in layer_numbers(own, before, after.partition("}")[2])):
+            if any(True for _ in layer_numbers(ordered, before, after.partition("}")[2])):
                 return True
     return False
 

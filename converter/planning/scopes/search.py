@@ -150,12 +150,13 @@ class Search:
     def _last_layers(self) -> dict[str, int]:
         """The highest layer number met for each letter, as far as the file can hold that many."""
         last = dict.fromkeys(["", *self.table.layers], -1)
+        ordered = sorted(self.own)
         for name in self.rows:
             prefix = self.prefixes.get(name.block)
             for spelling in name.spellings if prefix is not None else ():
                 if spelling.after is not None:
                     begin = f"{prefix}{spelling.before}"
-                    for number in layer_numbers(self.own, begin, spelling.after):
+                    for number in layer_numbers(ordered, begin, spelling.after):
                         last[name.letter] = max(last[name.letter], min(number, len(self.own)))
         return last
 
