@@ -2,10 +2,10 @@
 
     python -m benchmarks.bort MXNET_PYTHON FOLDER [ROUNDS]
 
-Writes benchmarks/bort.json and the plots of docs/bort.md. Every model is a process of its own that waits for work
-(bort_forward.py); in a round each runs once, in turn, and ratios are taken within a round. The
-first round is not counted: compiling and first touches of memory are in it. The other models have
-random weights: how fast they are does not depend on them.
+Writes benchmarks/bort.json and the plots of docs/bort.md. Every model is a process of its own that
+waits for work (bort_forward.py); in a round each runs once, in turn, and ratios are taken within a
+round. The first round is not counted: compiling and first touches of memory are in it. The other
+models have random weights: how fast they are does not depend on them.
 """
 
 from __future__ import annotations

@@ -21,8 +21,10 @@ from tools.large_model import MODELS, write
 
 
 def main(folder: Path, sizes: list[str]) -> None:
-    """Measure each size, and write the page anew."""
-    figures = {size: measured(size, folder) for size in sizes}
+    """Measure each size, keep the others, and write the page anew."""
+    before = json.loads(PROOF_MEMORY.read_text("utf-8"))["sizes"] if PROOF_MEMORY.exists() else {}
+    found = before | {size: measured(size, folder) for size in sizes}
+    figures = {size: found[size] for size in MODELS if size in found}
     PROOF_MEMORY.write_text(json.dumps({"machine": machine(), "sizes": figures}, indent=1) + "\n")
     write_page(json.loads((HERE / "figures.json").read_text("utf-8")), HERE)
 
@@ -38,7 +40,8 @@ def measured(size: str, folder: Path) -> dict[str, Any]:
         took = run(command, None)
         passed = json.loads((written / "conversion.json").read_text("utf-8"))
     finally:
-        source.unlink(missing_ok=True)
+        for file in (source, source.with_name(f"{size}-symbol.json")):
+            file.unlink(missing_ok=True)
         shutil.rmtree(written, ignore_errors=True)
     found = {"family": model.family, "gb": round(nbytes / 1e9, 2), "wall_s": round(took.wall, 1)}
     found |= {"cpu_s": round(took.cpu, 1), "memory_mb": round(took.memory)}

@@ -121,8 +121,8 @@ def targets(figures: Mapping[str, Any], proofs: Mapping[str, Any]) -> list[Targe
             "×",
         ),
         Target(
-            f"proofs of {min(sizes_of(proofs)):.1f} to {max(sizes_of(proofs)):.1f} GB, largest peak "
-            "memory",
+            f"proofs of {min(sizes_of(proofs)):.1f} to {max(sizes_of(proofs)):.1f} GB, "
+            "largest peak memory",
             max(run["memory_mb"] for run in proofs.values()),
             PROOF_MB,
             "MB",

@@ -1,4 +1,6 @@
-"""Write a GPT-2 or a T5 of GluonNLP 1.x of any size, with random weights, by our own writer.
+"""Write a GPT-2 or a T5 of GluonNLP 1.x, or a graph, of any size, with random weights.
+
+Our own writer writes them.
 
     python -m tools.large_model SIZE FILE
 
@@ -8,23 +10,28 @@ parts of one block of random numbers, so that no more than the largest is ever i
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from converter import save_params
+from converter.params.graphs import symbol_names
 
 SEED = 1558
+KINDS = ("weight", "bias")
+GRAPH = "graph"  # not a family: Dense after Dense, with its symbol.json
 STEP = 4099  # a prime: how far the part of one tensor begins from that of the one before
 
 
 @dataclass(frozen=True)
 class Model:
-    """The sizes of one: `layers` of GPT-2, or of each side of T5."""
+    """The sizes of one: `layers` of GPT-2, of each side of T5, or of Dense in a graph."""
 
     family: str
     layers: int
@@ -37,6 +44,8 @@ class Model:
     @property
     def options(self) -> list[str]:
         """What `bort-convert` has to be told beside the file."""
+        if self.family == GRAPH:
+            return ["--input", f"data=4,{self.units}"]
         known = {50257: [768, 1024, 1280, 1600]}.get(self.words, [])
         if self.family == "t5_1x" or self.units in known:
             return []
@@ -52,12 +61,46 @@ MODELS: Mapping[str, Model] = {  # GB of float32
     "0.2": Model("t5_1x", 6, 512, 8, 32128, 2048),  # T5-small
     "0.9": Model("t5_1x", 12, 768, 12, 32128, 3072),  # T5-base
     "11.4": Model("t5_1x", 24, 1024, 32, 32128, 16384, 128),  # T5-3B
+    "graph 0.5": Model(GRAPH, 8, 4096, 0, 0),
+    "graph 2.1": Model(GRAPH, 32, 4096, 0, 0),
 }
 
 
 def shapes(model: Model) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The names that `save_parameters` gives, with their shapes."""
-    yield from (_gpt2 if model.family == "gpt2_1x" else _t5)(model)
+    yield from {"gpt2_1x": _gpt2, "t5_1x": _t5, GRAPH: _dense}[model.family](model)
+
+
+def _dense(model: Model) -> Iterator[tuple[str, tuple[int, ...]]]:
+    for layer in range(model.layers):
+        yield f"arg:dense{layer}_weight", (model.units, model.units)
+        yield f"arg:dense{layer}_bias", (model.units,)
+
+
+def symbol(model: Model) -> dict[str, Any]:
+    """The graph of the Dense, as MXNet 1.9.1 writes one (its `Symbol.tojson`)."""
+    nodes: list[dict[str, Any]] = [{"op": "null", "name": "data", "inputs": []}]
+    for layer in range(model.layers):
+        last, name = len(nodes) - 1, f"dense{layer}"
+        nodes += ({"op": "null", "name": f"{name}_{kind}", "inputs": []} for kind in KINDS)
+        attributes = {"num_hidden": str(model.units), "no_bias": "False", "flatten": "True"}
+        inputs = [[last, 0, 0], [last + 1, 0, 0], [last + 2, 0, 0]]
+        nodes += [
+            {"op": "FullyConnected", "name": name, "attrs": attributes, "inputs": inputs},
+            {
+                "op": "Activation",
+                "name": f"{name}_tanh",
+                "attrs": {"act_type": "tanh"},
+                "inputs": [[last + 3, 0, 0]],
+            },
+        ]
+    return {
+        "nodes": nodes,
+        "arg_nodes": [n for n, node in enumerate(nodes) if node["op"] == "null"],
+        "node_row_ptr": [*range(len(nodes) + 1)],
+        "heads": [[len(nodes) - 1, 0, 0]],
+        "attrs": {"mxnet_version": ["int", 10901]},
+    }
 
 
 def _gpt2(model: Model) -> Iterator[tuple[str, tuple[int, ...]]]:
@@ -114,6 +157,9 @@ def write(model: Model, path: Path) -> None:
         arrays[name] = still(shape, np.float32) if still else part
     path.parent.mkdir(parents=True, exist_ok=True)
     save_params(path, arrays, force=True)
+    if model.family == GRAPH:
+        text = json.dumps(symbol(model), indent=2)
+        path.with_name(next(iter(symbol_names(path.name)))).write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

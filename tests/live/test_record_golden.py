@@ -7,9 +7,11 @@ ids of its own, what `verify --golden` takes.
 from __future__ import annotations
 
 import ast
+import functools
 import json
+import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,30 +99,6 @@ def meant(arrays: Mapping[str, np.ndarray], word: str) -> np.ndarray:
     return values[there] if values.shape[:2] == ids.shape else values
 
 
-@pytest.mark.live
-@pytest.mark.parametrize(
-    ("environment", "kind"), [(e, kind) for e, kinds in ENVIRONMENTS.items() for kind in kinds]
-)
-def test_it_records_what_gluonnlps_own_code_did(
-    environment: str, kind: str, request: pytest.FixtureRequest, tmp_path: Path
-) -> None:
-    """Of a family whose class is in no package, too: there it is put together of operators."""
-    python = request.getfixturevalue(environment)
-    fixtures = fixtures_of(kind)
-    assert fixtures
-    runs = [
-        [str(source), str(tmp_path / f"{number}.npz"), "--inputs", str(golden), *options]
-        for number, (source, golden, options) in enumerate(fixtures)
-    ]
-    assert record(python, runs, tmp_path) == [None] * len(runs)
-    for number, (_, golden, _) in enumerate(fixtures):
-        with np.load(golden) as theirs, np.load(tmp_path / f"{number}.npz") as ours:
-            assert {*ours.files} == {*theirs.files}, golden
-            for word in {*ours.files} - {"about"}:
-                gap = np.abs(meant(ours, word) - meant(theirs, word)).max()
-                assert gap <= ATOL, (golden, word)
-
-
 FAMILIES = {  # one fixture each, and where it is recorded
     family: (fixture, stated)
     for fixture, stated in reversed([*manifests()])
@@ -133,6 +111,53 @@ def environment_of(stated: Mapping[str, Any]) -> str:
     if "autogluon_contrib_nlp" in stated:
         return "mxnet_1x"
     return {"0.8.3": "mxnet_original", "0.9.2": "mxnet_09"}.get(stated["gluonnlp"], "mxnet_latest")
+
+
+@pytest.fixture(scope="module")
+def recorded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """The folder of all that an environment records: it imports MXNet once, for every test."""
+
+    @functools.cache
+    def folder_of(environment: str) -> Path:
+        folder = tmp_path_factory.mktemp(environment)
+        runs = [
+            [str(source), str(folder / f"{kind}-{number}.npz"), "--inputs", str(golden), *options]
+            for kind in ENVIRONMENTS[environment]
+            for number, (source, golden, options) in enumerate(fixtures_of(kind))
+        ]
+        for family, (fixture, stated) in FAMILIES.items():
+            if environment_of(stated) != environment:
+                continue
+            with np.load(fixture.with_suffix(".golden.npz")) as file:
+                about = json.loads(str(file["about"]))
+            options = options_of(family, about, fixture.relative_to(FIXTURES).parts[0])
+            out = [str(fixture.with_suffix(".params")), str(folder / f"{family}.npz")]
+            runs.append([*out, "--seed", "5", "--length", "9", *options])
+        assert record(request.getfixturevalue(environment), runs, folder) == [None] * len(runs)
+        return folder
+
+    return folder_of
+
+
+@pytest.mark.live
+@pytest.mark.parametrize(
+    ("environment", "kind"), [(e, kind) for e, kinds in ENVIRONMENTS.items() for kind in kinds]
+)
+def test_it_records_what_gluonnlps_own_code_did(
+    environment: str, kind: str, recorded: Callable[[str], Path]
+) -> None:
+    """Of a family whose class is in no package, too: there it is put together of operators."""
+    fixtures = fixtures_of(kind)
+    assert fixtures
+    for number, (_, golden, _) in enumerate(fixtures):
+        made = recorded(environment) / f"{kind}-{number}.npz"
+        with np.load(golden) as theirs, np.load(made) as ours:
+            assert {*ours.files} == {*theirs.files}, golden
+            for word in {*ours.files} - {"about"}:
+                gap = np.abs(meant(ours, word) - meant(theirs, word)).max()
+                assert gap <= ATOL, (golden, word)
 
 
 def test_every_family_is_recorded() -> None:
@@ -149,16 +174,11 @@ def test_every_family_is_recorded() -> None:
 @pytest.mark.live
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_what_it_records_is_what_verify_takes(
-    family: str, request: pytest.FixtureRequest, tmp_path: Path
+    family: str, recorded: Callable[[str], Path], tmp_path: Path
 ) -> None:
     fixture, stated = FAMILIES[family]
-    source, golden = fixture.with_suffix(".params"), tmp_path / "golden.npz"
-    folder = fixture.relative_to(FIXTURES).parts[0]
-    with np.load(fixture.with_suffix(".golden.npz")) as file:
-        options = options_of(family, json.loads(str(file["about"])), folder)
-    python = request.getfixturevalue(environment_of(stated))
-    runs = [[str(source), str(golden), "--seed", "5", "--length", "9", *options]]
-    assert record(python, runs, tmp_path) == [None]
+    source = fixture.with_suffix(".params")
+    golden = Path(shutil.copy(recorded(environment_of(stated)) / f"{family}.npz", tmp_path))
     choice = choice_of(fixture, stated)
     converter.convert(source, tmp_path / "out", **choice)
     proof = converter.verify(source, tmp_path / "out", golden=golden, atol=ATOL).proof

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,18 +39,43 @@ def pythons(mxnet_original: Path, mxnet_09: Path, mxnet_latest: Path) -> dict[st
     return {"0.8.3": mxnet_original, "0.9.2": mxnet_09, "0.10.0": mxnet_latest}
 
 
+@pytest.fixture(scope="module")
+def made(
+    pythons: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """The folder of what a version writes with each of PREFIXES, in one process."""
+
+    @functools.cache
+    def folder_of(version: str) -> Path:
+        folder = tmp_path_factory.mktemp("made")
+        runs = [[str(folder / name), *given] for name, given in PREFIXES.items()]
+        (folder / "runs.json").write_text(json.dumps(runs))
+        script = "fixtures/scopes/make_borts.py"
+        run(pythons[version], "tests/mxnet/run_many.py", script, folder / "runs.json")
+        return folder
+
+    return folder_of
+
+
+@pytest.fixture(scope="module")
+def structural(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the files with structural names become."""
+    folder = tmp_path_factory.mktemp("structural")
+    for name in NAMES:
+        heads = borts.heads(name)
+        converter.convert(borts.source(name), folder / name, family="bort", config=heads)
+    return folder
+
+
 @pytest.mark.parametrize("version", ["0.8.3", "0.10.0"])
 @pytest.mark.parametrize("prefixes", PREFIXES)
 def test_fresh_files_become_what_the_structural_ones_do(
-    prefixes: str, version: str, pythons: dict[str, Path], tmp_path: Path
+    prefixes: str, version: str, made: Callable[[str], Path], structural: Path, tmp_path: Path
 ) -> None:
-    run(pythons[version], "fixtures/scopes/make_borts.py", tmp_path / "made", *PREFIXES[prefixes])
     for name in NAMES:
-        heads = borts.heads(name)
-        usual = tmp_path / name
-        converter.convert(borts.source(name), usual, family="bort", config=heads)
+        heads, usual = borts.heads(name), structural / name
         for end in ("", "-0000"):
-            source = tmp_path / "made" / f"{name}{end}.params"
+            source = made(version) / prefixes / f"{name}{end}.params"
             written = tmp_path / f"{name}{end} of another scheme"
             # Behind a prefix of one's own it may be another network of two Dense
             asked = prefixes in ("own", "like_layers") and "classifier" in name
@@ -82,13 +109,12 @@ def test_the_recorded_names_are_what_gluonnlp_gives(
 
 @pytest.mark.parametrize("version", ["0.8.3", "0.10.0"])
 def test_the_recorded_files_are_what_mxnet_writes(
-    version: str, pythons: dict[str, Path], tmp_path: Path
+    version: str, made: Callable[[str], Path]
 ) -> None:
-    run(pythons[version], "fixtures/scopes/make_borts.py", tmp_path)
-    kept = scopes.FOLDER / f"gluonnlp-{version}"
-    assert {path.name for path in kept.iterdir()} == {path.name for path in tmp_path.iterdir()}
+    kept, fresh = scopes.FOLDER / f"gluonnlp-{version}", made(version) / "usual"
+    assert {path.name for path in kept.iterdir()} == {path.name for path in fresh.iterdir()}
     for path in kept.iterdir():
-        assert path.read_bytes() == (tmp_path / path.name).read_bytes()
+        assert path.read_bytes() == (fresh / path.name).read_bytes()
 
 
 def test_what_people_bring_is_what_real_mxnet_makes(mxnet_latest: Path, tmp_path: Path) -> None:

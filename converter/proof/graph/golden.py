@@ -19,7 +19,6 @@ from converter.graph.shapes import Spec, infer
 from converter.planning.graph import GraphPlan
 from converter.proof.golden import read_recording
 from converter.proof.graph.difference import NodeDifference
-from converter.proof.graph.module import load_module
 from converter.proof.graph.parity import compare_outputs, run_module
 
 INPUT, OUTPUT = "input:", "output:"
@@ -51,7 +50,7 @@ def check_graph_golden(plan: GraphPlan, directory: Path, path: Path, atol: float
         count = sum(name.startswith(OUTPUT) for name in arrays)
         raise ConvertError(f"{path}: {count} outputs are recorded, and the graph has {len(heads)}")
     with torch.inference_mode():
-        made = run_module(load_module(plan, directory), plan, values)
+        made = run_module(plan, directory, values)
     differences = tuple(
         compare_outputs(
             plan, dict(zip(heads, made, strict=True)), dict(zip(heads, expected, strict=True))

@@ -8,7 +8,9 @@ that very text is what runs.
 from __future__ import annotations
 
 import ast
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,6 +19,7 @@ from converter.errors import ConvertError
 from converter.files.regular import read_regular
 from converter.planning.base import MODULE_FILE
 from converter.planning.graph import GraphPlan
+from converter.proof import mapped
 
 MAX_BYTES = 2**26  # of model.py
 OBSERVE = "__observe__"
@@ -58,6 +61,35 @@ def load_module(plan: GraphPlan, directory: Path, observer: Observer | None = No
     ast.fix_missing_locations(tree)
     exec(compile(tree, str(directory / MODULE_FILE), "exec"), module.__dict__)
     return module
+
+
+@contextmanager
+def loaded(module: ModuleType, directory: Path) -> Iterator[Any]:
+    """The model that `load()` of a written module gives; it is only to be run.
+
+    The weights of a large one stay in their file, and in memory only while they are needed: `load`
+    is run on the meta device, where it compares names and shapes and copies nothing, and the
+    model is given the file's tensors, mapped. Where the model has them in another dtype, `load`
+    copies them, and they are in memory.
+    """
+    import torch
+    from safetensors.torch import load_file
+
+    files = sorted(directory.glob("model*.safetensors"))
+    if sum(file.stat().st_size for file in files) > mapped.SMALL:
+        with torch.device("meta"), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "for .*: copying from a non-meta parameter")
+            model = module.load()
+        stored = {name: tensor for file in files for name, tensor in load_file(file).items()}
+        state = model.state_dict()
+        trained = all(parameter.dtype == torch.float32 for parameter in model.parameters())
+        if trained and all(stored[name].dtype == state[name].dtype for name in state):
+            model.load_state_dict(stored, assign=True)
+            del stored, state
+            with mapped.streamed(model, directory):
+                yield model
+            return
+    yield module.load()
 
 
 def _forward(tree: ast.Module) -> ast.FunctionDef:

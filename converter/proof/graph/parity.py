@@ -32,7 +32,7 @@ from converter.proof.graph.difference import (
     measure_rows,
 )
 from converter.proof.graph.inputs import SEED, sizes_to_try, values_of
-from converter.proof.graph.module import load_module
+from converter.proof.graph.module import Observer, load_module, loaded
 from converter.proof.parity import ROUNDING
 
 WORST = 8  # nodes that are listed
@@ -111,10 +111,10 @@ def _compare(
     plan: GraphPlan, directory: Path, source: Source, values: Mapping[str, np.ndarray]
 ) -> Run:
     lockstep = _Lockstep(plan, run(plan.program, source.beside(values)))
-    run_module(load_module(plan, directory, lockstep), plan, values)
+    run_module(plan, directory, values, lockstep)
     lockstep.finish()
     heads = plan.program.graph.heads
-    made = run_module(load_module(plan, directory), plan, values)
+    made = run_module(plan, directory, values)
     outputs = tuple(compare_outputs(plan, dict(zip(heads, made, strict=True)), lockstep.heads))
     worst = heapq.nlargest(WORST, lockstep.found, key=lambda one: one.relative)
     shapes = {name: value.shape for name, value in values.items()}
@@ -122,13 +122,17 @@ def _compare(
 
 
 def run_module(
-    module: Any, plan: GraphPlan, values: Mapping[str, np.ndarray]
+    plan: GraphPlan,
+    directory: Path,
+    values: Mapping[str, np.ndarray],
+    observer: Observer | None = None,
 ) -> Sequence[np.ndarray]:
-    """What `load()` and a call of the module give for these inputs, as arrays."""
+    """What `load()` and a call of the written module give for these inputs, as arrays."""
     import torch
 
     given = [torch.from_numpy(values[name].copy()) for name in plan.emitted.inputs]
-    result = module.load()(*given)
+    with loaded(load_module(plan, directory, observer), directory) as model:
+        result = model(*given)
     return [one.numpy() for one in (result if isinstance(result, tuple) else (result,))]
 
 
