@@ -125,8 +125,11 @@ class Run:
             return encode((drawn.split.points, drawn.split.labels, drawn.leaked, drawn.missed))
 
         name = f"{self.state.folder(last.index + 1).name}/points.json"
-        new, labels, leaked, missed = decode(self.state.once(name, make))
-        return Drawn(Split(new, labels), leaked, missed)
+
+        def read(points: Any, labels: Any, leaked: Any, missed: Any) -> Drawn:
+            return Drawn(Split(points, labels), leaked, missed)
+
+        return self.state.once(name, make, lambda found: read(*decode(found)))
 
     def _trained(self, index: int, thetas: list[int], data: Split) -> dict[int, Outcome]:
         """The outcomes of all thetas; of their weights only the leader's stay."""
@@ -210,7 +213,7 @@ class Run:
         gate, teacher = self.gate, self.teacher
         if gate is None or teacher is None or self.method == "finetune":
             return
-        said = self.state.once("gate.json", lambda: ask(teacher, self.dev.points))
+        said = self.state.once("gate.json", lambda: ask(teacher, self.dev.points), list)
         self.ledger = self.ledger.spent(Work(), len(self.dev))
         found, needed = measures(said, self.dev.labels), 2 * gate - 1
         if found["accuracy"] <= gate or found["Matthews"] <= needed:

@@ -16,12 +16,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
 from agora.errors import StateError
 from agora.student import read_json, write_text
+
+FORM = 2  # of the files of a run's directory; an earlier one's are not read
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -30,14 +33,13 @@ class State:
 
     directory: Path
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """The JSON value that `make` gave the first time, in this process or an earlier one."""
+    def once(self, name: str, make: Callable[[], Any], read: Callable[[Any], T]) -> T:
+        """What `read` takes of the JSON that `make` gave first, now or in an earlier process."""
         path = self.directory / name
-        value = read_json(path)
-        if value is None:
-            value = make()
-            write_text(path, json.dumps(value))
-        return value
+        if (found := read_json(path, read)) is not None:
+            return found
+        write_text(path, json.dumps(made := make()))
+        return read(made)
 
     def folder(self, index: int, student: int | None = None) -> Path:
         """Where a round, or one student of it, is kept."""
@@ -67,8 +69,10 @@ def opened(directory: Path | None, about: Mapping[str, Any]) -> Iterator[State]:
             raise StateError(
                 f"{directory} is in use by another run: wait for it, or give another directory"
             ) from None
-        state, now = State(directory), json.loads(json.dumps(about))
-        before = state.once("run.json", lambda: now)
+        state, now = State(directory), json.loads(json.dumps({"form": FORM, **about}))
+        if any(directory.glob("round-*")) and not (directory / "run.json").exists():
+            raise StateError(f"{directory} has rounds but no run.json: give another one")
+        before = state.once("run.json", lambda: now, dict)
         names = sorted({*now, *before})
         if changed := [name for name in names if now.get(name) != before.get(name)]:
             raise StateError(

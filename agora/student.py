@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from agora.errors import StateError
 from agora.ledger import Work
 from agora.points import Label, Point, Split, plain
+
+T = TypeVar("T")
 
 
 class Student(Protocol):
@@ -70,20 +72,17 @@ def train_one(
 
 def finished(folder: Path) -> Outcome | None:
     """The outcome of a student trained before, if there is one."""
-    found = read_json(folder / "outcome.json")
-    return found and Outcome(tuple(found[0]), Work(*found[1:]))
+    return read_json(folder / "outcome.json", lambda it: Outcome(tuple(it[0]), Work(*it[1:])))
 
 
-def read_json(path: Path) -> Any:
-    """The JSON in a file of a run's directory; None if there is no such file."""
+def read_json(path: Path, read: Callable[[Any], T]) -> T | None:
+    """What `read` makes of the JSON in a file of a run's directory; None if there is no file."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        return read(json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise StateError(
-            f"{path} is damaged, no JSON ({error}): remove the run's directory"
-        ) from None
+    except (ValueError, TypeError, LookupError) as error:
+        raise StateError(f"{path} is damaged ({error}): remove the run's directory") from None
 
 
 def write_text(path: Path, text: str) -> None:
