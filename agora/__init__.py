@@ -7,14 +7,4 @@ from agora.log import Result, Round, Step
 from agora.loop import agora
 from agora.points import Split
 
-__all__ = [
-    "AgoraError",
-    "Ledger",
-    "Result",
-    "Round",
-    "Split",
-    "Step",
-    "Work",
-    "agora",
-    "grid",
-]
+__all__ = ["AgoraError", "Ledger", "Result", "Round", "Split", "Step", "Work", "agora", "grid"]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from tokenizers.processors import TemplateProcessing
+from torch.nn.functional import cross_entropy, dropout
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from agora.errors import StudentError
@@ -77,7 +78,7 @@ class TextStudent:
                         group["lr"] = rate(step, theta["lr"], ramp, warmup)
                     logits = self.logits([train.points[i] for i in chosen])
                     wanted = torch.tensor([train.labels[i] for i in chosen], device=logits.device)
-                    loss = torch.nn.functional.cross_entropy(logits, wanted)
+                    loss = cross_entropy(logits, wanted)
                     if not math.isfinite(loss.item()):
                         raise StudentError(
                             f"the loss is {loss.item()} at step {step} (epoch {epoch}): lower --lr"
@@ -164,11 +165,7 @@ class Borts:
             torch.manual_seed(seed)
             student = self._read(Path(self.directory), theta, seed)
             if self.preset:
-                for dense in _head(student.model):
-                    torch.nn.init.uniform_(dense.weight, -HEAD_INIT, HEAD_INIT)
-                    torch.nn.init.zeros_(dense.bias)
-        if self.preset:
-            _second_dropout(student.model)
+                _as_bort(student.model)
         return student
 
     def load(self, directory: Path) -> TextStudent:
@@ -208,23 +205,15 @@ def _one_separator(tokenizer: Any) -> None:
     )
 
 
-def _head(model: Any) -> list[torch.nn.Linear]:
-    pooler = getattr(model.base_model, "pooler", None)
-    outside = [
-        module
-        for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear)
-        and not name.startswith(model.base_model_prefix + ".")
-    ]
-    return ([pooler.dense] if pooler is not None and hasattr(pooler, "dense") else []) + outside
-
-
-def _second_dropout(model: torch.nn.Module) -> None:
-    """Bort drops before the tanh layer too; Transformers' BERT only after it."""
-
-    def drop(module: torch.nn.Module, inputs: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, ...]:
-        return (torch.nn.functional.dropout(inputs[0], HEAD_DROPOUT, model.training), *inputs[1:])
-
-    pooler = getattr(getattr(model, "base_model", None), "pooler", None)
-    if pooler is not None:
-        pooler.register_forward_pre_hook(drop)
+def _as_bort(model: Any) -> None:
+    """Bort's head: pooler and classifier drawn anew, and a dropout before the tanh layer too."""
+    inside = model.base_model_prefix + "."
+    for name, module in model.named_modules():
+        if name == inside + "pooler":  # Transformers' BERT drops only after it
+            module.register_forward_pre_hook(
+                lambda pooler, given: (dropout(given[0], HEAD_DROPOUT, pooler.training), *given[1:])
+            )
+        head = name == inside + "pooler.dense" or not name.startswith(inside)
+        if head and isinstance(module, torch.nn.Linear):
+            torch.nn.init.uniform_(module.weight, -HEAD_INIT, HEAD_INIT)
+            torch.nn.init.zeros_(module.bias)

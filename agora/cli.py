@@ -25,23 +25,21 @@ killed goes on when the same command is given again.
 Exit codes: 0 done, 1 cannot be done, 2 wrong usage.
 """
 FILE = click.Path(exists=True, path_type=Path)
-BOUNDS = {"lr": (0, math.inf), "wd": (0, math.inf), "warmup": (0, 1), "batch": (1, math.inf)}
+AXES: dict[str, Any] = {
+    "lr": click.FloatRange(0, min_open=True),
+    "wd": click.FloatRange(0),
+    "warmup": click.FloatRange(0, 1),
+    "batch": click.IntRange(1),
+    "seeds": click.IntRange(0),
+}
 
 
 def _values(context: click.Context, option: click.Parameter, text: str) -> list[Any]:
-    name = str(option.name)
-    low, high = BOUNDS.get(name, (0, math.inf))
-    whole = name in ("batch", "seeds")
-    try:
-        found = [int(part) if whole else float(part) for part in text.split(",")]
-    except ValueError:
-        kind = "whole numbers: write 8,16" if whole else "numbers: write 1e-4,1e-5"
-        raise click.BadParameter(f"{text!r} is no list of {kind}") from None
-    for value in found:
-        if not (math.isfinite(value) and low <= value <= high) or (name == "lr" and not value):
-            raise click.BadParameter(f"{value} is not between {low} and {high}")
-    if len(set(found)) != len(found):
-        raise click.BadParameter(f"{text!r} has a value twice")
+    """The numbers of a list such as 1e-4,1e-5."""
+    kind = AXES[str(option.name)]
+    found = [kind.convert(part, option, context) for part in text.split(",")]
+    if len(set(found)) != len(found) or not all(map(math.isfinite, found)):
+        raise click.BadParameter(f"{text!r} has a value twice, or one that is not finite")
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ def read_split(path: Path) -> Split:
     Raises:
         DataError: the file cannot be read, is empty, lacks a column, a text or a label.
     """
-    rows, points = _texts(path, "label")
+    rows = _rows(path)
+    points = _texts(path, rows, "label")
     labels = [row.get("label") for row in rows]
     missing = [i for i, label in enumerate(labels) if label is None or not str(label).strip()]
     _raise(path, [f"row {i + 1}: the label {labels[i]!r} is missing" for i in missing])
@@ -34,7 +36,7 @@ def read_texts(path: Path) -> tuple[Point, ...]:
     Raises:
         DataError: as `read_split`.
     """
-    return Split.of(points := _texts(path)[1], [0] * len(points)).points
+    return tuple(_texts(path, _rows(path)))
 
 
 def check_splits(splits: Mapping[str, Split], first: str = "train") -> None:
@@ -56,16 +58,13 @@ def check_splits(splits: Mapping[str, Split], first: str = "train") -> None:
         problems += [
             f"{name} has the label {label!r}, which {first} lacks" for label in unknown[:SHOWN]
         ]
-    names = list(splits)
-    for i, name in enumerate(names):
-        for other in names[:i]:
-            keys = {key(point) for point in splits[other].points}
-            both = [point for point in splits[name].points if key(point) in keys]
-            if both:
-                problems.append(
-                    f"{len(both)} items are in {first if other == 'train' else other} "
-                    f"and in {name}, for one {both[0]!r}"
-                )
+    for other, name in combinations(splits, 2):
+        keys = {key(point) for point in splits[other].points}
+        if both := [point for point in splits[name].points if key(point) in keys]:
+            problems.append(
+                f"{len(both)} items are in {first if other == 'train' else other} "
+                f"and in {name}, for one {both[0]!r}"
+            )
     if problems:
         raise DataError("the splits cannot be used together", problems)
 
@@ -76,27 +75,17 @@ def numbered(split: Split, names: tuple[str, ...]) -> Split:
     return Split(split.points, tuple(places[label] for label in split.labels))
 
 
-def _texts(path: Path, *needed: str) -> tuple[list[dict[str, Any]], list[Point]]:
-    rows = _rows(path)
-    if not rows:
-        raise DataError(f"{path} has no rows: every split needs some")
+def _texts(path: Path, rows: list[dict[str, Any]], *needed: str) -> list[Point]:
     names = set(rows[0])
     pair = {"text_a", "text_b"} <= names
     if not (pair or "text" in names) or not {*needed} <= names:
         wanted = " and ".join([COLUMNS, *needed])
         raise DataError(f"{path} has the columns {', '.join(sorted(names))}: it needs {wanted}")
-    texts = [
-        [row.get(name) for name in (("text_a", "text_b") if pair else ("text",))] for row in rows
-    ]
-    _raise(
-        path,
-        [
-            f"row {place}: a text is missing or empty"
-            for place, some in enumerate(texts, 1)
-            if not all(isinstance(text, str) and text.strip() for text in some)
-        ],
-    )
-    return rows, [tuple(some) if pair else some[0] for some in texts]
+    columns = ("text_a", "text_b") if pair else ("text",)
+    texts = [tuple(row.get(name) for name in columns) for row in rows]
+    told = [all(isinstance(text, str) and text.strip() for text in some) for some in texts]
+    _raise(path, [f"row {i}: a text is missing or empty" for i, ok in enumerate(told, 1) if not ok])
+    return [some if pair else some[0] for some in texts]
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
@@ -107,16 +96,13 @@ def _rows(path: Path) -> list[dict[str, Any]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             if path.suffix == ".csv":
-                reader = csv.DictReader(file, strict=True)
-                rows: list[Any] = [{**row} for row in reader]
-                empty = reader.fieldnames is None
+                rows: list[Any] = [*csv.DictReader(file, strict=True)]
             else:
                 rows = [json.loads(line) for line in file if line.strip()]
-                empty = not rows
     except (ValueError, csv.Error) as error:  # a wrong encoding is a ValueError
         raise DataError(f"{path} cannot be read: {error}") from None
-    if empty:
-        raise DataError(f"{path} is empty: every split needs rows")
+    if not rows:
+        raise DataError(f"{path} is empty or has no rows: every split needs some")
     wrong = [i for i, row in enumerate(rows, 1) if not isinstance(row, dict) or None in row]
     _raise(path, [f"row {i}: it is no object, or has more fields than the header" for i in wrong])
     return rows

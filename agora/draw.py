@@ -9,15 +9,20 @@ from typing import Any
 import numpy as np
 
 from agora.errors import TeacherError
-from agora.points import Label, Point, Split, decode, encode, key
+from agora.points import Label, Point, Split, key
 
 TRIES = 20  # draws until one is neither an item of dev or test nor drawn before
-
 
 # Makes a point near another: "not too similar or too distinct" (the author). One that works in
 # batches may have `many(points, rng)` too: a new point for each.
 Tau = Callable[[Point, np.random.Generator], Point]
 Teacher = Callable[[Sequence[Point]], Sequence[Label]]
+
+
+def each(tau: Tau, points: Sequence[Point], rng: np.random.Generator) -> list[Point]:
+    """A point near each: in batches, if tau can."""
+    many = getattr(tau, "many", None)
+    return many(points, rng) if many else [tau(point, rng) for point in points]
 
 
 @dataclass(frozen=True)
@@ -27,19 +32,6 @@ class Drawn:
     split: Split
     leaked: int  # draws that gave back an item of dev or test
     missed: int  # mistakes for which no new point was found in TRIES draws
-
-    def json(self) -> Any:
-        """As kept on disk."""
-        return {
-            "points": encode(self.split.points),
-            "labels": encode(self.split.labels),
-            "counts": [self.leaked, self.missed],
-        }
-
-    @classmethod
-    def from_json(cls, value: Any) -> Drawn:
-        """What `json` gave."""
-        return cls(Split(decode(value["points"]), decode(value["labels"])), *value["counts"])
 
 
 def draw(

@@ -18,7 +18,7 @@ import torch
 
 from agora.bort import PUBLISHED, Borts, is_bort
 from agora.data import check_splits, numbered, read_split, read_texts
-from agora.draw import Tau
+from agora.draw import Tau, each
 from agora.errors import DataError, OptionError
 from agora.grid import Theta, grid
 from agora.ledger import Ledger, Work, at_most
@@ -151,10 +151,7 @@ def _try_teacher(
 ) -> int:  # fmt: skip
     """Say what share of the new texts the teacher is sure about; how many it was asked about."""
     known, rng = dev.points[:ASKED], np.random.default_rng([job.seed, 9])
-    many = getattr(tau, "many", None)
-    new = [*pool[:ASKED]]
-    if tau:
-        new = many(known, rng) if many else [tau(point, rng) for point in known]
+    new = each(tau, known, rng) if tau else pool[:ASKED]
     share, of_dev = teacher.sure(new), teacher.sure(known)
     say(
         f"{'tau: ' + note if tau else 'pool'}; the teacher is sure (p ≥ {SURE}) about {share:.0%} "

@@ -14,7 +14,7 @@ from agora.ledger import Ledger
 from agora.log import Result, Round, Step
 from agora.points import Point, Split, encode, key
 from agora.rounds import GATE, METHODS, Run
-from agora.state import State
+from agora.state import opened
 from agora.student import StudentFactory
 
 
@@ -100,11 +100,11 @@ def agora(
         "tau": _shown(tau),
         "students": _shown(student_factory),
     }
-    with State(state, about) as opened:
+    with opened(state, about) as kept:
         forbidden = frozenset(map(key, [*dev.points, *avoid]))
         return Run(
             student_factory, teacher, train, dev, tuple(theta_grid), tau, method, pool, prune,
-            budget, seed, executor, mistakes, gate, forbidden, ledger or Ledger(), opened, progress,
+            budget, seed, executor, mistakes, gate, forbidden, ledger or Ledger(), kept, progress,
         ).all_rounds()  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any
 
 from agora.draw import Teacher
@@ -42,9 +43,7 @@ class Progress:
 
 def clock(seconds: float) -> str:
     """Hours, minutes and seconds, as 1:02:03."""
-    whole = int(seconds)
-    hours = f"{whole // 3600}:" if whole >= 3600 else ""
-    return f"{hours}{whole // 60 % 60:02}:{whole % 60:02}"
+    return str(timedelta(seconds=int(seconds)))
 
 
 def summary(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,9 +16,9 @@ from agora.grid import Prune, Theta, shown, to_drop
 from agora.ledger import Ledger, Work
 from agora.log import Result, Round, Step
 from agora.measures import accuracy, measures
-from agora.points import Point, Split, key
+from agora.points import Point, Split, decode, encode, key
 from agora.state import State
-from agora.student import Order, Outcome, StudentFactory, finished, train_one
+from agora.student import Outcome, StudentFactory, finished, train_one
 
 GATE = 2 / 3  # the author: the teacher's accuracy must be above 2/3
 METHODS = {"finetune": 1, "pseudo-label": 2, "agora": 1_000_000}  # rounds at most
@@ -117,32 +117,38 @@ class Run:
 
         def make() -> Any:
             if self.teacher and self.method == "pseudo-label":
-                return label_pool(self.teacher, self.pool, self.forbidden, known).json()
-            if not (self.tau and self.teacher):
+                drawn = label_pool(self.teacher, self.pool, self.forbidden, known)
+            elif self.teacher and self.tau:
+                drawn = draw(self.tau, self.teacher, points, self.forbidden, known, rng)
+            else:
                 raise OptionError("Agora needs a teacher and tau")
-            return draw(self.tau, self.teacher, points, self.forbidden, known, rng).json()
+            return encode((drawn.split.points, drawn.split.labels, drawn.leaked, drawn.missed))
 
-        folder = self.state.folder(last.index + 1)
-        return Drawn.from_json(self.state.once(f"{folder.name}/points.json", make))
+        name = f"{self.state.folder(last.index + 1).name}/points.json"
+
+        def read(points: Any, labels: Any, leaked: Any, missed: Any) -> Drawn:
+            return Drawn(Split(points, labels), leaked, missed)
+
+        return self.state.once(name, make, lambda found: read(*decode(found)))
 
     def _trained(self, index: int, thetas: list[int], data: Split) -> dict[int, Outcome]:
         """The outcomes of all thetas; of their weights only the leader's stay."""
-        orders = {
-            i: Order(
-                dict(self.grid[i]), self._seed(index, i), data, self.dev,
+        trainings = {
+            i: partial(
+                train_one, self.factory, dict(self.grid[i]), self._seed(index, i), data, self.dev,
                 self.state.folder(index, i),
             )
             for i in thetas
         }  # fmt: skip
         outcomes: dict[int, Outcome] = {}
-        for i, outcome, fresh in self._completed(index, orders):
+        for i, outcome, fresh in self._completed(index, trainings):
             outcomes[i] = outcome
             self.ledger = self.ledger.spent(outcome.work)
             done, cost = len(outcomes), self.ledger.cost
             self._tell(Step(index, self.grid[i], done, len(thetas), len(data), cost, fresh))
             leader = max(outcomes, key=lambda i: (self._score(outcomes[i]), -i))
             for loser in {*outcomes} - {leader}:
-                self.state.forget(orders[loser].folder)
+                self.state.forget(self.state.folder(index, loser))
         return outcomes
 
     def _seed(self, index: int, i: int) -> int:
@@ -153,20 +159,18 @@ class Run:
         return int(derived if given is None else given)
 
     def _completed(
-        self, index: int, orders: dict[int, Order]
+        self, index: int, trainings: Mapping[int, Callable[[], Outcome]]
     ) -> Iterator[tuple[int, Outcome, bool]]:
         """Every outcome, as it comes; first those of an earlier process."""
-        left = dict(orders)
-        for i, order in orders.items():
-            done = finished(order.folder)
-            if done:
+        left = dict(trainings)
+        for i in trainings:
+            if done := finished(self.state.folder(index, i)):
                 del left[i]
                 yield i, done, False
         futures: dict[Any, int] = {}
-        coming: Iterator[tuple[int, Callable[[], Outcome]]]
-        coming = ((i, partial(train_one, self.factory, order)) for i, order in left.items())
+        coming: Iterable[tuple[int, Callable[[], Outcome]]] = left.items()
         if self.executor:
-            futures = {self.executor.submit(train): i for i, train in coming}
+            futures = {self.executor.submit(train): i for i, train in left.items()}
             coming = ((futures[future], future.result) for future in as_completed(futures))
         for i, result in coming:
             try:
@@ -209,7 +213,7 @@ class Run:
         gate, teacher = self.gate, self.teacher
         if gate is None or teacher is None or self.method == "finetune":
             return
-        said = self.state.once("gate.json", lambda: ask(teacher, self.dev.points))
+        said = self.state.once("gate.json", lambda: ask(teacher, self.dev.points), list)
         self.ledger = self.ledger.spent(Work(), len(self.dev))
         found, needed = measures(said, self.dev.labels), 2 * gate - 1
         if found["accuracy"] <= gate or found["Matthews"] <= needed:

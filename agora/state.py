@@ -11,80 +11,35 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
 
 from filelock import FileLock, Timeout
 
 from agora.errors import StateError
-from agora.student import write_text
+from agora.student import read_json, write_text
+
+FORM = 2  # of the files of a run's directory; an earlier one's are not read
+T = TypeVar("T")
 
 
+@dataclass(frozen=True)
 class State:
-    """The directory of one run, locked while it is open; a temporary one when none is given."""
+    """The directory of one run. Make one with `opened`."""
 
-    def __init__(self, directory: Path | None, about: Mapping[str, Any]) -> None:
-        self._own = None if directory else tempfile.TemporaryDirectory(prefix="agora-")
-        self.directory = Path(self._own.name) if self._own else Path(directory or ".").resolve()
-        self._about = about
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.directory / "lock")
+    directory: Path
 
-    def __enter__(self) -> State:
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise StateError(
-                f"{self.directory} is in use by another run: wait for it, or give another directory"
-            ) from None
-        path = self.directory / "run.json"
-        about = json.loads(json.dumps(self._about))
-        if not path.exists():
-            if any(self.directory.glob("round-*")):
-                raise StateError(f"{self.directory} has rounds but no run.json: give another one")
-            write_text(path, json.dumps(about, indent=1))
-            return self
-        before = self.read(path)
-        changed = [
-            name for name in sorted({*about, *before}) if about.get(name) != before.get(name)
-        ]
-        if changed:
-            raise StateError(
-                f"{self.directory} holds another run: give another directory, or the same options",
-                [f"{name}: was {before.get(name)}, is {about.get(name)}" for name in changed],
-            )
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._lock.release()
-        if self._own:
-            self._own.cleanup()
-
-    def read(self, path: Path) -> Any:
-        """The JSON in a file of this directory; None if there is no such file."""
-        try:
-            return json.loads(path.read_text("utf-8"))
-        except FileNotFoundError:
-            return None
-        except ValueError as error:
-            raise StateError(f"{path} is no JSON ({error}): remove {self.directory}") from None
-
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """The JSON value that `make` gave the first time, in this process or an earlier one."""
+    def once(self, name: str, make: Callable[[], Any], read: Callable[[Any], T]) -> T:
+        """What `read` takes of the JSON that `make` gave first, now or in an earlier process."""
         path = self.directory / name
-        value = self.read(path)
-        if value is None:
-            value = make()
-            write_text(path, json.dumps(value))
-        return value
+        if (found := read_json(path, read)) is not None:
+            return found
+        write_text(path, json.dumps(made := make()))
+        return read(made)
 
     def folder(self, index: int, student: int | None = None) -> Path:
         """Where a round, or one student of it, is kept."""
@@ -94,3 +49,34 @@ class State:
     def forget(self, folder: Path) -> None:
         """Remove the weights of a student that lost; its outcome stays."""
         shutil.rmtree(folder / "student", ignore_errors=True)
+
+
+@contextmanager
+def opened(directory: Path | None, about: Mapping[str, Any]) -> Iterator[State]:
+    """The directory, locked while it is open; a temporary one when none is given.
+
+    Raises:
+        StateError: another run has it open, or it holds a run of which something else is told.
+    """
+    with ExitStack() as stack:
+        if directory is None:
+            directory = Path(stack.enter_context(TemporaryDirectory(prefix="agora-")))
+        directory = directory.resolve()
+        directory.mkdir(parents=True, exist_ok=True)
+        try:
+            stack.enter_context(FileLock(directory / "lock", timeout=0))
+        except Timeout:
+            raise StateError(
+                f"{directory} is in use by another run: wait for it, or give another directory"
+            ) from None
+        state, now = State(directory), json.loads(json.dumps({"form": FORM, **about}))
+        if any(directory.glob("round-*")) and not (directory / "run.json").exists():
+            raise StateError(f"{directory} has rounds but no run.json: give another one")
+        before = state.once("run.json", lambda: now, dict)
+        names = sorted({*now, *before})
+        if changed := [name for name in names if now.get(name) != before.get(name)]:
+            raise StateError(
+                f"{directory} holds another run: give another directory, or the same options",
+                [f"{name}: was {before.get(name)}, is {now.get(name)}" for name in changed],
+            )
+        yield state

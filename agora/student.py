@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from agora.errors import StateError
 from agora.ledger import Work
 from agora.points import Label, Point, Split, plain
+
+T = TypeVar("T")
 
 
 class Student(Protocol):
@@ -39,17 +41,6 @@ class StudentFactory(Protocol):
 
 
 @dataclass(frozen=True)
-class Order:
-    """One student to train: everything that decides the outcome."""
-
-    theta: Mapping[str, Any]
-    seed: int
-    train: Split
-    dev: Split
-    folder: Path
-
-
-@dataclass(frozen=True)
 class Outcome:
     """What a trained student said of dev, and its work."""
 
@@ -57,36 +48,41 @@ class Outcome:
     work: Work
 
 
-def train_one(factory: StudentFactory, order: Order) -> Outcome:
-    """Train the student, save it under `order.folder`, and say what it predicts.
+def train_one(
+    factory: StudentFactory, theta: Mapping[str, Any], seed: int, train: Split, dev: Split,
+    folder: Path,
+) -> Outcome:  # fmt: skip
+    """Train a student, save it under `folder`, and say what it predicts.
 
     The outcome is the last thing written, by one rename: where it is, the student is whole.
     """
-    done = finished(order.folder)
-    if done:
+    if done := finished(folder):
         return done
-    place = order.folder / "student"
-    shutil.rmtree(order.folder, ignore_errors=True)
+    place = folder / "student"
+    shutil.rmtree(folder, ignore_errors=True)
     place.mkdir(parents=True)
-    student = factory.make(order.theta, order.seed)
-    work = student.fit(order.train, order.dev)
-    said = tuple(map(plain, student.predict(order.dev.points)))
+    student = factory.make(theta, seed)
+    work = student.fit(train, dev)
+    said = tuple(map(plain, student.predict(dev.points)))
     student.save(place)
     work += Work(forwards=len(said))
-    write_text(order.folder / "outcome.json", json.dumps([said, work.updates, work.forwards]))
+    write_text(folder / "outcome.json", json.dumps([said, work.updates, work.forwards]))
     return Outcome(said, work)
 
 
 def finished(folder: Path) -> Outcome | None:
     """The outcome of a student trained before, if there is one."""
-    path = folder / "outcome.json"
+    return read_json(folder / "outcome.json", lambda it: Outcome(tuple(it[0]), Work(*it[1:])))
+
+
+def read_json(path: Path, read: Callable[[Any], T]) -> T | None:
+    """What `read` makes of the JSON in a file of a run's directory; None if there is no file."""
     try:
-        dev, updates, forwards = json.loads(path.read_text("utf-8"))
-        return Outcome(tuple(dev), Work(updates, forwards))
+        return read(json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         return None
-    except (ValueError, TypeError) as error:
-        raise StateError(f"{path} is damaged ({error}): remove {folder}") from None
+    except (ValueError, TypeError, LookupError) as error:
+        raise StateError(f"{path} is damaged ({error}): remove the run's directory") from None
 
 
 def write_text(path: Path, text: str) -> None:

@@ -52,10 +52,9 @@ class Filler:
             masked = [text.replace(HOLE, self.tokenizer.mask_token) for text in some]
             most = self.model.config.max_position_embeddings
             inputs = self.tokenizer(
-                masked, return_tensors="pt", padding=True, truncation=True, max_length=most
-            ).to(device())
-            if getattr(self.model.config, "type_vocab_size", 2) < 2:
-                inputs.pop("token_type_ids", None)
+                masked, return_tensors="pt", padding=True, truncation=True, max_length=most,
+                return_token_type_ids=getattr(self.model.config, "type_vocab_size", 1) > 1,
+            ).to(device())  # fmt: skip
             logits = self.model(**inputs).logits.float().cpu()[..., list(self.words)]
             holes = inputs["input_ids"].cpu() == self.tokenizer.mask_token_id
             for text, rows, hole in zip(some, logits, holes, strict=True):

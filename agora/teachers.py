@@ -102,7 +102,7 @@ def _skops(path: Path) -> Any:
 
 def _of_pipeline(pipeline: Any, names: tuple[str, ...], digest: str) -> Taught:
     def probabilities(points: Sequence[Point]) -> npt.NDArray[np.float64]:
-        texts = ["\n".join(point) if isinstance(point, tuple) else point for point in points]
+        texts = _joined(points)
         if hasattr(pipeline, "predict_proba"):
             return np.asarray(pipeline.predict_proba(texts), np.float64)
         said = np.asarray(pipeline.predict(texts))  # it tells no doubt
@@ -112,15 +112,19 @@ def _of_pipeline(pipeline: Any, names: tuple[str, ...], digest: str) -> Taught:
     return Taught(probabilities, _order("the pipeline", own, names), digest)
 
 
+def _joined(points: Sequence[Point]) -> list[str]:
+    """Texts; the two of a pair as two lines."""
+    return ["\n".join(point) if isinstance(point, tuple) else point for point in points]
+
+
 def _fitted(split: Split, names: tuple[str, ...]) -> Taught:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    texts = ["\n".join(point) if isinstance(point, tuple) else point for point in split.points]
+    judge = LogisticRegression(C=10.0, max_iter=1000)
     try:
-        judge = LogisticRegression(C=10.0, max_iter=1000)
-        fitted = make_pipeline(TfidfVectorizer(), judge).fit(texts, list(split.labels))
+        fitted = make_pipeline(TfidfVectorizer(), judge).fit(_joined(split.points), split.labels)
     except ValueError as error:  # one class only, or no words
         raise DataError(f"no teacher can be fitted on --teacher-data: {error}") from None
     return _of_pipeline(fitted, names, split.digest())

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -83,6 +84,19 @@ def started(
     python = [sys.executable, "-W", "error::UserWarning:agora", *by]
     with running([*python, "-m", "agora", *args], **environment) as process:
         yield process
+
+
+def kill_in_the_middle(out: Path, args: list[str], outcomes: int) -> None:
+    """The command in a process of its own, killed once so many students are done, not all."""
+    state = out.with_name(out.name + ".agora")
+    with started(*args) as process:
+        while len(list(state.glob("*/*/outcome.json"))) < outcomes:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait(PATIENCE) == -signal.SIGKILL
+    assert state.exists()
+    assert not out.exists()
 
 
 @contextmanager

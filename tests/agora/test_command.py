@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,14 @@ from agora.bort import Borts
 from agora.cli import main, main_agora
 from agora.errors import AgoraError
 from benchmarks.agora import grammar
-from tests.agora.commands import LABELS, PATIENCE, arguments, invoke, started
+from tests.agora.commands import (
+    LABELS,
+    PATIENCE,
+    arguments,
+    invoke,
+    kill_in_the_middle,
+    started,
+)
 
 TFIDF = {"teacher": "tfidf"}
 
@@ -47,16 +52,11 @@ def test_each_method_killed_and_resumed_is_byte_equal(
         options |= {"unlabelled": place / "unlabelled.jsonl"}
     whole = invoke(*arguments(place, tmp_path / "whole", **options))
     assert whole.exit_code == 0, whole.output
-    state = tmp_path / "killed.agora"
-    with started(*arguments(place, tmp_path / "killed", **options)) as killed:
-        while len(list(state.glob("*/*/outcome.json"))) < 2:
-            assert killed.poll() is None, killed.communicate()[1]
-            time.sleep(0.005)
-        killed.send_signal(signal.SIGKILL)
-    assert not (tmp_path / "killed").exists()
-    resumed = invoke(*arguments(place, tmp_path / "killed", **options))
+    given = arguments(place, tmp_path / "killed", **options)
+    kill_in_the_middle(tmp_path / "killed", given, 2)
+    resumed = invoke(*given)
     assert resumed.stdout.splitlines()[:-1] == whole.stdout.splitlines()[:-1]
-    assert not state.exists()
+    assert not (tmp_path / "killed.agora").exists()
     same(tmp_path / "whole", tmp_path / "killed")
     shown, report = whole.stderr, whole.stdout
     assert "cost: at most" in shown

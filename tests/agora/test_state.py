@@ -67,13 +67,27 @@ def test_models_are_known_by_their_content(place: Path, tmp_path: Path) -> None:
     assert repr(read_teacher(str(moved), None, LABELS, 64)) != repr(one)
 
 
-def test_state_that_is_damaged(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["{", "[1", "null", "7", "[]", '{"of": "another form"}'])
+@pytest.mark.parametrize("name", ["round-001/points.json", "round-000/002/outcome.json"])
+def test_state_that_is_damaged(name: str, text: str, tmp_path: Path) -> None:
     run(state=tmp_path)
-    (tmp_path / "round-001" / "points.json").write_text("{")
-    with pytest.raises(StateError, match="no JSON"):
+    (tmp_path / name).write_text(text)
+    with pytest.raises(StateError, match=f"{name} is damaged"):
         run(state=tmp_path)
-    (tmp_path / "round-000" / "002" / "outcome.json").write_text("[1")
+
+
+def test_rounds_of_an_unknown_run_and_of_another_form_are_refused(tmp_path: Path) -> None:
+    run(state=tmp_path)
+    about = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps({**about, "form": 1}))
+    with pytest.raises(StateError, match="another run") as caught:
+        run(state=tmp_path)
+    assert caught.value.problems == ("form: was 1, is 2",)
+    (tmp_path / "run.json").write_text("[1]")
     with pytest.raises(StateError, match="damaged"):
+        run(state=tmp_path)
+    (tmp_path / "run.json").unlink()
+    with pytest.raises(StateError, match=r"no run\.json"):
         run(state=tmp_path)
 
 
