@@ -163,7 +163,7 @@ def plot(figures: Mapping[str, Any], path: Path) -> None:
     left.set_yticks([place + 0.4 - high / 2 for place in range(len(names))], names)
     left.axvline(1, color="black", linewidth=0.8)
     left.set_xlabel("time ÷ Bort's (sdpa)")
-    left.legend(title="texts × tokens")
+    left.legend(title="texts × tokens", loc="lower right")
     both = [*figures["sdpa"]]
     bars = right.barh(both, [figures["sdpa"][name]["peak_mb"] for name in both], color="tab:gray")
     right.bar_label(bars, fmt="{:,.0f}", padding=3)

@@ -8,18 +8,19 @@ from time import perf_counter
 Progress = Callable[[str, int, int], None]  # stage, done of the stage, all of the stage
 
 # Stage → its seconds of a conversion of Bort with its proof, in the order of a run, as `make bench`
-# measured them (benchmarks/README.md, "Where the time goes"; the tokens by --verbose). They are
-# shares of the bar. The source's side, importing and parity are estimates: they were measured in
-# one process, and run in two. A graph's run has torch in the place of Transformers.
+# measured them (benchmarks/README.md, "Where the time goes"): shares of the bar. Bits and the
+# source's side run while another process imports; what is left of importing is waited for. Not
+# measured so are reading, checking an export, and the tokens (by --verbose, of before); a graph's
+# run has torch in the place of Transformers.
 STAGES: Mapping[str, float] = {
     "reading": 0.2,
-    "planning": 0.2,
-    "writing": 0.2,
-    "checking": 0.2,
-    "checking bits": 0.4,
-    "running the source": 0.6,
+    "planning": 0.25,
+    "writing": 0.4,
+    "checking": 0.4,
+    "checking bits": 2.9,
+    "running the source": 1.3,
     "importing torch": 0.0,
-    "importing Transformers": 2.6,
+    "importing Transformers": 0.9,
     "checking parity": 0.8,
     "checking tokens": 0.4,
     "flushing to disk": 0.1,
