@@ -28,10 +28,10 @@ from converter.planning.options import (
     VERIFY,
     Options,
     PathLike,
-    Takes,
     parse_size,
 )
 from converter.planning.plan import TablePlan
+from converter.planning.takes import Takes
 from converter.planning.vocabulary import RecordedTokenizer
 from converter.proof.beside import beside
 from converter.proof.proof import check_installed, check_reference, prove

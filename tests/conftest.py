@@ -21,12 +21,14 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What asks other environments comes first.
+    """Files that ask other environments come first, then those with every mutant.
 
-    Its modules have dear fixtures, and what is last is what one worker takes from another, which
-    would then make them a second time.
+    They take longest, and a worker has a file for itself, whose dear fixtures are made once: what
+    is last should be short, so that all workers end together.
     """
-    items.sort(key=lambda item: item.get_closest_marker("live") is None)
+    items.sort(
+        key=lambda item: [item.get_closest_marker(mark) is None for mark in ("live", "exhaustive")]
+    )
 
 
 settings.register_profile("tests", deadline=None)  # a slow machine is no failure

@@ -18,9 +18,10 @@ from converter.params.graphs import (
 from converter.planning.base import Plan
 from converter.planning.labels import read_labels
 from converter.planning.model_yml import ModelConfig, find_model_config
-from converter.planning.options import OF_TABLES, PLAN, Options, PathLike, Takes
+from converter.planning.options import OF_TABLES, PLAN, Options, PathLike
 from converter.planning.plan import TablePlan, make_plan
 from converter.planning.scopes import has_layer, without_kind
+from converter.planning.takes import Takes
 from converter.planning.vocabulary import TokenizerSource
 from converter.tables.load import family_names, layer_words, load_family, load_table
 from converter.tables.table import Table

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
 import numbers
 import os
 import re
-import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import (
-    Any,
-    Concatenate,
-    Generic,
-    ParamSpec,
-    TypeVar,
-    Union,
-    get_args,
-    get_origin,
-    get_type_hints,
-    overload,
-)
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from converter.errors import OptionError
 from converter.files.progress import Progress, silent
@@ -38,9 +25,6 @@ def option(text: str, default: Any, metavar: str = "") -> Any:
 
 
 PathLike = str | os.PathLike[str]
-P = ParamSpec("P")
-R = TypeVar("R")
-OPTION = inspect.Parameter.KEYWORD_ONLY
 LARGEST_ATOL = 1e-2  # a proof with more shows nothing: hidden states are near 1
 LICENSE = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -189,7 +173,7 @@ class Options:
 
     def __post_init__(self) -> None:
         for name, hint in hints().items():
-            _check(name, getattr(self, name), hint)
+            check_type(name, getattr(self, name), hint)
         if self.dtype not in DTYPES:
             raise OptionError(f"there is no dtype {self.dtype!r}; there are: {', '.join(DTYPES)}")
         if not 0 <= self.atol <= LARGEST_ATOL:
@@ -272,57 +256,8 @@ def hints() -> Mapping[str, Any]:
     return get_type_hints(Options)
 
 
-class Takes(Generic[P]):
-    """A function of paths and `Options` becomes one that takes these options by their names.
-
-    Its signature and its help have them, one after the other. Raises `TypeError` for others, as
-    Python does, and `OptionError` for a value of another type.
-    """
-
-    def __init__(self, options: Callable[P, Options], names: Sequence[str]) -> None:
-        fields = {field.name: field for field in dataclasses.fields(Options)}
-        self._fields = [fields[name] for name in names]
-
-    @overload
-    def __call__(
-        self, function: Callable[[PathLike, PathLike, Options], R]
-    ) -> Callable[Concatenate[PathLike, PathLike, P], R]: ...
-    @overload
-    def __call__(
-        self, function: Callable[[PathLike, Options], R]
-    ) -> Callable[Concatenate[PathLike, P], R]: ...
-    def __call__(self, function: Any) -> Any:
-        signature = inspect.signature(function)
-        paths = [p for name, p in signature.parameters.items() if name != "options"]
-        named = [
-            inspect.Parameter(f.name, OPTION, default=f.default, annotation=hints()[f.name])
-            for f in self._fields
-        ]
-        signature = signature.replace(parameters=[*paths, *named])
-
-        @wraps(function)
-        def called(*args: Any, **kwargs: Any) -> Any:
-            bound = signature.bind(*args, **kwargs).arguments
-            given = [bound.pop(path.name) for path in paths]
-            for path, value in zip(paths, given, strict=True):
-                _check(path.name, value, PathLike)
-            return function(*given, Options(**bound))
-
-        called.__signature__ = signature  # type: ignore[attr-defined]
-        lines = [self._line(field) for field in self._fields]
-        called.__doc__ = "\n".join([inspect.getdoc(function) or "", "", "Args:", *lines])
-        return called
-
-    @staticmethod
-    def _line(field: dataclasses.Field[Any]) -> str:
-        text = field.metadata["text"]
-        if field.default is True:
-            text = f"Unless true, {text[0].lower()}{text[1:]}"
-        line = f"{field.name}: {text}"
-        return textwrap.fill(line, 96, initial_indent=" " * 4, subsequent_indent=" " * 8)
-
-
-def _check(name: str, value: Any, hint: Any) -> None:
+def check_type(name: str, value: Any, hint: Any) -> None:
+    """Raises `OptionError` for a value that is not of the type."""
     if not _is(value, hint):
         raise OptionError(f"{name}: {_named(hint)} is expected, not {_shown(value)}")
 
