@@ -123,20 +123,28 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
 
 
 def _interrupted() -> None:
+    # Python remembers that an interrupt went through an exec() of text, as of a dataclass that is
+    # made, until the next one; with `python -m` it would end by SIGINT, whatever the exit code
+    exec("")
     click.echo("\ninterrupted: nothing is half written", err=True)
 
 
 @contextmanager
 def _not_swallowed() -> Iterator[None]:
-    """A signal that arrives within a `__del__` is raised there, printed and gone: send it again."""
+    """A signal that arrives within a `__del__` is raised there, printed and gone: send it again.
+
+    Not once all is over: a process that ends hears no signal any longer, and dies of it.
+    """
     usual = sys.unraisablehook
+    again: list[threading.Timer] = []
 
     def hook(lost: sys.UnraisableHookArgs) -> None:
         error = lost.exc_value
         if isinstance(error, KeyboardInterrupt | SystemExit):
             code = error.code if isinstance(error, SystemExit) else None
             number = code - 128 if isinstance(code, int) and code > 128 else signal.SIGINT
-            threading.Timer(0.01, _send, [number]).start()  # after the `__del__`
+            again.append(threading.Timer(0.01, _send, [number]))  # after the `__del__`
+            again[-1].start()
         else:
             usual(lost)
 
@@ -145,6 +153,9 @@ def _not_swallowed() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = usual
+        for timer in again:
+            timer.cancel()
+            timer.join()
 
 
 def _send(number: int) -> None:

@@ -48,6 +48,34 @@ def test_one_line_and_130_while_modules_are_imported(module: str, tmp_path: Path
     assert names_in(tmp_path) == []
 
 
+# The command as `python -m`, interrupted where Python runs a text, as while a dataclass is made
+WITHIN_TEXT = """
+import sys
+import converter.api
+from converter.cli.main import main
+
+def interrupted(*arguments, **options):
+    exec("raise KeyboardInterrupt")
+
+converter.api.plan_of = interrupted
+main()
+"""
+
+
+def test_130_where_python_would_end_by_the_signal(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(WITHIN_TEXT)
+    done = subprocess.run(
+        [sys.executable, "-m", "mine", *arguments("bort_backbone", tmp_path / "out")],
+        env=environment(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.splitlines() == ["", "interrupted: nothing is half written"]
+    assert (done.returncode, done.stdout) == (130, "")
+
+
 def optimised(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-OO", "-m", "bort_convert", *words],

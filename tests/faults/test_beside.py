@@ -216,7 +216,7 @@ def test_a_signal_ends_both_in_one_line(
         waited_for(lambda: is_gone(other))
     if process.returncode == 0:  # a fast machine was done
         return
-    assert process.returncode == code
+    assert process.returncode == code, said
     assert len(said.strip().splitlines()) <= 1
     assert {*names_in(tmp_path)} <= {".out.bort-convert"}  # which the next run removes
     assert run(*arguments("bort_decoder", tmp_path / "out", "--no-verify")).returncode == 0
