@@ -16,7 +16,8 @@ FUZZ_SECONDS ?= 600
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 # The commands that tests and benchmarks start are compiled once, as in an installed package
 unexport PYTHONDONTWRITEBYTECODE
-PIP := -m pip install --quiet --disable-pip-version-check
+# Compiling all of torch and Transformers takes longer than installing them: what is used is, on use
+PIP := -m pip install --quiet --disable-pip-version-check --no-compile
 
 .PHONY: help run environments test test-lowest unit parity fuzz bort-full zoo-full graph-full big-file check docs generate fixtures bench proof-memory graph-bench agora-bench clean
 
