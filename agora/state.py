@@ -56,7 +56,7 @@ def opened(directory: Path | None, about: Mapping[str, Any]) -> Iterator[State]:
     """The directory, locked while it is open; a temporary one when none is given.
 
     Raises:
-        StateError: another run has it open, or it holds a run of which something else is told.
+        StateError: another run has it open, or it holds a run with other options or data.
     """
     with ExitStack() as stack:
         if directory is None:

@@ -27,7 +27,7 @@ from converter.tables.load import family_names, layer_words, load_family, load_t
 from converter.tables.table import Table
 from converter.tokenizer import Files
 
-OF_A_HEAD = 11  # tensors, at most: a head may be in a file alone, and is told from its table
+OF_A_HEAD = 11  # tensors, at most: a head may be in a file alone, and its table knows it
 GRAPH_WAYS = (
     "to convert what comes before such a node: --output NODE",
     "to copy all tensors under their own names: bort-convert export FILE out.safetensors",

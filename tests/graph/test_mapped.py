@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,12 @@ import pytest
 import torch
 from safetensors.numpy import load_file, save_file
 
+from converter.graph.emit.text import LOAD
 from converter.planning.graph import GraphPlan
 from converter.planning.options import Options
 from converter.proof import mapped
 from converter.proof.graph.inputs import sizes_to_try, values_of
+from converter.proof.graph.module import loaded
 from converter.proof.graph.parity import check_graph_parity, run_module
 from converter.writing.model import write_model
 from tests.faults.making import environment
@@ -112,6 +115,40 @@ def test_half_precision_is_copied_by_load(
     monkeypatch.setattr(mapped, "SMALL", 0)
     for one, other in zip(plain, outputs(plan, directory), strict=True):
         np.testing.assert_array_equal(one, other)
+    assert not let_go
+
+
+OF_TWO_DTYPES = """
+from pathlib import Path
+import torch
+from torch import nn
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.Linear(2, 2)
+        self.register_buffer("scale", torch.zeros(2, dtype=torch.float64))
+"""
+
+
+def test_a_buffer_of_float64_is_copied_by_load(
+    tmp_path: Path, let_go: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is streamed is computed in float32, which would not be what `load` gives."""
+    monkeypatch.setattr(mapped, "SMALL", 0)
+    module = ModuleType("model")
+    module.__dict__["__file__"] = str(tmp_path / "model.py")
+    exec(OF_TWO_DTYPES + LOAD, module.__dict__)
+    weights: dict[str, np.ndarray] = {
+        "dense.weight": np.ones((2, 2), np.float32),
+        "dense.bias": np.ones(2, np.float32),
+        "scale": np.full(2, 1 + 1e-12),
+    }
+    save_file(weights, tmp_path / "model.safetensors")
+    with torch.inference_mode(), loaded(module, tmp_path) as model:
+        model.dense(torch.ones(1, 2))
+        assert model.scale.dtype == torch.float64
+        assert model.scale[0] > 1
     assert not let_go
 
 

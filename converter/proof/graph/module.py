@@ -82,8 +82,10 @@ def loaded(module: ModuleType, directory: Path) -> Iterator[Any]:
             model = module.load()
         stored = {name: tensor for file in files for name, tensor in load_file(file).items()}
         state = model.state_dict()
-        trained = all(parameter.dtype == torch.float32 for parameter in model.parameters())
-        if trained and all(stored[name].dtype == state[name].dtype for name in state):
+        floats = [tensor.dtype for tensor in state.values() if tensor.is_floating_point()]
+        floats += [parameter.dtype for parameter in model.parameters()]
+        same = all(stored[name].dtype == state[name].dtype for name in state)
+        if same and {*floats} <= {torch.float32}:  # what is streamed is computed in float32
             model.load_state_dict(stored, assign=True)
             del stored, state
             with mapped.streamed(model, directory):
