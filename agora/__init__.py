@@ -4,7 +4,7 @@ from agora.errors import AgoraError
 from agora.grid import grid
 from agora.ledger import Ledger, Work
 from agora.log import Result, Round, Step
-from agora.loop import agora
+from agora.loop import Run
 from agora.points import Split
 
-__all__ = ["AgoraError", "Ledger", "Result", "Round", "Split", "Step", "Work", "agora", "grid"]
+__all__ = ["AgoraError", "Ledger", "Result", "Round", "Run", "Split", "Step", "Work", "grid"]

@@ -27,7 +27,7 @@ def read_split(path: Path) -> Split:
     labels = [row.get("label") for row in rows]
     missing = [i for i, label in enumerate(labels) if label is None or not str(label).strip()]
     _raise(path, [f"row {i + 1}: the label {labels[i]!r} is missing" for i in missing])
-    return Split.of(points, map(str, labels))
+    return Split(points, map(str, labels))
 
 
 def read_texts(path: Path) -> tuple[Point, ...]:
@@ -72,7 +72,7 @@ def check_splits(splits: Mapping[str, Split], first: str = "train") -> None:
 def numbered(split: Split, names: tuple[str, ...]) -> Split:
     """The split with classes 0..k-1 in the place of their names."""
     places = {name: i for i, name in enumerate(names)}
-    return Split(split.points, tuple(places[label] for label in split.labels))
+    return Split(split.points, [places[label] for label in split.labels])
 
 
 def _texts(path: Path, rows: list[dict[str, Any]], *needed: str) -> list[Point]:

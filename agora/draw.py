@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from agora.errors import TeacherError
-from agora.points import Label, Point, Split, key
+from agora.points import Label, Point, Split, key, plain
 
 TRIES = 20  # draws until one is neither an item of dev or test nor drawn before
 
@@ -50,7 +50,7 @@ def draw(
     made = many(mistakes, rng) if many else [None] * len(mistakes)
     for mistake, first in zip(mistakes, made, strict=True):
         for attempt in range(TRIES):
-            point = first if many and not attempt else tau(mistake, rng)
+            point = plain(first if many and not attempt else tau(mistake, rng))
             name = key(point)
             leaked += name in forbidden
             if name not in forbidden and name not in taken:
@@ -59,7 +59,7 @@ def draw(
                 break
         else:
             missed += 1
-    return Drawn(Split.of(points, ask(teacher, points)), leaked, missed)
+    return Drawn(Split(points, ask(teacher, points)), leaked, missed)
 
 
 def label_pool(
@@ -72,7 +72,7 @@ def label_pool(
         named.setdefault(key(point), point)
     leaked = sum(name in forbidden for name in named)
     points = [point for name, point in named.items() if name not in forbidden | known]
-    return Drawn(Split.of(points, ask(teacher, points)), leaked, 0)
+    return Drawn(Split(points, ask(teacher, points)), leaked, 0)
 
 
 def ask(teacher: Teacher, points: Sequence[Point]) -> list[Label]:

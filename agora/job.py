@@ -23,10 +23,9 @@ from agora.errors import DataError, OptionError
 from agora.grid import Theta, grid
 from agora.ledger import Ledger, Work, at_most
 from agora.log import Result
-from agora.loop import agora
-from agora.points import Point, Split, content, encode
+from agora.loop import GATE, Run
+from agora.points import Point, Split, content
 from agora.report import Progress, clock, summary
-from agora.rounds import GATE
 from agora.tau_mlm import Filler
 from agora.tau_text import Drop, Either, FromPool, OneSide, Refill, Swap
 from agora.teachers import SURE, Taught, read_teacher
@@ -81,19 +80,19 @@ def finish(options: dict[str, Any], say: Callable[[str], None]) -> tuple[Result,
     if teacher:
         ledger = ledger.spent(Work(), _try_teacher(job, teacher, tau, note, dev, pool, say))
     with _executor(job) as executor:
-        result = agora(
+        result = Run(
             students, teacher, train, dev, thetas, tau,
             method=job.method, pool=pool, prune=job.prune, budget=job.budget,
             seed=job.seed, executor=executor,
             gate=None if job.no_gate else GATE, avoid=test.points if test else (),
             ledger=ledger, state=state, progress=Progress(thetas, most, say),
-        )  # fmt: skip
+        ).result()  # fmt: skip
     found = summary(result, train, test, teacher, job.method)
     part = state / "out"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir()
     result.student.save(part)
-    kept = [encode(result.train.points), encode(result.train.labels)] if job.keep_texts else None
+    kept = [result.train.points, result.train.labels] if job.keep_texts else None
     about = {**found, "trace": result.trace(), **({"texts": kept} if kept else {})}
     (part / "agora.json").write_text(json.dumps(about, indent=1, ensure_ascii=False), "utf-8")
     job.out.parent.mkdir(parents=True, exist_ok=True)

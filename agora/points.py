@@ -14,31 +14,29 @@ import numpy as np
 
 from agora.errors import DataError
 
-# A point is a text, a pair of texts, a number or an array; a label is a class or a number.
+# A point is a text, a number, or a tuple of these, such as a pair of texts; a label is a class.
 Point = Any
 Label = Any
 
 
 @dataclass(frozen=True)
 class Split:
-    """Points and their labels, in order. Make one with `Split.of`."""
+    """Points and their labels, in order; the rows of an array are points, as tuples.
+
+    Raises:
+        DataError: the numbers differ, or a point is of a type that cannot be kept on disk.
+    """
 
     points: tuple[Point, ...]
     labels: tuple[Label, ...]
 
-    @classmethod
-    def of(cls, points: Iterable[Point], labels: Iterable[Label]) -> Split:
-        """Points (any iterable; the rows of an array are points) and as many labels.
-
-        Raises:
-            DataError: the numbers differ, or a point is of a type that cannot be kept on disk.
-        """
-        made = cls(tuple(map(plain, points)), tuple(map(plain, labels)))
-        if len(made.points) != len(made.labels):
+    def __init__(self, points: Iterable[Point], labels: Iterable[Label]) -> None:
+        object.__setattr__(self, "points", tuple(map(plain, points)))
+        object.__setattr__(self, "labels", tuple(map(plain, labels)))
+        if len(self.points) != len(self.labels):
             raise DataError(
-                f"{len(made.points)} points and {len(made.labels)} labels: give one label a point"
+                f"{len(self.points)} points and {len(self.labels)} labels: give one label a point"
             )
-        return made
 
     def __len__(self) -> int:
         return len(self.points)
@@ -48,8 +46,7 @@ class Split:
 
     def digest(self) -> str:
         """SHA-256 of points and labels: two splits with one digest are the same data."""
-        text = json.dumps([encode(self.points), encode(self.labels)])
-        return hashlib.sha256(text.encode()).hexdigest()
+        return hashlib.sha256(json.dumps([self.points, self.labels]).encode()).hexdigest()
 
 
 def key(point: Point) -> Hashable:
@@ -59,8 +56,6 @@ def key(point: Point) -> Hashable:
     """
     if isinstance(point, str):
         return " ".join(unicodedata.normalize("NFKC", point).split())
-    if isinstance(point, np.ndarray):
-        return (point.shape, point.dtype.str, point.tobytes())
     if isinstance(point, tuple):
         return tuple(map(key, point))
     return point  # type: ignore[no-any-return]  # Point is Any
@@ -77,32 +72,12 @@ def content(directory: Path) -> str:
     return whole.hexdigest()
 
 
-def encode(value: Any) -> Any:
-    """A point or label as JSON; `decode` gives it back exactly (a float's repr is exact)."""
-    if isinstance(value, tuple):
-        return {"tuple": [encode(part) for part in value]}
-    if isinstance(value, np.ndarray):
-        return {"array": value.ravel().tolist(), "dtype": value.dtype.str, "shape": value.shape}
-    return value
-
-
-def decode(value: Any) -> Any:
-    """What `encode` was given."""
-    if not isinstance(value, dict):
-        return value
-    if "tuple" in value:
-        return tuple(map(decode, value["tuple"]))
-    return np.array(value["array"], value["dtype"]).reshape(value["shape"])
-
-
 def plain(value: Any) -> Any:
-    """A point or label in types that `encode` takes; a list as a tuple."""
-    if isinstance(value, np.generic):
-        return value.item()
+    """A point or label in Python's own types, which JSON keeps exactly; a list as a tuple."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        value = value.tolist()
     if isinstance(value, (list, tuple)):
         return tuple(map(plain, value))
-    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
-        return value
     if isinstance(value, (str, int, float)):
         return value
     raise DataError(

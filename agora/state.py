@@ -23,7 +23,7 @@ from filelock import FileLock, Timeout
 from agora.errors import StateError
 from agora.student import read_json, write_text
 
-FORM = 2  # of the files of a run's directory; an earlier one's are not read
+FORM = 3  # of the files of a run's directory; an earlier one's are not read
 T = TypeVar("T")
 
 

@@ -46,6 +46,7 @@ class Outcome:
 
     dev: tuple[Label, ...]
     work: Work
+    fresh: bool = True  # trained now, not found in the state directory
 
 
 def train_one(
@@ -56,9 +57,10 @@ def train_one(
 
     The outcome is the last thing written, by one rename: where it is, the student is whole.
     """
-    if done := finished(folder):
+    path, place = folder / "outcome.json", folder / "student"
+    done = read_json(path, lambda found: Outcome(tuple(found[0]), Work(*found[1:]), fresh=False))
+    if done:
         return done
-    place = folder / "student"
     shutil.rmtree(folder, ignore_errors=True)
     place.mkdir(parents=True)
     student = factory.make(theta, seed)
@@ -66,13 +68,8 @@ def train_one(
     said = tuple(map(plain, student.predict(dev.points)))
     student.save(place)
     work += Work(forwards=len(said))
-    write_text(folder / "outcome.json", json.dumps([said, work.updates, work.forwards]))
+    write_text(path, json.dumps([said, work.updates, work.forwards]))
     return Outcome(said, work)
-
-
-def finished(folder: Path) -> Outcome | None:
-    """The outcome of a student trained before, if there is one."""
-    return read_json(folder / "outcome.json", lambda it: Outcome(tuple(it[0]), Work(*it[1:])))
 
 
 def read_json(path: Path, read: Callable[[Any], T]) -> T | None:

@@ -72,7 +72,7 @@ def sample(n: int, seed: int, without: Sequence[Split] = (), rich: bool = True) 
         if text not in taken:
             taken.add(text)
             points.append(text)
-    return Split.of(points, map(truth, points))
+    return Split(points, map(truth, points))
 
 
 def write(split: Split, path: Path) -> Path:

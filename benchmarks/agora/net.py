@@ -99,8 +99,8 @@ class Net:
 
 
 def stacked(points: Sequence[Point]) -> Array:
-    """Arrays → float64 (points, inputs)."""
-    return np.stack(points).astype(float)
+    """Tuples of numbers → float64 (points, inputs)."""
+    return np.array(points, float)
 
 
 @dataclass(frozen=True)

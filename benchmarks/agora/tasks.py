@@ -39,7 +39,7 @@ class Noisy:
     seed: int
 
     def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
-        right = self.truth(np.stack(points))
+        right = self.truth(np.array(points))
         return [
             int(label) ^ int(self._draw(point) >= self.accuracy)
             for point, label in zip(points, right, strict=True)
@@ -135,7 +135,7 @@ def _problem(
     splits = []
     for n, half in ((train, biased), (dev, False), (4000, False), (POOL, False)):
         x = sample(n, rng, half)
-        splits.append(Split.of(x, truth(x).astype(int)))
+        splits.append(Split(x, truth(x).astype(int)))
     taught = Noisy(truth, teacher, seed)
     return Problem(splits[0], splits[1], splits[2], taught, tau, pool=splits[3].points)
 
@@ -183,12 +183,12 @@ def _real(
     forest = RandomForestClassifier(200, random_state=seed).fit(x[:taught], y[:taught])
 
     def teacher(points: Sequence[Point]) -> Sequence[Label]:
-        return [int(label) for label in forest.predict(np.stack(points))]
+        return [int(label) for label in forest.predict(np.array(points))]
 
     ends = np.cumsum([taught, train, dev])
 
     def part(start: int, end: int | None) -> Split:
-        return Split.of(x[start:end], y[start:end])
+        return Split(x[start:end], y[start:end])
 
     given = part(ends[0], ends[1]), part(ends[1], ends[2]), part(ends[2], None)
     return Problem(*given, teacher, Ball(radius), pool=part(0, ends[0]).points)

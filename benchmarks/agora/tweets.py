@@ -72,7 +72,7 @@ def read() -> Split:
     }
     kept = [*reversed(own.values())]
     labels = [AUTHORS.index(row["Author"]) for row in kept]
-    return Split.of((row["Content"] for row in kept), labels)
+    return Split((row["Content"] for row in kept), labels)
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def tweets(seed: int) -> Problem:
     for name, size in SIZES.items():
         some = order[start : (start := start + size)]
         points, labels = everything.points, everything.labels
-        parts[name] = Split(tuple(points[i] for i in some), tuple(labels[i] for i in some))
+        parts[name] = Split([points[i] for i in some], [labels[i] for i in some])
     fitted = make_pipeline(TfidfVectorizer(), LogisticRegression(C=10.0, max_iter=1000))
     fitted.fit(list(parts["taught"].points), list(parts["taught"].labels))
     students = Nets(encode=features, grid=GRID)

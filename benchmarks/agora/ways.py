@@ -9,7 +9,7 @@ from itertools import count
 import numpy as np
 import numpy.typing as npt
 
-from agora import Ledger, Split, Work, agora
+from agora import Ledger, Round, Run, Split, Work
 from agora.draw import draw, label_pool
 from agora.grid import Prune, Theta
 from agora.measures import accuracy, majority
@@ -77,6 +77,13 @@ def half(thetas: Sequence[Theta]) -> Sequence[Theta]:
     return thetas[: max(1, len(thetas) // 2)]
 
 
+class Random(Run):
+    """A control: draws near as many random points of dev as there are mistakes."""
+
+    def places(self, last: Round, rng: np.random.Generator) -> Sequence[int]:
+        return sorted(rng.choice(len(self.dev), len(last.mistakes), replace=False).tolist())
+
+
 def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Measured]]:
     """Every way and what it reached; all at the cost of the first. Name, figures."""
     train, dev, students = problem.train, problem.dev, problem.students
@@ -92,7 +99,7 @@ def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Mea
         drawn = _drawn(problem, seed, near, -(-added // len(near)), added)
         found = _search(problem, seed, ledger, target, train + drawn, dev, len(drawn))
         yield f"one-shot tau({name}) and grid", found
-    random, _ = agora_way(problem, seed, ledger, "worst", "random")
+    random, _ = agora_way(problem, seed, ledger, "worst", Random)
     yield "Agora on random dev points", random
     yield "successive halving", _halving(problem, seed, ledger, target)
     plain = Search(train, dev, target, ledger, students)
@@ -181,14 +188,14 @@ def _mixed(seed: int, stream: int, split: Split) -> npt.NDArray[np.int64]:
 
 def _part(split: Split, places: Iterable[int]) -> Split:
     places = [*places]
-    return Split(tuple(split.points[i] for i in places), tuple(split.labels[i] for i in places))
+    return Split([split.points[i] for i in places], [split.labels[i] for i in places])
 
 
 def agora_way(
-    problem: Problem, seed: int, ledger: Ledger, prune: str | Prune, mistakes: str = "leader"
+    problem: Problem, seed: int, ledger: Ledger, prune: str | Prune, kind: type[Run] = Run
 ) -> tuple[Measured, int]:
     """Agora itself: what it reached, and how many points it added."""
-    result = agora(
+    result = kind(
         problem.students,
         problem.teacher,
         problem.train,
@@ -198,10 +205,9 @@ def agora_way(
         prune=prune,
         seed=seed,
         gate=None,  # the teachers' accuracy is set
-        mistakes="random" if mistakes == "random" else "leader",
         avoid=problem.test.points,
         ledger=ledger,
-    )
+    ).result()
     runs = sum(len(record.thetas) for record in result.rounds)
     measured = Measured(
         _test(result.student, problem), result.chosen.score, result.ledger.cost, runs

@@ -260,7 +260,7 @@ def test_unlabelled_texts_are_taus_pool(place: Path, tmp_path: Path) -> None:
     result = invoke(*arguments(place, tmp_path / "out", **options))
     assert result.exit_code == 0, result.output
     assert "tau: the nearest texts of --unlabelled" in result.stderr
-    points = json.loads((tmp_path / "out" / "agora.json").read_text())["texts"][0]["tuple"]
+    points = json.loads((tmp_path / "out" / "agora.json").read_text())["texts"][0]
     texts = {json.loads(line)["text"] for line in pool.read_text().splitlines()}
     assert points[30:]
     assert {*points[30:]} <= texts

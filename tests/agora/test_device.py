@@ -46,7 +46,7 @@ def test_students_teachers_and_the_masked_language_model(
     place: Path, seen: list[tuple[str, str]]
 ) -> None:
     student = Borts(str(place / "bort"), LABELS).make({"lr": 1e-3}, 0)
-    some = Split.of(TEXTS, [0, 1])
+    some = Split(TEXTS, [0, 1])
     teacher = read_teacher(str(place / "teacher"), None, LABELS, 64)
     filler = Filler(place / "bort")
     for run in (

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-from agora import agora, grid
+from agora import Run, grid
 from agora.errors import OptionError, StudentError
 from agora.job import _executor
 from tests.agora.commands import arguments, invoke, running
@@ -98,10 +98,10 @@ def test_a_student_that_fails_in_another_process_is_named() -> None:
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
         pytest.raises(StudentError, match=r"student 1 \(fail=1\).*told to fail"),
     ):
-        agora(
+        Run(
             Neighbours(), truth, split(6, 1), split(30, 2), grid(fail=[0, 1]), Shift(),
             executor=pool,
-        )  # fmt: skip
+        ).result()  # fmt: skip
 
 
 SCRIPT = """

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agora import Ledger, Round, Step, grid
+from agora import Ledger, Round, Run, Step, grid
 from agora.errors import OptionError, StudentError
 from agora.grid import RULES
-from benchmarks.agora.ways import half
+from benchmarks.agora.ways import Random, half
 from tests.agora.toys import GRID, Marker, Neighbours, Recorder, run, split, truth
 
 options = st.fixed_dictionaries(
     {
         "prune": st.sampled_from([*sorted(RULES), half]),
-        "mistakes": st.sampled_from(["leader", "random"]),
+        "kind": st.sampled_from([Run, Random]),
         "seed": st.integers(0, 2**32),
     }
 )
@@ -120,7 +120,6 @@ def test_student_that_fails_is_named() -> None:
         {"method": "pseudo-label"},
         {"teacher": None},
         {"tau": None},
-        {"mistakes": "none"},
         {"budget": 0},
         {"seed": -1},
         {"budget": float("nan")},

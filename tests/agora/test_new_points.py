@@ -79,7 +79,7 @@ def test_gate() -> None:
 
 def test_a_constant_teacher_does_not_pass_however_large_the_majority() -> None:
     points = split(30, 2).points
-    dev = Split.of(points, [int(i < 4) for i in range(30)])  # 87 % are 0
+    dev = Split(points, [int(i < 4) for i in range(30)])  # 87 % are 0
     with pytest.raises(TeacherError, match=r"right on 0\.867.*Matthews coefficient is 0\.000"):
         run(dev=dev, gate=2 / 3, teacher=lambda points: [0] * len(points))
     known = dict(zip(dev.points, dev.labels, strict=True))

@@ -46,7 +46,7 @@ def test_state_of_another_run_is_refused(tmp_path: Path) -> None:
     run(state=tmp_path)
     with pytest.raises(StateError, match="seed: was 0, is 1"):
         run(state=tmp_path, seed=1)
-    with pytest.raises(StateError, match="data"):
+    with pytest.raises(StateError, match="dev: was"):
         run(state=tmp_path, dev=split(31, 2))
     with pytest.raises(StateError, match=r"teacher: was tests\.agora\.toys\.truth, is .*Stopper"):
         run(state=tmp_path, teacher=Stopper(99))
@@ -82,7 +82,7 @@ def test_rounds_of_an_unknown_run_and_of_another_form_are_refused(tmp_path: Path
     (tmp_path / "run.json").write_text(json.dumps({**about, "form": 1}))
     with pytest.raises(StateError, match="another run") as caught:
         run(state=tmp_path)
-    assert caught.value.problems == ("form: was 1, is 2",)
+    assert caught.value.problems == ("form: was 1, is 3",)
     (tmp_path / "run.json").write_text("[1]")
     with pytest.raises(StateError, match="damaged"):
         run(state=tmp_path)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from agora import Result, Split, Work, agora, grid
+from agora import Result, Run, Split, Work, grid
 from agora.points import Label, Point
 
 
@@ -70,7 +70,7 @@ def truth(points: Sequence[Point]) -> list[int]:
 
 def split(n: int, seed: int) -> Split:
     points = np.random.default_rng(seed).uniform(0, 2, n).tolist()
-    return Split.of(points, truth(points))
+    return Split(points, truth(points))
 
 
 GRID = grid(forget=[0.0, 0.3, 0.6], name=["a", "b"])
@@ -103,11 +103,12 @@ class Marker(Shift):
 
 
 def run(
-    train: Split | None = None, dev: Split | None = None, teacher: Any = truth, **more: Any
-) -> Result:
+    train: Split | None = None, dev: Split | None = None, teacher: Any = truth,
+    kind: type[Run] = Run, **more: Any,
+) -> Result:  # fmt: skip
     more = {"gate": None, "prune": "worst", **more}
     tau = more.pop("tau", Shift())
-    return agora(
+    return kind(
         Neighbours(), teacher, train or split(6, 1), dev or split(30, 2),
         more.pop("theta_grid", GRID), tau, **more,
-    )  # fmt: skip
+    ).result()  # fmt: skip
