@@ -23,7 +23,6 @@ from agora.ledger import Work
 from agora.measures import accuracy
 from agora.optimizer import BertAdam, groups, rate
 from agora.points import Label, Point, Split
-from agora.quiet import device, quiet
 
 # The initial Theta of the paper's README: with `seed` 480 sets, too many to drop one at a time.
 PUBLISHED: dict[str, list[Any]] = {
@@ -134,8 +133,7 @@ class TextStudent:
 
     def save(self, directory: Path) -> None:
         """What `from_pretrained` takes; files get the rights that the umask leaves."""
-        with quiet():
-            self.model.save_pretrained(directory)
+        self.model.save_pretrained(directory)
         self.tokenizer.save_pretrained(directory)
         os.umask(mask := os.umask(0))
         for path in directory.iterdir():
@@ -177,14 +175,19 @@ class Borts:
         config.id2label = dict(enumerate(self.labels))
         config.label2id = {name: i for i, name in config.id2label.items()}
         config.problem_type = None
-        with quiet():  # that the head is new is what we want
-            model = AutoModelForSequenceClassification.from_pretrained(
-                directory, config=config, local_files_only=True, ignore_mismatched_sizes=True
-            ).float()
+        model = AutoModelForSequenceClassification.from_pretrained(
+            directory, config=config, local_files_only=True, ignore_mismatched_sizes=True
+        ).float()
         tokenizer: Any = AutoTokenizer.from_pretrained(directory, local_files_only=True)
         if is_bort(directory):
             _one_separator(tokenizer)
         return TextStudent(model, tokenizer, self, theta, seed)
+
+
+def device() -> str:
+    """Where students, teachers and masked language models run."""
+    mps = torch.backends.mps.is_available()
+    return "cuda" if torch.cuda.is_available() else "mps" if mps else "cpu"
 
 
 def is_bort(directory: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,9 @@ def _values(context: click.Context, option: click.Parameter, text: str) -> list[
 @click.option("--keep-texts", is_flag=True, help="write what was trained on into agora.json")
 def command(**options: Any) -> None:
     """Run, and print."""
+    # an import reads them; what a user has set stays
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     from agora.job import finish
     from agora.report import text
 

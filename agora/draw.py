@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ Tau = Callable[[Point, np.random.Generator], Point]
 Teacher = Callable[[Sequence[Point]], Sequence[Label]]
 
 
-def each(tau: Tau, points: Sequence[Point], rng: np.random.Generator) -> list[Point]:
-    """A point near each: in batches, if tau can."""
+def each(tau: Tau, points: Sequence[Point], rng: np.random.Generator) -> Iterator[Point]:
+    """A point near each: in batches, if tau can; else one when it is asked for."""
     many = getattr(tau, "many", None)
-    return many(points, rng) if many else [tau(point, rng) for point in points]
+    return iter(many(points, rng)) if many else (tau(point, rng) for point in points)
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,9 @@ def draw(
     forbidden, taken = set(forbidden), set(known)
     points: list[Point] = []
     leaked = missed = 0
-    many = getattr(tau, "many", None)
-    made = many(mistakes, rng) if many else [None] * len(mistakes)
-    for mistake, first in zip(mistakes, made, strict=True):
-        for attempt in range(TRIES):
-            point = plain(first if many and not attempt else tau(mistake, rng))
+    for mistake, first in zip(mistakes, each(tau, mistakes, rng), strict=True):
+        again = (tau(mistake, rng) for _ in range(TRIES - 1))
+        for point in map(plain, chain([first], again)):
             name = key(point)
             leaked += name in forbidden
             if name not in forbidden and name not in taken:

@@ -9,7 +9,6 @@ class AgoraError(Exception):
     """Base of all errors of this package; `problems` holds every reason if there are several."""
 
     def __init__(self, headline: str, problems: Sequence[str] = ()) -> None:
-        self.headline = headline
         self.problems = tuple(problems)
         super().__init__("\n".join([headline, *(f"  - {problem}" for problem in self.problems)]))
 

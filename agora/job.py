@@ -26,8 +26,7 @@ from agora.log import Result
 from agora.loop import GATE, Run
 from agora.points import Point, Split, content
 from agora.report import Progress, clock, summary
-from agora.tau_mlm import Filler
-from agora.tau_text import Drop, Either, FromPool, OneSide, Refill, Swap
+from agora.tau import Filler, FromPool, OneSide, Refill, drop_or_swap
 from agora.teachers import SURE, Taught, read_teacher
 
 ASKED = 100  # texts by which tau is tried before the run
@@ -141,7 +140,7 @@ def _tau(job: Any, pool: tuple[Point, ...]) -> tuple[Tau, str]:
         filler = Filler(job.model)
         return OneSide(Refill(filler)), f"one word filled in by the MLM head of {job.model}"
     except Exception:  # it has none; or none of its classes in Transformers has one
-        return OneSide(Either((Drop(), Swap()))), "one word dropped, or two exchanged"
+        return OneSide(drop_or_swap), "one word dropped, or two exchanged"
 
 
 def _try_teacher(
@@ -150,7 +149,7 @@ def _try_teacher(
 ) -> int:  # fmt: skip
     """Say what share of the new texts the teacher is sure about; how many it was asked about."""
     known, rng = dev.points[:ASKED], np.random.default_rng([job.seed, 9])
-    new = each(tau, known, rng) if tau else pool[:ASKED]
+    new = [*each(tau, known, rng)] if tau else pool[:ASKED]
     share, of_dev = teacher.sure(new), teacher.sure(known)
     say(
         f"{'tau: ' + note if tau else 'pool'}; the teacher is sure (p ≥ {SURE}) about {share:.0%} "

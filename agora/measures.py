@@ -28,8 +28,3 @@ def measures(said: Sequence[Label], labels: Sequence[Label]) -> dict[str, float]
         "macro-F1": float(np.mean(2 * right / (wanted + given))),
         "Matthews": float(shared / np.sqrt(spread)) if spread else 0.0,  # Gorodkin's, of many
     }
-
-
-def majority(labels: Sequence[Label]) -> Label:
-    """The commonest label; of equals, the first in order."""
-    return max(sorted(set(labels)), key=list(labels).count)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from statistics import mode
 from typing import Any
 
 from agora.draw import Teacher
 from agora.grid import Theta, shown
 from agora.log import Result, Round, Step
-from agora.measures import accuracy, majority, measures
+from agora.measures import accuracy, measures
 from agora.points import Label, Split
 
 NAMES = {"finetune": "Fine-tuning", "pseudo-label": "Pseudo-labelling", "agora": "Agora"}
@@ -71,7 +72,7 @@ def summary(
         found["verdict"] = _verdict(method, said[method], control, test.labels)
     if teacher:
         said["teacher"] = teacher(test.points)
-    said["majority class"] = [majority(train.labels)] * len(test)
+    said["majority class"] = [mode(sorted(train.labels))] * len(test)
     found["test"] = {name: measures(some, test.labels) for name, some in said.items()}
     found["selected_at"] = result.chosen.score
     found["gap"] = result.chosen.score - found["test"][method]["accuracy"]

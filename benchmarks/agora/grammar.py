@@ -14,7 +14,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from agora import Split
-from agora.tau_text import HOLE
+from agora.tau import HOLE
 
 GOOD = ["good", "fine", "great", "lovely", "superb", "clever", "warm", "fresh", "bright", "funny"]
 BAD = ["bad", "poor", "awful", "dull", "weak", "stale", "cold", "bleak", "silly", "clumsy"]

@@ -17,7 +17,7 @@ from agora import Split
 from agora.data import numbered
 from agora.draw import Tau
 from agora.points import Label, Point
-from agora.tau_text import Drop, Either, Refill, Swap
+from agora.tau import Refill, drop, swap
 from benchmarks.agora import grammar
 from benchmarks.agora.ball import Ball
 from benchmarks.agora.net import Nets
@@ -140,6 +140,16 @@ def _problem(
     return Problem(splits[0], splits[1], splits[2], taught, tau, pool=splits[3].points)
 
 
+@dataclass(frozen=True)
+class Either:
+    """One of several taus, each as likely."""
+
+    taus: tuple[Tau, ...]
+
+    def __call__(self, point: Point, rng: np.random.Generator) -> Point:
+        return self.taus[rng.integers(len(self.taus))](point, rng)
+
+
 def template(seed: int, dev: int = 100, bort: bool = False) -> Problem:
     """Sentences of a grammar: the mood of their words, turned round by negations. None in train.
 
@@ -149,7 +159,7 @@ def template(seed: int, dev: int = 100, bort: bool = False) -> Problem:
     looked = grammar.sample(dev, 3 * seed + 1, [train])
     test = grammar.sample(1000, 3 * seed + 2, [train, looked])
     splits = [numbered(split, ("neg", "pos")) for split in (train, looked, test)]
-    tau = Either((Drop(), Swap(), Refill(grammar.any_word)))
+    tau = Either((drop, swap, Refill(grammar.any_word)))
     teacher = Noisy(grammar.positive, 0.9, seed)
     students: Students = Texts() if bort else Nets(encode=grammar.places)
     pool = grammar.sample(POOL, 3 * seed + 50_000, [train, looked, test]).points

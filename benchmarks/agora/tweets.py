@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 
 from agora import Split, grid
 from agora.points import Label, Point, key
-from agora.tau_text import Drop, Either, Swap
+from agora.tau import drop_or_swap
 from benchmarks.agora.net import Nets
 from benchmarks.agora.problem import Problem
 
@@ -98,6 +98,6 @@ def tweets(seed: int) -> Problem:
     fitted.fit(list(parts["taught"].points), list(parts["taught"].labels))
     students = Nets(encode=features, grid=GRID)
     return Problem(
-        parts["train"], parts["dev"], parts["test"], Pipeline(fitted), Either((Drop(), Swap())),
+        parts["train"], parts["dev"], parts["test"], Pipeline(fitted), drop_or_swap,
         students, parts["pool"].points,
     )  # fmt: skip

@@ -83,9 +83,12 @@ def test_what_comes_out_predicts(place: Path, tmp_path: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     out = tmp_path / "out"
-    with started(*arguments(place, out, method="finetune", teacher=None, epochs=1)) as process:
+    given = arguments(place, out, method="finetune", teacher=None, epochs=1)
+    with started(*given) as process:
         shown, err = process.communicate(timeout=PATIENCE)
     assert process.returncode == 0, err
+    assert "Loading weights" not in err  # a local model is no news
+    assert "newly initialized" not in err
     assert "wrote" in shown
     model = AutoModelForSequenceClassification.from_pretrained(out)
     tokenizer = AutoTokenizer.from_pretrained(out)

@@ -11,8 +11,7 @@ import torch
 
 from agora import Split
 from agora.bort import Borts
-from agora.tau_mlm import Filler
-from agora.tau_text import HOLE
+from agora.tau import HOLE, Filler
 from agora.teachers import read_teacher
 from tests.agora.commands import LABELS
 
@@ -36,7 +35,7 @@ def seen(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
         devices.append((place, inputs["input_ids"].device.type))
         raise StoppedError
 
-    for module in ("bort", "tau_mlm"):
+    for module in ("bort", "tau"):
         monkeypatch.setattr(f"agora.{module}.device", lambda: "meta")
     monkeypatch.setattr(torch.nn.Module, "__call__", called)
     return devices

@@ -12,8 +12,17 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoModel, BertConfig, BertForMaskedLM, PreTrainedTokenizerFast
 
 from agora.errors import OptionError
-from agora.tau_mlm import Filler
-from agora.tau_text import HOLE, Drop, Either, FromPool, OneSide, Refill, Swap, edits
+from agora.tau import (
+    HOLE,
+    Filler,
+    FromPool,
+    OneSide,
+    Refill,
+    drop,
+    drop_or_swap,
+    edits,
+    swap,
+)
 from benchmarks.agora.ball import Ball
 
 words = st.lists(st.sampled_from(["a", "b", "c", "d"]), max_size=6).map(" ".join)
@@ -33,13 +42,13 @@ def test_edits_counts_words() -> None:
 
 @given(words, seeds)
 def test_drop_leaves_out_one(text: str, rng: np.random.Generator) -> None:
-    assert edits(text, Drop()(text, rng)) == (1 if len(text.split()) > 1 else 0)
+    assert edits(text, drop(text, rng)) == (1 if len(text.split()) > 1 else 0)
 
 
 @given(words, seeds)
 def test_swap_keeps_the_words(text: str, rng: np.random.Generator) -> None:
-    assert sorted(Swap()(text, rng).split()) == sorted(text.split())
-    assert edits(text, Swap()(text, rng)) <= 2
+    assert sorted(swap(text, rng).split()) == sorted(text.split())
+    assert edits(text, swap(text, rng)) <= 2
 
 
 @given(seeds)
@@ -69,16 +78,16 @@ def test_refill_fills_one_hole() -> None:
 @given(seeds)
 def test_one_side_of_a_pair(rng: np.random.Generator) -> None:
     pair = ("a b c", "d e f")
-    for tau in (Drop(), Refill(fill)):
+    for tau in (drop, Refill(fill)):
         for made in (OneSide(tau)(pair, rng), *OneSide(tau).many([pair, pair], rng)):
             assert [made[i] != pair[i] for i in range(2)].count(True) == 1
             assert edits(pair, made) == 1
         assert edits("a b", OneSide(tau).many(["a b"], rng)[0]) == 1
 
 
-def test_either_uses_all() -> None:
+def test_drop_or_swap_does_both() -> None:
     rng = np.random.default_rng(0)
-    made = {Either((Drop(), Swap()))("a b", rng) for _ in range(50)}
+    made = {drop_or_swap("a b", rng) for _ in range(50)}
     assert made == {"a", "b", "b a"}
 
 
@@ -120,7 +129,7 @@ def test_filling_many_is_filling_each(tmp_path: Path) -> None:
 
 
 def test_filling_happens_on_the_device(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("agora.tau_mlm.device", lambda: "meta")  # one that every machine has
+    monkeypatch.setattr("agora.tau.device", lambda: "meta")  # one that every machine has
     assert {w.device.type for w in Filler(mlm(tmp_path, pieces=False)).model.parameters()} == {
         "meta"
     }
