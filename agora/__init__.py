@@ -2,9 +2,9 @@
 
 from agora.errors import AgoraError
 from agora.grid import grid
-from agora.ledger import Ledger, Work
+from agora.ledger import Work
 from agora.log import Result, Round, Step
 from agora.loop import Run
 from agora.points import Split
 
-__all__ = ["AgoraError", "Ledger", "Result", "Round", "Run", "Split", "Step", "Work", "grid"]
+__all__ = ["AgoraError", "Result", "Round", "Run", "Split", "Step", "Work", "grid"]

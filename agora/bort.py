@@ -20,9 +20,8 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from agora.errors import StudentError
 from agora.ledger import Work
-from agora.measures import accuracy
 from agora.optimizer import BertAdam, groups, rate
-from agora.points import Label, Point, Split
+from agora.points import Label, Point, Split, accuracy
 
 # The initial Theta of the paper's README: with `seed` 480 sets, too many to drop one at a time.
 PUBLISHED: dict[str, list[Any]] = {
@@ -106,13 +105,11 @@ class TextStudent:
         """int64 tensors (points, longest), by the tokenizer's own template for texts and pairs."""
         for point in points:
             if point not in self._seen:
-                self._seen[point] = dict(
-                    self.tokenizer(
-                        *(point if isinstance(point, tuple) else (point,)),
-                        truncation="longest_first",
-                        max_length=self.max_length,
-                        return_token_type_ids=getattr(self.model.config, "type_vocab_size", 1) > 1,
-                    )
+                self._seen[point] = self.tokenizer(
+                    *(point if isinstance(point, tuple) else (point,)),
+                    truncation="longest_first",
+                    max_length=self.max_length,
+                    return_token_type_ids=getattr(self.model.config, "type_vocab_size", 1) > 1,
                 )
         made = self.tokenizer.pad([self._seen[point] for point in points], return_tensors="pt")
         return dict(made)

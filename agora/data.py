@@ -13,7 +13,6 @@ from agora.errors import DataError
 from agora.points import Point, Split, key
 
 COLUMNS = "text (or text_a and text_b)"
-SHOWN = 5  # problems of one kind
 
 
 def read_split(path: Path) -> Split:
@@ -53,11 +52,6 @@ def check_splits(splits: Mapping[str, Split], first: str = "train") -> None:
     known = set(splits["train"].labels)
     if len(known) < 2:
         problems.append(f"{first} has one label only, {min(known)!r}")
-    for name, split in splits.items():
-        unknown = sorted(set(split.labels) - known)
-        problems += [
-            f"{name} has the label {label!r}, which {first} lacks" for label in unknown[:SHOWN]
-        ]
     for other, name in combinations(splits, 2):
         keys = {key(point) for point in splits[other].points}
         if both := [point for point in splits[name].points if key(point) in keys]:
@@ -65,6 +59,9 @@ def check_splits(splits: Mapping[str, Split], first: str = "train") -> None:
                 f"{len(both)} items are in {first if other == 'train' else other} "
                 f"and in {name}, for one {both[0]!r}"
             )
+    for name, split in splits.items():
+        unknown = sorted(set(split.labels) - known)
+        problems += [f"{name} has the label {label!r}, which {first} lacks" for label in unknown]
     if problems:
         raise DataError("the splits cannot be used together", problems)
 
@@ -109,7 +106,5 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _raise(path: Path, problems: list[str]) -> None:
-    more = len(problems) - SHOWN
-    some = problems[:SHOWN] + ([f"and {more} more"] if more > 0 else [])
     if problems:
-        raise DataError(f"{path} cannot be used: {len(problems)} rows", some)
+        raise DataError(f"{path} cannot be used: {len(problems)} rows", problems)

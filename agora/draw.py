@@ -83,7 +83,6 @@ def ask(teacher: Teacher, points: Sequence[Point]) -> list[Label]:
     labels = list(teacher(points)) if points else []
     if len(labels) != len(points):
         raise TeacherError(f"the teacher gave {len(labels)} labels for {len(points)} points")
-    for label in labels:
-        if isinstance(label, (float, np.floating)) and not np.isfinite(label):
-            raise TeacherError(f"the teacher gave the label {label}, which is not finite")
+    if odd := [x for x in labels if isinstance(x, (float, np.floating)) and not np.isfinite(x)]:
+        raise TeacherError(f"the teacher gave the label {odd[0]}, which is not finite")
     return labels

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+SHOWN = 10  # problems
+
 
 class AgoraError(Exception):
-    """Base of all errors of this package; `problems` holds every reason if there are several."""
+    """Base of all errors of this package; `problems` holds the reasons, of which some are shown."""
 
     def __init__(self, headline: str, problems: Sequence[str] = ()) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join([headline, *(f"  - {problem}" for problem in self.problems)]))
+        self.problems, more = tuple(problems), len(problems) - SHOWN
+        some = [*problems[:SHOWN], *([f"and {more} more"] if more > 0 else [])]
+        super().__init__("\n  - ".join([headline, *some]))
 
 
 class OptionError(AgoraError):

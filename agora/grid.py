@@ -53,15 +53,12 @@ def lcs(thetas: Sequence[Theta]) -> Sequence[Theta]:
 RULES: dict[str, Prune] = {"worst": worst, "lcs": lcs}
 
 
-def to_drop(rule: str | Prune, thetas: Sequence[Theta], incumbent: Theta | None) -> list[Theta]:
+def to_drop(rule: Prune, thetas: Sequence[Theta], incumbent: Theta | None) -> list[Theta]:
     """What `rule` drops of `thetas` (worst first): one at least, and `incumbent` only as the last.
 
     Raises:
-        OptionError: the rule is unknown, or names nothing, or what is not there.
+        OptionError: it names nothing, or what is not there.
     """
-    if isinstance(rule, str) and rule not in RULES:
-        raise OptionError(f"prune={rule!r} is no rule: use one of {', '.join(RULES)}")
-    rule = RULES[rule] if isinstance(rule, str) else rule
     open_ = [theta for theta in thetas if theta != incumbent] or list(thetas)
     dropped = list(rule(open_))
     if not dropped or any(theta not in open_ for theta in dropped):

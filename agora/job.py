@@ -20,8 +20,8 @@ from agora.bort import PUBLISHED, Borts, is_bort
 from agora.data import check_splits, numbered, read_split, read_texts
 from agora.draw import Tau, each
 from agora.errors import DataError, OptionError
-from agora.grid import Theta, grid
-from agora.ledger import Ledger, Work, at_most
+from agora.grid import RULES, Theta, grid
+from agora.ledger import Work, at_most
 from agora.log import Result
 from agora.loop import GATE, Run
 from agora.points import Point, Split, content
@@ -61,7 +61,6 @@ def finish(options: dict[str, Any], say: Callable[[str], None]) -> tuple[Result,
     axes = PUBLISHED if job.full_grid else axes
     thetas = grid(**axes, epochs=[job.epochs], patience=[job.patience])
     state = job.out.with_name(job.out.name + ".agora")
-    ledger = Ledger()
     say(f"{len(thetas)} sets of hyperparameters, {len(train)} train, {len(dev)} dev, "
         f"{len(pool)} unlabelled; state in {state}")  # fmt: skip
     first, most = at_most(job.method, thetas, len(train), len(dev), len(pool))
@@ -76,15 +75,14 @@ def finish(options: dict[str, Any], say: Callable[[str], None]) -> tuple[Result,
         f"cost: at most {most:,.0f} forward passes, round 0 {first:,.0f} of them; by a timed batch "
         f"that is {clock(most * pace)} at most, and {clock(first * pace)}"
     )
-    if teacher:
-        ledger = ledger.spent(Work(), _try_teacher(job, teacher, tau, note, dev, pool, say))
+    asked = _try_teacher(job, teacher, tau, note, dev, pool, say) if teacher else 0
     with _executor(job) as executor:
         result = Run(
             students, teacher, train, dev, thetas, tau,
-            method=job.method, pool=pool, prune=job.prune, budget=job.budget,
+            method=job.method, pool=pool, prune=RULES[job.prune], budget=job.budget,
             seed=job.seed, executor=executor,
             gate=None if job.no_gate else GATE, avoid=test.points if test else (),
-            ledger=ledger, state=state, progress=Progress(thetas, most, say),
+            ledger=Work(teacher_calls=asked), state=state, progress=Progress(thetas, most, say),
         ).result()  # fmt: skip
     found = summary(result, train, test, teacher, job.method)
     part = state / "out"
@@ -169,7 +167,7 @@ def _pace(students: Borts, train: Split, theta: Theta) -> float:
         began = time.perf_counter()
         work = student.fit(some, some)
         seconds = time.perf_counter() - began
-    return seconds / Ledger().price(work)
+    return seconds / work.cost
 
 
 @contextmanager
@@ -184,10 +182,8 @@ def _executor(job: Any) -> Iterator[Executor | None]:
                 f"--dask {job.dask}: no scheduler answers there ({error}): "
                 "give the address that `dask scheduler` prints, as tcp://HOST:8786"
             ) from None
-        try:
+        with client:
             yield client.get_executor()
-        finally:
-            client.close()
     elif job.workers > 1:
         threads = max(1, torch.get_num_threads() // job.workers)
         spawn = get_context("spawn")

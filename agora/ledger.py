@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass
+from operator import add
 
 from agora.grid import Theta
 
@@ -12,42 +13,19 @@ BACKWARD = 3  # an update with one sample: a forward pass, and a backward one of
 
 @dataclass(frozen=True)
 class Work:
-    """What one student did: samples updated on (forward and backward), samples only evaluated."""
+    """What was done, by one student or in a whole run, whose ledger it is."""
 
-    updates: int = 0
-    forwards: int = 0
+    updates: int = 0  # samples updated on: forward and backward
+    forwards: int = 0  # samples only evaluated
+    teacher_calls: int = 0  # points that the teacher was asked about
 
     def __add__(self, other: Work) -> Work:
-        return Work(self.updates + other.updates, self.forwards + other.forwards)
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """The account of a run. `student` and `teacher` are the prices of one forward pass of each."""
-
-    updates: int = 0
-    forwards: int = 0
-    teacher_calls: int = 0
-    student: float = 1.0
-    teacher: float = 1.0
-
-    def spent(self, work: Work, teacher_calls: int = 0) -> Ledger:
-        """The account after more work."""
-        return replace(
-            self,
-            updates=self.updates + work.updates,
-            forwards=self.forwards + work.forwards,
-            teacher_calls=self.teacher_calls + teacher_calls,
-        )
-
-    def price(self, work: Work) -> float:
-        """What `work` costs by itself, in forward passes."""
-        return self.student * (BACKWARD * work.updates + work.forwards)
+        return Work(*map(add, astuple(self), astuple(other)))
 
     @property
-    def cost(self) -> float:
-        """Everything, in forward passes."""
-        return self.price(Work(self.updates, self.forwards)) + self.teacher * self.teacher_calls
+    def cost(self) -> int:
+        """Everything, in forward passes of one sample; a call of the teacher counts as one."""
+        return BACKWARD * self.updates + self.forwards + self.teacher_calls
 
 
 def at_most(

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from agora.grid import Theta
-from agora.ledger import Ledger
+from agora.ledger import Work
 from agora.points import Split
 from agora.student import Student
 
@@ -51,7 +51,7 @@ class Result:
     chosen: Round  # the round it is from
     control: Student  # the leader of round 0, which is a grid search on train
     rounds: tuple[Round, ...]
-    ledger: Ledger
+    ledger: Work
     stopped: str  # why there is no further round
     train: Split  # what the last round trained on
 

@@ -14,11 +14,10 @@ import numpy as np
 
 from agora.draw import Drawn, Tau, Teacher, ask, draw, label_pool
 from agora.errors import OptionError, StateError, StudentError, TeacherError
-from agora.grid import Prune, Theta, shown, to_drop
-from agora.ledger import Ledger, Work
+from agora.grid import Prune, Theta, lcs, shown, to_drop
+from agora.ledger import Work
 from agora.log import Result, Round, Step
-from agora.measures import accuracy, measures
-from agora.points import Point, Split, key
+from agora.points import Point, Split, accuracy, key, measures
 from agora.state import State, opened
 from agora.student import Outcome, StudentFactory, train_one
 
@@ -44,15 +43,15 @@ class Run:
         method: "finetune": round 0 alone, a grid search. "pseudo-label": then a second round, with
             what the teacher says of `pool`. "agora": the loop, until nothing is left of the grid.
         pool: unlabelled points, for "pseudo-label".
-        prune: "worst", "lcs", or a function (see `agora.grid`).
-        budget: no round starts that would exceed this cost, in forward passes of a student at
-            price 1, judged by what a student of the round before cost; the first always starts.
+        prune: what a round discards (`agora.grid` has `worst` and `lcs`).
+        budget: no round starts that would exceed this cost, in forward passes, judged by what a
+            student of the round before cost; the first always starts.
         seed: of everything random here, but for students whose theta has a `seed`.
         executor: where the students of a round train; None: in this process, one after another.
         gate: the least accuracy of the teacher on dev (above it), and with it the least Matthews
             coefficient, 2 gate − 1, which is the same for balanced labels; None asks nothing.
         avoid: points that must never be trained on: give the test points.
-        ledger: the prices, `Ledger(student=…, teacher=…)`.
+        ledger: what was spent before, on what belongs to this run.
         state: a directory; a run that was killed goes on from it, with the same result.
         progress: called with every `Step`, and with every round's record as it ends.
     """
@@ -66,17 +65,17 @@ class Run:
     _: KW_ONLY
     method: Literal["finetune", "pseudo-label", "agora"] = "agora"
     pool: Sequence[Point] = ()
-    prune: str | Prune = "lcs"
+    prune: Prune = lcs
     budget: float | None = None
     seed: int = 0
     executor: Executor | None = None
     gate: float | None = GATE
     avoid: Iterable[Point] = ()
-    ledger: Ledger = field(default_factory=Ledger)
+    ledger: Work = field(default_factory=Work)
     state: Path | None = None
     progress: Callable[[Round | Step], None] = lambda _: None
     _kept: State = field(init=False, repr=False)
-    _spent: Ledger = field(init=False, repr=False)
+    _spent: Work = field(init=False, repr=False)
     _price: float = field(init=False, repr=False)  # of one student of the last round
 
     def result(self) -> Result:
@@ -98,22 +97,22 @@ class Run:
             return self._all_rounds()
 
     def _check(self) -> None:
-        if self.method not in METHODS:
-            raise OptionError(f"method={self.method!r} is none of {', '.join(METHODS)}")
-        if self.seed < 0:
-            raise OptionError("seed must be 0 or more")
-        if self.budget is not None and not self.budget > 0:
-            raise OptionError("budget must be positive, in forward passes")
-        if not self.theta_grid or len(set(self.theta_grid)) != len(self.theta_grid):
-            raise OptionError("theta_grid must have at least one set, and no set twice")
-        if not (self.train and self.dev):
-            raise OptionError("train and dev must not be empty")
-        if self.method != "finetune" and self.teacher is None:
-            raise OptionError(f"method={self.method!r} needs a teacher")
-        if self.method == "agora" and self.tau is None:
-            raise OptionError("method='agora' needs tau")
-        if self.method == "pseudo-label" and not self.pool:
-            raise OptionError("method='pseudo-label' needs a pool of unlabelled points")
+        method, grid = self.method, self.theta_grid
+        for right, needed in (
+            (method in METHODS, f"method={method!r}: it must be one of {', '.join(METHODS)}"),
+            (self.seed >= 0, "seed must be 0 or more"),
+            (self.budget is None or self.budget > 0, "budget must be above 0"),
+            (grid and len(set(grid)) == len(grid), "theta_grid must have sets, and none twice"),
+            (self.train and self.dev, "train and dev must not be empty"),
+            (
+                method == "finetune" or self.teacher is not None,
+                f"{method!r} needs a teacher",
+            ),
+            (method != "agora" or self.tau is not None, "'agora' needs tau"),
+            (method != "pseudo-label" or self.pool, "'pseudo-label' needs a pool"),
+        ):
+            if not right:
+                raise OptionError(needed)
 
     def _pass_gate(self) -> None:
         """Ask the teacher about dev; the only time that it sees a dev point."""
@@ -121,7 +120,7 @@ class Run:
         if gate is None or teacher is None or self.method == "finetune":
             return
         said = self._kept.once("gate.json", lambda: ask(teacher, self.dev.points), list)
-        self._spent = self._spent.spent(Work(), len(self.dev))
+        self._spent += Work(teacher_calls=len(self.dev))
         found, needed = measures(said, self.dev.labels), 2 * gate - 1
         if found["accuracy"] <= gate or found["Matthews"] <= needed:
             raise TeacherError(
@@ -159,17 +158,14 @@ class Run:
         theta = self.theta_grid[best.leader]
         return Result(student, theta, best, control, tuple(rounds), self._spent, stopped, data)
 
-    def _round(
-        self, last: Round | None, thetas: list[int], data: Split
-    ) -> tuple[Round, Split]:  # fmt: skip
+    def _round(self, last: Round | None, thetas: list[int], data: Split) -> tuple[Round, Split]:
         """Draw near the mistakes of the last round, train all thetas: the record, and train."""
         index = last.index + 1 if last else 0
         drawn = self._drawn(last, data) if last else Drawn(Split((), ()), 0, 0)
         data += drawn.split
-        self._spent = self._spent.spent(Work(), len(drawn.split))
+        self._spent += Work(teacher_calls=len(drawn.split))
         outcomes = self._trained(index, thetas, data)
-        prices = [self._spent.price(outcome.work) for outcome in outcomes.values()]
-        self._price = sum(prices) / len(prices)
+        self._price = sum(outcome.work.cost for outcome in outcomes.values()) / len(outcomes)
         leader = self._leader(outcomes)
         scores = {i: self._score(outcomes[i]) for i in thetas}
         pairs = zip(outcomes[leader].dev, self.dev.labels, strict=True)
@@ -235,7 +231,7 @@ class Run:
                     f"round {index}, student {i} ({shown(self.theta_grid[i])}) could not be "
                     f"trained: {type(error).__name__}: {error}"
                 ) from error
-            self._spent = self._spent.spent(outcome.work)
+            self._spent += outcome.work
             done, cost, theta = len(outcomes), self._spent.cost, self.theta_grid[i]
             self.progress(Step(index, theta, done, len(thetas), len(data), cost, outcome.fresh))
             for loser in {*outcomes} - {self._leader(outcomes)}:
@@ -271,7 +267,7 @@ class Run:
             return True
         new = len(self.pool) if self.method == "pseudo-label" else len(last.mistakes)
         grown = self._price * (last.train_size + new) / last.train_size
-        return self._spent.cost + self._spent.teacher * new + grown * students <= self.budget
+        return self._spent.cost + new + grown * students <= self.budget
 
 
 def _shown(value: Any) -> str:

@@ -45,16 +45,13 @@ class BertAdam(torch.optim.Optimizer):
 
 def groups(model: torch.nn.Module, wd: float) -> list[dict[str, Any]]:
     """The parameters with decay, and those without: biases and whatever LayerNorm has."""
-    norms = {
-        id(weight)
-        for module in model.modules()
-        if isinstance(module, torch.nn.LayerNorm)
-        for weight in module.parameters()
-    }
-    named = [(n, w) for n, w in model.named_parameters() if w.requires_grad]
-    bare = [w for n, w in named if n.endswith("bias") or id(w) in norms]
-    decayed = [w for n, w in named if not (n.endswith("bias") or id(w) in norms)]
-    return [{"params": decayed, "wd": wd}, {"params": bare, "wd": 0.0}]
+    norms = [module for module in model.modules() if isinstance(module, torch.nn.LayerNorm)]
+    of_norms = {id(weight) for norm in norms for weight in norm.parameters()}
+    found: list[dict[str, Any]] = [{"params": [], "wd": wd}, {"params": [], "wd": 0.0}]
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            found[name.endswith("bias") or id(weight) in of_norms]["params"].append(weight)
+    return found
 
 
 def rate(step: int, lr: float, ramp: int, warmup: float) -> float:

@@ -11,8 +11,7 @@ from typing import Any
 from agora.draw import Teacher
 from agora.grid import Theta, shown
 from agora.log import Result, Round, Step
-from agora.measures import accuracy, measures
-from agora.points import Label, Split
+from agora.points import Label, Split, accuracy, measures
 
 NAMES = {"finetune": "Fine-tuning", "pseudo-label": "Pseudo-labelling", "agora": "Agora"}
 
@@ -52,7 +51,7 @@ def summary(
 ) -> dict[str, Any]:
     """The figures, as JSON. Without test there is no score: dev is learnt from."""
     asked = sum(record.added for record in result.rounds)
-    before = result.ledger.teacher * (result.ledger.teacher_calls - asked)  # the gate, tau's trial
+    before = result.ledger.teacher_calls - asked  # by the gate, and in tau's trial
     found: dict[str, Any] = {
         "method": method,
         "theta": dict(result.theta),

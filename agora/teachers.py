@@ -26,16 +26,13 @@ class Taught:
     """A teacher of classes 0..k-1.
 
     probabilities: points → float64 (points, classes).
-    order: for each of our classes its column there.
     """
 
     probabilities: Probabilities = field(repr=False)
-    order: tuple[int, ...]
     content: str  # a digest: by it a run knows the teacher
 
     def __call__(self, points: Sequence[Point]) -> Sequence[Label]:
-        said = self.probabilities(points)[:, list(self.order)]
-        return [int(place) for place in said.argmax(1)]
+        return [int(place) for place in self.probabilities(points).argmax(1)]
 
     def sure(self, points: Sequence[Point]) -> float:
         """The share of points for which one class has a probability of `SURE` or more."""
@@ -80,12 +77,8 @@ def _of_directory(path: Path, names: tuple[str, ...], most: int) -> Taught:
     generic = [f"LABEL_{i}" for i in range(len(names))]
     # two nameless labels are what a config without names means
     own = names if list(own or generic[:2]) == generic else own
-    student = Borts(str(path), own, most, preset=False).load(path)
-    return Taught(
-        lambda points: np.array(student.probabilities(points)),
-        _order(str(path), own, names),
-        content(path),
-    )
+    student, order = Borts(str(path), own, most, preset=False).load(path), _order(path, own, names)
+    return Taught(lambda points: np.array(student.probabilities(points))[:, order], content(path))
 
 
 def _skops(path: Path) -> Any:
@@ -101,15 +94,17 @@ def _skops(path: Path) -> Any:
 
 
 def _of_pipeline(pipeline: Any, names: tuple[str, ...], digest: str) -> Taught:
+    own = tuple(map(str, getattr(pipeline, "classes_", ())))
+    order = _order("the pipeline", own, names)
+
     def probabilities(points: Sequence[Point]) -> npt.NDArray[np.float64]:
         texts = _joined(points)
         if hasattr(pipeline, "predict_proba"):
-            return np.asarray(pipeline.predict_proba(texts), np.float64)
+            return np.asarray(pipeline.predict_proba(texts), np.float64)[:, order]
         said = np.asarray(pipeline.predict(texts))  # it tells no doubt
-        return np.asarray(said[:, None] == np.asarray(pipeline.classes_), np.float64)
+        return np.asarray(said[:, None] == pipeline.classes_[order], np.float64)
 
-    own = tuple(map(str, getattr(pipeline, "classes_", ())))
-    return Taught(probabilities, _order("the pipeline", own, names), digest)
+    return Taught(probabilities, digest)
 
 
 def _joined(points: Sequence[Point]) -> list[str]:
@@ -130,7 +125,8 @@ def _fitted(split: Split, names: tuple[str, ...]) -> Taught:
     return _of_pipeline(fitted, names, split.digest())
 
 
-def _order(source: str, own: tuple[str, ...], names: tuple[str, ...]) -> tuple[int, ...]:
+def _order(source: object, own: tuple[str, ...], names: tuple[str, ...]) -> list[int]:
+    """The column of each class among the teacher's own."""
     if set(own) != set(names):
         raise DataError(f"{source} knows the labels {own}, train has {names}")
-    return tuple(own.index(name) for name in names)
+    return [own.index(name) for name in names]

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from agora import Ledger
 from agora.student import write_text
 from benchmarks.agora.compare import AGORA, MAJORITY, OLDER
 from benchmarks.agora.page import write_page
@@ -25,9 +24,9 @@ def measure(task: str, seed: int, known: dict[str, Any]) -> dict[str, Any]:
     began = time.perf_counter()
     problem = TASKS[task](seed)
     if AGORA in known:  # by an earlier run, to whose cost the others are held
-        found = more_ways(problem, seed, Ledger(), known[AGORA]["cost"])
+        found = more_ways(problem, seed, known[AGORA]["cost"])
     else:
-        found = ways(problem, seed, Ledger())
+        found = ways(problem, seed)
     known = known | {name: asdict(measured) for name, measured in found}
     return {"ways": known, "seconds": time.perf_counter() - began}
 

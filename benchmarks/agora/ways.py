@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from statistics import mode
 
 import numpy as np
 import numpy.typing as npt
 
-from agora import Ledger, Round, Run, Split, Work
+from agora import Round, Run, Split, Work
 from agora.draw import draw, label_pool
-from agora.grid import Prune, Theta
-from agora.measures import accuracy
-from agora.points import key
+from agora.grid import Prune, Theta, lcs, worst
+from agora.points import accuracy, key
 from agora.student import Student
 from benchmarks.agora.problem import Problem, Students
 
@@ -36,22 +35,22 @@ class Search:
     train: Split
     chooser: Split
     target: float
-    ledger: Ledger
     students: Students
+    ledger: Work = field(default_factory=Work)
     runs: int = 0
     best: Student | None = None
     best_score: float = -1.0
 
     def run(self, theta: Theta, seed: int, choose: bool = True) -> float | None:
         """Train one student, if what is left pays for it: its score, or None."""
-        left = (self.target - self.ledger.cost) / self.ledger.student
+        left = self.target - self.ledger.cost
         fitted = self.students.fitted(theta, left, len(self.train), len(self.chooser))
         if fitted is None:
             return None
         student = self.students.make(dict(fitted), seed)
         work = student.fit(self.train, self.chooser) + Work(forwards=len(self.chooser))
         score = accuracy(student.predict(self.chooser.points), self.chooser.labels)
-        self.ledger = self.ledger.spent(work)
+        self.ledger += work
         self.runs += 1
         if choose and score > self.best_score:
             self.best, self.best_score = student, score
@@ -85,46 +84,43 @@ class Random(Run):
         return sorted(rng.choice(len(self.dev), len(last.mistakes), replace=False).tolist())
 
 
-def ways(problem: Problem, seed: int, ledger: Ledger) -> Iterator[tuple[str, Measured]]:
+def ways(problem: Problem, seed: int) -> Iterator[tuple[str, Measured]]:
     """Every way and what it reached; all at the cost of the first. Name, figures."""
     train, dev, students = problem.train, problem.dev, problem.students
-    first = agora_way(problem, seed, ledger, "worst")
+    first = agora_way(problem, seed, worst)
     yield "Agora (worst)", first[0]
     target, added = first[0].cost, first[1]
-    yield "grid search", _search(problem, seed, ledger, target, train, dev)
+    yield "grid search", _search(problem, seed, target, train, dev)
     halves = [_part(dev, half) for half in np.array_split(_mixed(seed, 2, dev), 2)]
     data = train + halves[0]
-    yield "grid, half of dev in train", _search(problem, seed, ledger, target, data, halves[1])
+    yield "grid, half of dev in train", _search(problem, seed, target, data, halves[1])
     for name, near in (("train", train), ("dev", dev)):
         # as many new points as Agora had at the end
         drawn = _drawn(problem, seed, near, -(-added // len(near)), added)
-        found = _search(problem, seed, ledger, target, train + drawn, dev, len(drawn))
+        found = _search(problem, seed, target, train + drawn, dev, len(drawn))
         yield f"one-shot tau({name}) and grid", found
-    random, _ = agora_way(problem, seed, ledger, "worst", Random)
+    random, _ = agora_way(problem, seed, worst, Random)
     yield "Agora on random dev points", random
-    yield "successive halving", _halving(problem, seed, ledger, target)
-    plain = Search(train, dev, target, ledger, students)
-    left = target / ledger.student
-    plain.run(students.patient(left, len(train), len(dev)), _seed(seed, 0))
+    yield "successive halving", _halving(problem, seed, target)
+    plain = Search(train, dev, target, students)
+    plain.run(students.patient(target, len(train), len(dev)), _seed(seed, 0))
     yield "plain, early stopping", plain.measured(problem)
-    rules: dict[str, str | Prune] = {"run": run, "lcs": "lcs", "half": half}
-    for name, rule in rules.items():
-        yield f"Agora ({name}), as much as it takes", agora_way(problem, seed, ledger, rule)[0]
-    yield from more_ways(problem, seed, ledger, target)
+    for rule in (run, lcs, half):
+        name = f"Agora ({rule.__name__}), as much as it takes"
+        yield name, agora_way(problem, seed, rule)[0]
+    yield from more_ways(problem, seed, target)
 
 
-def more_ways(
-    problem: Problem, seed: int, ledger: Ledger, target: float
-) -> Iterator[tuple[str, Measured]]:
+def more_ways(problem: Problem, seed: int, target: float) -> Iterator[tuple[str, Measured]]:
     """The ways that need nothing of Agora's run but its cost, and the two that cost nothing."""
     train, dev, test = problem.train, problem.dev, problem.test
     forbidden = map(key, [*dev.points, *test.points])
     pool = label_pool(problem.teacher, problem.pool, forbidden, map(key, train.points)).split
-    found = _search(problem, seed, ledger, target, train + pool, dev, len(pool))
+    found = _search(problem, seed, target, train + pool, dev, len(pool))
     yield "pseudo-label and grid", found
-    yield "5-fold on train and dev, refit", _crossed(problem, seed, ledger, target)
+    yield "5-fold on train and dev, refit", _crossed(problem, seed, target)
     drawn = _drawn(problem, seed, dev, 20, 20 * len(dev))
-    found = _search(problem, seed, ledger, target, train + drawn, dev, len(drawn))
+    found = _search(problem, seed, target, train + drawn, dev, len(drawn))
     yield "one-shot tau(dev) × 20 and grid", found
     for name, said in (
         ("the teacher itself", problem.teacher),
@@ -135,23 +131,23 @@ def more_ways(
 
 
 def _search(
-    problem: Problem, seed: int, ledger: Ledger, target: float, data: Split, chooser: Split,
+    problem: Problem, seed: int, target: float, data: Split, chooser: Split,
     calls: int = 0,
 ) -> Measured:  # fmt: skip
     """A grid search, with new seeds every time it is through, until the cost is spent."""
     students = problem.students
-    found = Search(data, chooser, target, ledger.spent(Work(), calls), students)
+    found = Search(data, chooser, target, students, Work(teacher_calls=calls))
     for i in count():
         if found.run(students.grid[i % len(students.grid)], _seed(seed, i)) is None:
             return found.measured(problem)
     raise AssertionError
 
 
-def _crossed(problem: Problem, seed: int, ledger: Ledger, target: float) -> Measured:
+def _crossed(problem: Problem, seed: int, target: float) -> Measured:
     """A grid search by the mean of five folds, and then the best set once more, on everything."""
     students, everything = problem.students, problem.train + problem.dev
     folds = np.array_split(_mixed(seed, 5, everything), 5)
-    found = Search(everything, problem.dev, target, ledger, students)
+    found = Search(everything, problem.dev, target, students)
     scores: dict[Theta, list[float]] = {theta: [] for theta in students.grid}
     last = 0.0  # what a run cost: one more is to be paid at the end
     for i in count():
@@ -193,7 +189,7 @@ def _part(split: Split, places: Iterable[int]) -> Split:
 
 
 def agora_way(
-    problem: Problem, seed: int, ledger: Ledger, prune: str | Prune, kind: type[Run] = Run
+    problem: Problem, seed: int, prune: Prune, kind: type[Run] = Run
 ) -> tuple[Measured, int]:
     """Agora itself: what it reached, and how many points it added."""
     result = kind(
@@ -207,7 +203,6 @@ def agora_way(
         seed=seed,
         gate=None,  # the teachers' accuracy is set
         avoid=problem.test.points,
-        ledger=ledger,
     ).result()
     runs = sum(len(record.thetas) for record in result.rounds)
     measured = Measured(
@@ -216,10 +211,10 @@ def agora_way(
     return measured, len(result.train) - len(problem.train)
 
 
-def _halving(problem: Problem, seed: int, ledger: Ledger, target: float) -> Measured:
+def _halving(problem: Problem, seed: int, target: float) -> Measured:
     """Brackets of four rungs, half the thetas each and twice the samples, until all is spent."""
     students = problem.students
-    found = Search(problem.train, problem.dev, target, ledger, students)
+    found = Search(problem.train, problem.dev, target, students)
     for bracket in count():
         thetas: Sequence[Theta] = students.grid
         for rung in range(4):

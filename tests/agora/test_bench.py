@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from agora import Ledger, Work
+from agora import Work
+from agora.grid import lcs
 from benchmarks.agora.compare import (
     AGORA,
     MAJORITY,
@@ -33,7 +34,7 @@ RECORDED: dict[str, dict[str, Any]] = json.loads((ROOT / "benchmarks/agora.json"
 
 def test_one_seed_of_sines_is_as_recorded() -> None:
     """Runs Agora on one seed again: the page's figures are those that this code gives."""
-    found, _ = agora_way(sines(3), 3, Ledger(), "lcs")  # at a third of the cost of "worst"
+    found, _ = agora_way(sines(3), 3, lcs)  # at a third of the cost of worst
     recorded = RECORDED["sines"]["3"]["ways"]["Agora (lcs), as much as it takes"]
     assert (found.cost, found.runs) == (recorded["cost"], recorded["runs"])
     assert found.test == pytest.approx(recorded["test"], abs=0.02)
@@ -55,11 +56,11 @@ def test_costs_of_borts_add_up_to_what_was_ordered() -> None:
     """Whole epochs each: what one run leaves over, the next one gets."""
     problem = TASKS["template, Bort"](1)
     texts, train, dev = problem.students, problem.train, problem.dev
-    theta, ledger, epochs = texts.part(texts.grid[0], 0.21), Ledger(), []
+    theta, ledger, epochs = texts.part(texts.grid[0], 0.21), Work(), []
     for i in range(3):
         student = texts.make(dict(theta), i)
         work = student.fit(train, dev)
-        ledger = ledger.spent(work + Work(forwards=len(dev)))
+        ledger += work + Work(forwards=len(dev))
         epochs.append(work.updates / len(train))
         assert abs(ledger.cost - (i + 1) * 0.21 * COST) <= (3 * len(train) + len(dev)) / 2
     assert epochs == [6, 7, 6]  # 6.39 are paid for

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agora import Ledger, Round, Run, Step, grid
+from agora import Round, Run, Step, Work, grid
 from agora.errors import OptionError, StudentError
-from agora.grid import RULES
+from agora.grid import lcs, worst
 from benchmarks.agora.ways import Random, half
 from tests.agora.toys import GRID, Marker, Neighbours, Recorder, run, split, truth
 
 options = st.fixed_dictionaries(
     {
-        "prune": st.sampled_from([*sorted(RULES), half]),
+        "prune": st.sampled_from([worst, lcs, half]),
         "kind": st.sampled_from([Run, Random]),
         "seed": st.integers(0, 2**32),
     }
@@ -100,9 +100,8 @@ def test_budget_stops_before_it_is_exceeded() -> None:
     assert run(budget=whole * 2).trace()["rounds"] == run().trace()["rounds"]
 
 
-def test_ledger_counts_by_the_stated_prices() -> None:
-    ledger = Ledger(updates=10, forwards=4, teacher_calls=3, student=2.0, teacher=100.0)
-    assert ledger.cost == 2 * (3 * 10 + 4) + 300
+def test_an_update_costs_three_forward_passes_and_a_call_one() -> None:
+    assert (Work(9, 4, 1) + Work(1, 0, 2)).cost == 3 * 10 + 4 + 3
 
 
 def test_student_that_fails_is_named() -> None:
@@ -115,7 +114,7 @@ def test_student_that_fails_is_named() -> None:
     [
         {"theta_grid": ()},
         {"theta_grid": GRID[:1] * 2},
-        {"prune": "best"},
+        {"prune": lambda thetas: []},
         {"method": "none"},
         {"method": "pseudo-label"},
         {"teacher": None},

@@ -9,8 +9,7 @@ from sklearn.metrics import f1_score, matthews_corrcoef
 from agora import Split
 from agora.draw import draw
 from agora.errors import TeacherError
-from agora.measures import measures
-from agora.points import Point, key
+from agora.points import Point, key, measures
 from tests.agora.toys import Recorder, Shift, run, split
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from agora import Result, Run, Split, Work, grid
+from agora.grid import worst
 from agora.points import Label, Point
 
 
@@ -106,7 +107,7 @@ def run(
     train: Split | None = None, dev: Split | None = None, teacher: Any = truth,
     kind: type[Run] = Run, **more: Any,
 ) -> Result:  # fmt: skip
-    more = {"gate": None, "prune": "worst", **more}
+    more = {"gate": None, "prune": worst, **more}
     tau = more.pop("tau", Shift())
     return kind(
         Neighbours(), teacher, train or split(6, 1), dev or split(30, 2),
