@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,9 +21,9 @@ from converter.proof.graph.inputs import sizes_to_try, values_of
 from converter.proof.graph.module import loaded
 from converter.proof.graph.parity import check_graph_parity, run_module
 from converter.writing.model import write_model
-from tests.faults.making import environment
 from tests.graph.converting import plan_of
 from tests.graph.recordings import Network, networks
+from tests.memory import proof_peaks
 from tools.large_model import GRAPH, Model, write
 
 NETWORKS = [network for network in networks() if network.params.exists()]
@@ -159,31 +158,14 @@ def _rewrite(directory: Path, weights: dict[str, np.ndarray]) -> None:
     save_file(weights, file, {"format": "pt"})
 
 
-MEASURED = """
-import sys
-from pathlib import Path
-import torch, safetensors.torch
+GRAPH_PLAN = """
 from converter.planning.file import plan_file
 from converter.proof import mapped
-from converter.proof.proof import prove
-from converter.writing.model import write_model
 
 mapped.LARGE = 2**20
 
-def measured(folder, small):
-    mapped.SMALL = small
-    plan = plan_file(Path(folder, "net-0000.params"), inputs=["data=2,512"])
-    out = Path(folder, "out")
-    if not out.exists():
-        out.mkdir()
-        write_model(plan, out)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    assert prove(plan, out).passed
-    lines = Path("/proc/self/status").read_text().splitlines()
-    print(*(line.split()[1] for line in lines if line.startswith("VmHWM")))
-
-for folder, small in ((1, 0), (1, 0), (2, 0), (2, 2**40)):  # once to warm up
-    measured(sys.argv[folder], small)
+def plan_of(folder):
+    return plan_file(folder / "net-0000.params", inputs=["data=2,512"])
 """
 
 
@@ -196,8 +178,6 @@ def test_memory_does_not_grow_with_the_layers(tmp_path: Path) -> None:
     sizes = [(folder / "net-0000.params").stat().st_size for folder in folders]
     more = sizes[1] - sizes[0]
     assert more > 80_000_000
-    command = [sys.executable, "-W", "ignore", "-c", MEASURED, *map(str, folders)]
-    printed = subprocess.check_output(command, env=environment(), text=True)
-    _, few, many, loaded = (int(line) * 1024 for line in printed.split())
+    few, many, loaded = proof_peaks(GRAPH_PLAN, *folders)
     assert loaded - few > more * 3 / 4
     assert many - few < more / 4

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from converter.proof import mapped
 from converter.proof.parity import SourceSide, check_parity, run_source_side
 from converter.proof.target import run_target, target_model
 from tests import borts
-from tests.faults.making import environment
+from tests.memory import proof_peaks
 from tests.proof.test_noise import FIXTURES, NOISE
 from tests.versions import TRANSFORMERS
 from tools.large_model import Model, write
@@ -145,36 +144,20 @@ def test_a_wrong_tie_of_a_large_model_fails(tmp_path: Path, large: None) -> None
     assert any(problem.startswith("mlm_logits differs") for problem in parity.problems)
 
 
-MEASURED = """
-import sys
-from pathlib import Path
+GPT2_PLAN = """
 from converter.params import read_index
 from converter.planning.plan import make_plan
 from converter.proof import difference, mapped, source, spool
-from converter.proof.proof import prove
 from converter.proof.target import import_class
 from converter.tables.load import load_family
-from converter.writing.model import write_model
-
-def measured(folder, small):
-    mapped.SMALL = small
-    index = read_index(Path(folder, "model.params"))
-    chosen = {"n_head": 8, "activation_function": "gelu_new"}
-    plan = make_plan(index, [load_family("gpt2_1x")], chosen)
-    out = Path(folder, "out")
-    if not out.exists():
-        out.mkdir()
-        write_model(plan, out)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
-    assert prove(plan, out).passed
-    lines = Path("/proc/self/status").read_text().splitlines()
-    print(*(line.split()[1] for line in lines if line.startswith("VmHWM")))
 
 import_class("GPT2LMHeadModel")
 mapped.LARGE = source.BLOCK = spool.HELD = 2**20
 difference.AT_ONCE = 2**16
-for folder, small in ((1, 0), (1, 0), (2, 0), (2, 2**40)):  # once to warm up
-    measured(sys.argv[folder], small)
+
+def plan_of(folder):
+    chosen = {"n_head": 8, "activation_function": "gelu_new"}
+    return make_plan(read_index(folder / "model.params"), [load_family("gpt2_1x")], chosen)
 """
 
 
@@ -191,9 +174,7 @@ def test_memory_does_not_grow_with_the_layers(tmp_path: Path) -> None:
     sizes = [sum(f.stat().st_size for f in folder.iterdir()) for folder in folders]
     more = sizes[1] - sizes[0]
     assert more > 90_000_000
-    command = [sys.executable, "-W", "ignore", "-c", MEASURED, *map(str, folders)]
-    printed = subprocess.check_output(command, env=environment(), text=True)
-    _, few, many, loaded = (int(line) * 1024 for line in printed.split())
+    few, many, loaded = proof_peaks(GPT2_PLAN, *folders)
     assert loaded - few > more * 3 / 4
     if MAPS:
         assert many - few < more / 4
