@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,7 @@ class TextStudent:
         ramp = int(len(train) / batch * epochs)  # as the original counts the steps
         optimizer = BertAdam(groups(self.model, theta.get("wd", 0.0)), theta["lr"])
         order = np.random.default_rng(self.seed)
-        best, best_score, best_epoch = self._weights(), -math.inf, 0
+        best, best_score, best_epoch = deepcopy(self.model.state_dict()), -math.inf, 0
         step = epoch = 0
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
@@ -88,7 +89,7 @@ class TextStudent:
                     step += 1
                 score = accuracy(self.predict(dev.points), dev.labels)
                 if score > best_score:
-                    best, best_score, best_epoch = self._weights(), score, epoch
+                    best, best_score, best_epoch = deepcopy(self.model.state_dict()), score, epoch
                 waited = epoch - max(best_epoch, math.ceil(epochs * warmup))
                 if waited >= theta.get("patience", math.inf):
                     break
@@ -135,9 +136,6 @@ class TextStudent:
         os.umask(mask := os.umask(0))
         for path in directory.iterdir():
             path.chmod(0o666 & ~mask)
-
-    def _weights(self) -> dict[str, torch.Tensor]:
-        return {name: weight.clone() for name, weight in self.model.state_dict().items()}
 
 
 @dataclass(frozen=True)

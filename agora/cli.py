@@ -23,7 +23,7 @@ HELP = """Fine-tune a converted Bort (or any Transformers directory) when labels
 Data are .jsonl or .csv with the columns text (or text_a and text_b) and label. A run that was
 killed goes on when the same command is given again.
 
-Exit codes: 0 done, 1 cannot be done, 2 wrong usage.
+Exit codes: 0 done, 1 cannot be done, 2 wrong usage, 130 stopped by Ctrl-C.
 """
 FILE = click.Path(exists=True, path_type=Path)
 AXES: dict[str, Any] = {
@@ -84,7 +84,11 @@ def command(**options: Any) -> None:
     from agora.job import finish
     from agora.report import text
 
-    result, found = finish(options, lambda line: click.echo(line, err=True))
+    try:
+        result, found = finish(options, lambda line: click.echo(line, err=True))
+    except KeyboardInterrupt:
+        click.echo("\nstopped: the same command goes on from what is done", err=True)
+        sys.exit(130)
     click.echo(text(found, result))
     click.echo(f"wrote {options['out']}")
 
@@ -93,12 +97,12 @@ def main(name: str = "bort-finetune", before: tuple[str, ...] = ()) -> None:
     """The command `bort-finetune`: an error becomes text and exit code 1."""
     try:
         command([*before, *sys.argv[1:]], prog_name=name)
-    except ModuleNotFoundError as error:
-        click.echo(f"error: {error.name} is missing: pip install 'bort-convert[agora]'", err=True)
-        sys.exit(1)
     except AgoraError as error:
-        click.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        said = str(error)
+    except ModuleNotFoundError as error:
+        said = f"{error.name} is missing: pip install 'bort-convert[agora]'"
+    click.echo(f"error: {said}", err=True)
+    sys.exit(1)
 
 
 def main_agora() -> None:

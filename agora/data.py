@@ -12,8 +12,6 @@ from typing import Any
 from agora.errors import DataError
 from agora.points import Point, Split, key
 
-COLUMNS = "text (or text_a and text_b)"
-
 
 def read_split(path: Path) -> Split:
     """Texts, or pairs of texts, and labels, which are strings.
@@ -76,7 +74,7 @@ def _texts(path: Path, rows: list[dict[str, Any]], *needed: str) -> list[Point]:
     names = set(rows[0])
     pair = {"text_a", "text_b"} <= names
     if not (pair or "text" in names) or not {*needed} <= names:
-        wanted = " and ".join([COLUMNS, *needed])
+        wanted = " and ".join(["text (or text_a and text_b)", *needed])
         raise DataError(f"{path} has the columns {', '.join(sorted(names))}: it needs {wanted}")
     columns = ("text_a", "text_b") if pair else ("text",)
     texts = [tuple(row.get(name) for name in columns) for row in rows]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
+from timeit import repeat
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,6 +26,7 @@ from agora.log import Result
 from agora.loop import GATE, Run
 from agora.points import Point, Split, content
 from agora.report import Progress, clock, summary
+from agora.student import start_worker
 from agora.tau import Filler, FromPool, OneSide, Refill, drop_or_swap
 from agora.teachers import SURE, Taught, read_teacher
 
@@ -163,11 +164,8 @@ def _pace(students: Borts, train: Split, theta: Theta) -> float:
     count = int(dict(theta)["batch"])
     some = Split(train.points[:count], train.labels[:count])
     student = students.make({**dict(theta), "epochs": 1}, 0)
-    for _ in range(2):
-        began = time.perf_counter()
-        work = student.fit(some, some)
-        seconds = time.perf_counter() - began
-    return seconds / work.cost
+    seconds = repeat(lambda: student.fit(some, some), number=1, repeat=2)[-1]
+    return seconds / Work(updates=len(some), forwards=len(some)).cost
 
 
 @contextmanager
@@ -187,7 +185,7 @@ def _executor(job: Any) -> Iterator[Executor | None]:
     elif job.workers > 1:
         threads = max(1, torch.get_num_threads() // job.workers)
         spawn = get_context("spawn")
-        with ProcessPoolExecutor(job.workers, spawn, torch.set_num_threads, (threads,)) as pool:
+        with ProcessPoolExecutor(job.workers, spawn, start_worker, (threads,)) as pool:
             yield pool
     else:
         yield None

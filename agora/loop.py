@@ -17,7 +17,7 @@ from agora.errors import OptionError, StateError, StudentError, TeacherError
 from agora.grid import Prune, Theta, lcs, shown, to_drop
 from agora.ledger import Work
 from agora.log import Result, Round, Step
-from agora.points import Point, Split, accuracy, key, measures
+from agora.points import Point, Split, key, measures
 from agora.state import State, opened
 from agora.student import Outcome, StudentFactory, train_one
 
@@ -166,15 +166,14 @@ class Run:
         self._spent += Work(teacher_calls=len(drawn.split))
         outcomes = self._trained(index, thetas, data)
         self._price = sum(outcome.work.cost for outcome in outcomes.values()) / len(outcomes)
-        leader = self._leader(outcomes)
-        scores = {i: self._score(outcomes[i]) for i in thetas}
+        leader = _leader(outcomes)
         pairs = zip(outcomes[leader].dev, self.dev.labels, strict=True)
         record = Round(
             index=index,
             thetas=tuple(thetas),
-            scores=tuple(scores.values()),
+            scores=tuple(outcome.score for outcome in outcomes.values()),
             leader=leader,
-            score=scores[leader],
+            score=outcomes[leader].score,
             mistakes=tuple(i for i, (said, label) in enumerate(pairs) if said != label),
             train_size=len(data),
             added=len(drawn.split),
@@ -234,7 +233,7 @@ class Run:
             self._spent += outcome.work
             done, cost, theta = len(outcomes), self._spent.cost, self.theta_grid[i]
             self.progress(Step(index, theta, done, len(thetas), len(data), cost, outcome.fresh))
-            for loser in {*outcomes} - {self._leader(outcomes)}:
+            for loser in {*outcomes} - {_leader(outcomes)}:
                 self._kept.forget(self._kept.folder(index, loser))
         return outcomes
 
@@ -244,13 +243,6 @@ class Run:
         # index and i + 1 tell every student's seed from the draws' (0)
         derived = np.random.SeedSequence([self.seed, index, 0, i + 1]).generate_state(1)[0]
         return int(derived if given is None else given)
-
-    def _score(self, outcome: Outcome) -> float:
-        return accuracy(outcome.dev, self.dev.labels)
-
-    def _leader(self, outcomes: dict[int, Outcome]) -> int:
-        """The best on dev; of equals, the first in the grid."""
-        return max(outcomes, key=lambda i: (self._score(outcomes[i]), -i))
 
     def _pruned(self, record: Round, best: Theta) -> tuple[int, ...]:
         """What goes; the best student's set goes last."""
@@ -270,10 +262,14 @@ class Run:
         return self._spent.cost + new + grown * students <= self.budget
 
 
+def _leader(outcomes: dict[int, Outcome]) -> int:
+    """The best on dev; of equals, the first in the grid."""
+    return max(outcomes, key=lambda i: (outcomes[i].score, -i))
+
+
 def _shown(value: Any) -> str:
     """An option as the state directory remembers it: the same in every process."""
-    text = repr(value)
-    if " at 0x" in text or " object" in text:
-        kind = value if callable(value) and hasattr(value, "__qualname__") else type(value)
-        return f"{kind.__module__}.{kind.__qualname__}"
-    return text
+    if " at 0x" not in (text := repr(value)):
+        return text
+    kind = value if hasattr(value, "__qualname__") else type(value)
+    return f"{kind.__module__}.{kind.__qualname__}"

@@ -36,10 +36,9 @@ class State:
     def once(self, name: str, make: Callable[[], Any], read: Callable[[Any], T]) -> T:
         """What `read` takes of the JSON that `make` gave first, now or in an earlier process."""
         path = self.directory / name
-        if (found := read_json(path, read)) is not None:
-            return found
-        write_text(path, json.dumps(made := make()))
-        return read(made)
+        if not path.exists():
+            write_text(path, json.dumps(make()))
+        return read_json(path, read)
 
     def folder(self, index: int, student: int | None = None) -> Path:
         """Where a round, or one student of it, is kept."""

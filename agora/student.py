@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 from agora.errors import StateError
 from agora.ledger import Work
-from agora.points import Label, Point, Split, plain
+from agora.points import Label, Point, Split, accuracy, plain
 
 T = TypeVar("T")
 
@@ -45,8 +46,9 @@ class Outcome:
     """What a trained student said of dev, and its work."""
 
     dev: tuple[Label, ...]
+    score: float  # on dev
     work: Work
-    fresh: bool = True  # trained now, not found in the state directory
+    fresh: bool  # trained now, not found in the state directory
 
 
 def train_one(
@@ -58,26 +60,31 @@ def train_one(
     The outcome is the last thing written, by one rename: where it is, the student is whole.
     """
     path, place = folder / "outcome.json", folder / "student"
-    done = read_json(path, lambda found: Outcome(tuple(found[0]), Work(*found[1:]), fresh=False))
-    if done:
-        return done
-    shutil.rmtree(folder, ignore_errors=True)
-    place.mkdir(parents=True)
-    student = factory.make(theta, seed)
-    work = student.fit(train, dev)
-    said = tuple(map(plain, student.predict(dev.points)))
-    student.save(place)
-    work += Work(forwards=len(said))
-    write_text(path, json.dumps([said, work.updates, work.forwards]))
-    return Outcome(said, work)
+    if fresh := not path.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        place.mkdir(parents=True)
+        student = factory.make(theta, seed)
+        work = student.fit(train, dev) + Work(forwards=len(dev))
+        said = [*map(plain, student.predict(dev.points))]
+        student.save(place)
+        write_text(path, json.dumps([said, work.updates, work.forwards]))
+    return read_json(
+        path, lambda it: Outcome(tuple(it[0]), accuracy(it[0], dev.labels), Work(*it[1:]), fresh)
+    )
 
 
-def read_json(path: Path, read: Callable[[Any], T]) -> T | None:
-    """What `read` makes of the JSON in a file of a run's directory; None if there is no file."""
+def start_worker(threads: int) -> None:
+    """What a process that trains does first: Ctrl-C ends it without a word, and its threads."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    import torch  # only now: Ctrl-C may come meanwhile
+
+    torch.set_num_threads(threads)
+
+
+def read_json(path: Path, read: Callable[[Any], T]) -> T:
+    """What `read` makes of the JSON in a file of a run's directory."""
     try:
         return read(json.loads(path.read_text("utf-8")))
-    except FileNotFoundError:
-        return None
     except (ValueError, TypeError, LookupError) as error:
         raise StateError(f"{path} is damaged ({error}): remove the run's directory") from None
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -296,6 +299,24 @@ def test_errors_are_text_and_an_exit_code(
     with pytest.raises(SystemExit):
         main()
     assert "pip install 'bort-convert[agora]'" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="elsewhere Ctrl-C is no signal of a group")
+def test_ctrl_c_ends_the_command_and_its_workers_in_a_line(place: Path, tmp_path: Path) -> None:
+    """What is done stays, and the same command goes on from there."""
+    out = tmp_path / "out"
+    few: dict[str, Any] = dict(method="finetune", teacher=None, workers=2, seeds="0,1,2,3")
+    with started(*arguments(place, out, epochs=40, patience=40, **few)) as process:
+        while not [*(tmp_path / "out.agora").glob("*/*/outcome.json")]:
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 130, err
+    assert err.endswith("\nstopped: the same command goes on from what is done\n")
+    assert "Traceback" not in err
+    assert not out.exists()
+    assert [*(tmp_path / "out.agora").glob("*/*/outcome.json")]
 
 
 def test_a_student_that_fails_is_named_with_its_step(place: Path, tmp_path: Path) -> None:
