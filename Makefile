@@ -30,7 +30,7 @@ run: .venv/.run  ## convert a small Bort, prove it, and give it a text (installs
 environments: .venv/.done $(LIVE) .venv-fuzz/.done  ## what `make test` installs; -j 2 installs two at once
 
 test: environments  ## every test, parity against real MXNet and Transformers 4 included
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "live or not live"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "live or not live"
 	.venv-fuzz/bin/python -m fuzz.run --seconds 20
 
 unit: .venv/.done  ## the quick tests: nothing but .venv, not Agora's, none that is exhaustive
