@@ -3,37 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from converter.errors import PlanError
 from converter.params import read_index
-from converter.planning.plan import TablePlan, make_plan
-from tests import borts, zoo, zoo_1x, zoo_master
+from converter.planning.plan import make_plan
+from converter.tables.load import family_names, load_family
+from tests import borts, zoo
+from tests.families import FAMILY, FIXTURES
 
-CONVERTED = [n for n in zoo_master.NAMES if zoo_master.MANIFEST[n]["transformers_class"]]
-PLANS: dict[str, Callable[[str], TablePlan]] = {
-    **dict.fromkeys(borts.NAMES, borts.plan_of),
-    **dict.fromkeys(zoo.NAMES, zoo.plan_of),
-    **dict.fromkeys(zoo_1x.NAMES, zoo_1x.plan_of),
-    **dict.fromkeys(CONVERTED, zoo_master.plan_of),
-}
 GENERATES = ("LMHeadModel", "ConditionalGeneration")
+DECODERS = {  # the families that have any of these
+    name
+    for name in family_names()
+    if any(target.transformers_class.endswith(GENERATES) for target in load_family(name).target)
+}
 
 
 def generating(name: str) -> bool:
-    return PLANS[name](name).transformers_class.endswith(GENERATES)
+    if FAMILY[name] not in DECODERS:
+        return False
+    return FIXTURES[name](name).transformers_class.endswith(GENERATES)
 
 
-@pytest.mark.parametrize("name", [name for name in PLANS if generating(name)])
+@pytest.mark.parametrize("name", [name for name in FIXTURES if generating(name)])
 def test_generate_runs(name: str, tmp_path: Path) -> None:
     """A GPT-2 of fewer words had OpenAI's 50256 as its end: an IndexError."""
     import torch
     import transformers
 
-    plan = PLANS[name](name)
+    plan = FIXTURES[name](name)
     out = borts.written(plan, tmp_path / "out")
     model = getattr(transformers, plan.transformers_class).from_pretrained(out)
     torch.manual_seed(1)
@@ -43,9 +44,9 @@ def test_generate_runs(name: str, tmp_path: Path) -> None:
     assert found.max() < plan.config["vocab_size"]
 
 
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", FIXTURES)
 def test_no_special_id_is_beyond_the_words(name: str, tmp_path: Path) -> None:
-    plan = PLANS[name](name)
+    plan = FIXTURES[name](name)
     out = borts.written(plan, tmp_path / "out")
     config = json.loads((out / "config.json").read_text())
     ids = {k: v for k, v in config.items() if k.endswith("_token_id") and v is not None}

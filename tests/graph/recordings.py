@@ -103,13 +103,14 @@ def _network(golden: Path, params: Path) -> Network:
     )
 
 
-def networks() -> list[Network]:
+@functools.cache
+def networks() -> tuple[Network, ...]:
     """The networks, each with parameters of its own."""
     found = sorted((ROOT / "networks").glob("*.golden.npz"))
-    return [
+    return tuple(
         _network(path, path.with_name(path.name.replace(".golden.npz", "-0000.params")))
         for path in found
-    ]
+    )
 
 
 def layouts() -> list[Network]:

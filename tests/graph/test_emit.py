@@ -139,7 +139,7 @@ def test_every_supported_operator_is_written_one_way_and_recorded() -> None:
     assert supported.keys() == set(recordings.operators())
 
 
-@pytest.mark.parametrize("network", recordings.networks() + recordings.layouts(), ids=str)
+@pytest.mark.parametrize("network", [*recordings.networks(), *recordings.layouts()], ids=str)
 def test_networks(network: Network) -> None:
     emitted, program, values = emitted_network(network)
     found, outputs = nodes(emitted, values)

@@ -1,10 +1,10 @@
 """Run inside an MXNet environment: print as JSON what `mx.nd.load` finds in a file.
 
-    python tests/mxnet/load_params.py [--np-shape] FILE
+    python tests/mxnet/load_params.py [--np-shape] FILE...
 
-{name: [dtype, shape, SHA-256 of the bytes]}; an unnamed list has its positions as names. Sparse
-arrays are checked by MXNet's own `check_format`, made dense, and their storage stands at the end.
-Python 3.6 and MXNet 1.5 can run it.
+A line a file: {name: [dtype, shape, SHA-256 of the bytes]}; an unnamed list has its positions as
+names. Sparse arrays are checked by MXNet's own `check_format`, made dense, and their storage stands
+at the end. Python 3.6 and MXNet 1.5 can run it.
 """
 
 import argparse
@@ -18,14 +18,15 @@ import mxnet as mx
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--np-shape", action="store_true", help="within np_shape(True), for V3")
-    parser.add_argument("file")
+    parser.add_argument("files", nargs="+")
     options = parser.parse_args()
-    if options.np_shape:
-        with mx.util.np_shape(True):
-            found = describe(mx.nd.load(options.file))
-    else:
-        found = describe(mx.nd.load(options.file))
-    print(json.dumps(found))
+    for file in options.files:
+        if options.np_shape:
+            with mx.util.np_shape(True):
+                found = describe(mx.nd.load(file))
+        else:
+            found = describe(mx.nd.load(file))
+        print(json.dumps(found))
 
 
 def describe(loaded: Any) -> Dict[str, Any]:  # noqa: UP006  # Python 3.6

@@ -2,12 +2,15 @@
 
     python tests/mxnet/resave.py [--np-shape] SRC DST
 
-Python 3.6 and MXNet 1.5 can run it. With --np-shape DST has array version V3.
+What was loaded is printed as load_params.py prints it. With --np-shape DST has array version V3.
+Python 3.6 and MXNet 1.5 can run it.
 """
 
 import argparse
+import json
 
 import mxnet as mx
+from load_params import describe
 
 
 def main() -> None:
@@ -18,9 +21,15 @@ def main() -> None:
     options = parser.parse_args()
     if options.np_shape:
         with mx.util.np_shape(True):
-            mx.nd.save(options.dst, mx.nd.load(options.src))
+            resave(options.src, options.dst)
     else:
-        mx.nd.save(options.dst, mx.nd.load(options.src))
+        resave(options.src, options.dst)
+
+
+def resave(src: str, dst: str) -> None:
+    loaded = mx.nd.load(src)
+    print(json.dumps(describe(loaded)))
+    mx.nd.save(dst, loaded)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,7 @@ from tests.params.files import Array, File
 from tests.params.packed import (
     ARRAYS,
     CONTENT,
+    GZIPPED,
     LONG,
     MODEL,
     RANDOM,
@@ -32,9 +33,9 @@ from tests.params.packed import (
 )
 
 WHOLE: dict[str, tuple[bytes, str]] = {
-    "gzip": (gzip.compress(CONTENT), "gzip"),
-    "gzip in parts": (gzip.compress(CONTENT[:999]) + gzip.compress(CONTENT[999:]), "gzip"),
-    "gzip, padded": (gzip.compress(CONTENT) + bytes(100), "gzip"),
+    "gzip": (GZIPPED, "gzip"),
+    "gzip in parts": (gzip.compress(CONTENT[:999]) + gzip.compress(CONTENT[999:], 1), "gzip"),
+    "gzip, padded": (GZIPPED + bytes(100), "gzip"),
     "tar, pax": (tar("w", MODEL), "tar"),
     "tar, GNU": (tar("w", MODEL, tarfile.GNU_FORMAT), "tar"),
     "tar.gz": (tar("w:gz", MODEL), "tar.gz"),

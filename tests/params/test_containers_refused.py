@@ -27,6 +27,7 @@ from tests.params.files import Array, File
 from tests.params.packed import (
     ARRAYS,
     CONTENT,
+    GZIPPED,
     MODEL,
     RANDOM,
     array_bytes,
@@ -63,11 +64,11 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "nested": (header(b"(" * 3000), "damaged NumPy header"),
     "no header": (b"\x93NUMPY", "damaged NumPy header"),
     "cut npz": (saved(np.savez, **ARRAYS)[:-30], "directory, at its end, is missing"),
-    "cut gzip": (gzip.compress(CONTENT)[:-1000], "truncated: the compressed stream ends after"),
+    "cut gzip": (GZIPPED[:-1000], "truncated: the compressed stream ends after"),
     "gzip header alone": (b"\x1f\x8b\x08" + bytes(40), "compressed stream is damaged"),
-    "gzip with another checksum": (gzip.compress(CONTENT)[:-8] + bytes(8), "incorrect data check"),
-    "gzip and more": (gzip.compress(CONTENT) + b"more", "bytes are left after the end"),
-    "cut list in gzip": (gzip.compress(CONTENT[:-1]), "name 4 of 4, .*truncated"),
+    "gzip with another checksum": (GZIPPED[:-8] + bytes(8), "incorrect data check"),
+    "gzip and more": (GZIPPED + b"more", "bytes are left after the end"),
+    "cut list in gzip": (gzip.compress(CONTENT[:-1], 1), "name 4 of 4, .*truncated"),
     "no file": (tar("w", {}), "tar archive that holds no .params file; in it: nothing"),
     "others": (
         tar("w:gz", {"a.json": b"{}", "b\x1b.txt": b""}),

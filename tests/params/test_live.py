@@ -11,6 +11,7 @@ import json
 import math
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,21 +42,45 @@ def make(environment: str, version: str) -> dict[str, Array]:
     return made
 
 
+@pytest.fixture(scope="module")
+def read(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> dict[tuple[str, str, bool], dict[str, Any]]:
+    """What MXNet finds in the file of each case, with names and without: V3 in a process alone."""
+    folder = tmp_path_factory.mktemp("written")
+    found: dict[tuple[str, str, bool], dict[str, Any]] = {}
+    for environment in DTYPES:
+        versions = [version for of, version in CASES if of == environment]
+        for some in ([v for v in versions if v != "V3"], [v for v in versions if v == "V3"]):
+            keys = [(environment, version, named) for version in some for named in (True, False)]
+            paths = [folder / f"{'-'.join(map(str, key))}.params" for key in keys]
+            for (_, version, named), path in zip(keys, paths, strict=True):
+                made = make(environment, version)
+                path.write_bytes(
+                    File([*made.values()], [*made] if named else None, version).encode()
+                )
+            options = ["--np-shape"] if "V3" in some else []
+            lines = load(request.getfixturevalue(environment), *options, *paths) if some else []
+            found |= zip(keys, lines, strict=True)
+    return found
+
+
+def load(python: Path, *arguments: str | Path) -> list[dict[str, Any]]:
+    """What tests/mxnet/load_params.py says of each file."""
+    script = ROOT / "tests" / "mxnet" / "load_params.py"
+    command = [python, "-W", "ignore", script, *arguments]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return [json.loads(line) for line in run.stdout.splitlines() if line.startswith("{")]
+
+
 @pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
 @pytest.mark.parametrize(("environment", "version"), CASES)
 def test_mxnet_reads_what_the_writer_makes(
-    environment: str, version: str, named: bool, request: pytest.FixtureRequest, tmp_path: Path
+    environment: str, version: str, named: bool, read: dict[tuple[str, str, bool], dict[str, Any]]
 ) -> None:
-    python = request.getfixturevalue(environment)
     made = make(environment, version)
-    path = tmp_path / "x.params"
-    path.write_bytes(File([*made.values()], [*made] if named else None, version).encode())
-    script = ROOT / "tests" / "mxnet" / "load_params.py"
-    options = ["--np-shape"] if version == "V3" else []
-    command = [python, "-W", "ignore", script, *options, path]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
-    assert json.loads(run.stdout.splitlines()[-1]) == {
+    assert read[environment, version, named] == {
         name if named else str(number): [
             dtype_of(array.flag).name,
             list(array.shape),
@@ -77,13 +102,10 @@ def test_mxnet_accepts_the_sparse_arrays_of_the_writer(
     }
     path = tmp_path / "x.params"
     path.write_bytes(File([*made.values()], [*made]).encode())
-    script = ROOT / "tests" / "mxnet" / "load_params.py"
-    command = [request.getfixturevalue(environment), "-W", "ignore", script, path]
-    run = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stderr
+    (read,) = load(request.getfixturevalue(environment), path)
     ours = load_params(path, densify=True)
     entries = read_index(path).tensors
-    assert json.loads(run.stdout.splitlines()[-1]) == {
+    assert read == {
         name: [
             value.dtype.name,
             list(value.shape),

@@ -18,13 +18,14 @@ from converter.proof import mapped
 from converter.proof.parity import SourceSide, check_parity, run_source_side
 from converter.proof.target import run_target, target_model
 from tests import borts
+from tests.families import FAMILY, FIXTURES
 from tests.memory import proof_peaks
-from tests.proof.test_noise import FIXTURES, NOISE
+from tests.proof.test_noise import NOISE
 from tests.versions import TRANSFORMERS
 from tools.large_model import Model, write
 
 # The first fixture of every family: each takes a second, and what is shown is of the class
-KINDS = {plan_of(name).table.name: name for name, plan_of in [*FIXTURES.items()][::-1]}
+KINDS = {FAMILY[name]: name for name in [*FIXTURES][::-1]}
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, ClassVar
@@ -11,24 +11,17 @@ from typing import Any, ClassVar
 import pytest
 
 from converter.planning.options import Options
-from converter.planning.plan import TablePlan
 from converter.proof import parity
 from converter.proof.difference import DenseDifferences, Difference
 from converter.proof.parity import check_parity, run_source_side
 from converter.proof.reference.layers import Array
 from converter.proof.target import target_model
-from tests import borts, zoo, zoo_1x, zoo_master
+from tests import borts
+from tests.families import FIXTURES
 from tests.versions import TRANSFORMERS
 
 NOISE = 0.01  # of the tensor's range
 WHOLE = 10  # one proof in so many runs to its end, whatever it has seen
-CONVERTED = [n for n in zoo_master.NAMES if zoo_master.MANIFEST[n]["transformers_class"]]
-FIXTURES: dict[str, Callable[[str], TablePlan]] = {
-    **dict.fromkeys(borts.NAMES, borts.plan_of),
-    **dict.fromkeys(zoo.NAMES, zoo.plan_of),
-    **dict.fromkeys(zoo_1x.NAMES, zoo_1x.plan_of),
-    **dict.fromkeys(CONVERTED, zoo_master.plan_of),
-}
 # What Transformers stores and does not use when the words are untied: a second copy of a tensor
 # whose first copy is used. The bits show that the two are one; no output can.
 UNUSED = {
