@@ -104,10 +104,7 @@ class Run:
             (self.budget is None or self.budget > 0, "budget must be above 0"),
             (grid and len(set(grid)) == len(grid), "theta_grid must have sets, and none twice"),
             (self.train and self.dev, "train and dev must not be empty"),
-            (
-                method == "finetune" or self.teacher is not None,
-                f"{method!r} needs a teacher",
-            ),
+            (method == "finetune" or self.teacher is not None, "'finetune' alone needs no teacher"),
             (method != "agora" or self.tau is not None, "'agora' needs tau"),
             (method != "pseudo-label" or self.pool, "'pseudo-label' needs a pool"),
         ):
@@ -119,9 +116,12 @@ class Run:
         gate, teacher = self.gate, self.teacher
         if gate is None or teacher is None or self.method == "finetune":
             return
-        said = self._kept.once("gate.json", lambda: ask(teacher, self.dev.points), list)
-        self._spent += Work(teacher_calls=len(self.dev))
-        found, needed = measures(said, self.dev.labels), 2 * gate - 1
+        labels = self.dev.labels
+        found = self._kept.once(
+            "gate.json", lambda: ask(teacher, self.dev.points), lambda said: measures(said, labels)
+        )
+        self._spent += Work(teacher_calls=len(labels))
+        needed = 2 * gate - 1
         if found["accuracy"] <= gate or found["Matthews"] <= needed:
             raise TeacherError(
                 f"the teacher is right on {found['accuracy']:.3f} of dev, and must be above "

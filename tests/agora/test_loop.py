@@ -13,7 +13,7 @@ from agora import Round, Run, Step, Work, grid
 from agora.errors import OptionError, StudentError
 from agora.grid import lcs, worst
 from benchmarks.agora.ways import Random, half
-from tests.agora.toys import GRID, Marker, Neighbours, Recorder, run, split, truth
+from tests.agora.toys import GRID, Marker, Nearest, Neighbours, Recorder, run, split, truth
 
 options = st.fixed_dictionaries(
     {
@@ -107,6 +107,12 @@ def test_an_update_costs_three_forward_passes_and_a_call_one() -> None:
 def test_student_that_fails_is_named() -> None:
     with pytest.raises(StudentError, match=r"round 0, student 1 \(fail=1\).*told to fail"):
         run(theta_grid=grid(fail=[0, 1]))
+
+
+def test_student_that_says_too_little_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Nearest, "predict", lambda self, points: [0] * (len(points) - 1))
+    with pytest.raises(StudentError, match=r"round 0, student 0 .*: 30 points and 29 labels"):
+        run()
 
 
 @pytest.mark.parametrize(

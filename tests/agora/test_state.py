@@ -68,12 +68,14 @@ def test_models_are_known_by_their_content(place: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[1", "null", "7", "[]", '{"of": "another form"}'])
-@pytest.mark.parametrize("name", ["round-001/points.json", "round-000/002/outcome.json"])
+@pytest.mark.parametrize(
+    "name", ["gate.json", "round-001/points.json", "round-000/002/outcome.json"]
+)
 def test_state_that_is_damaged(name: str, text: str, tmp_path: Path) -> None:
-    run(state=tmp_path)
+    run(state=tmp_path, gate=2 / 3)
     (tmp_path / name).write_text(text)
     with pytest.raises(StateError, match=f"{name} is damaged"):
-        run(state=tmp_path)
+        run(state=tmp_path, gate=2 / 3)
 
 
 def test_rounds_of_an_unknown_run_and_of_another_form_are_refused(tmp_path: Path) -> None:
