@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from hypothesis import strategies as st
 from torch import nn
 
 from converter.graph.emit import Emitted, emit
@@ -177,3 +178,27 @@ def _flat(values: Any) -> Iterator[torch.Tensor]:
             yield value
         else:
             yield from _flat(value)
+
+
+# Names of nodes, some of which would do harm in a source
+HOSTILE = [
+    *("", "class", "self", "x", "torch", "F", "nn", "__init__", "__class__", "print", "a/b-c.0"),
+    *(
+        "1",
+        "0conv",
+        "_",
+        "a\nimport os",
+        '"""',
+        "x = 1",
+        "naïve",
+        "ｅｖａｌ",
+        "сonv",
+        "卷积",
+        "l",
+        "O",
+    ),
+    *("load", "Model", "forward", "train", "weight", "inputs", "# type: ignore", "\x00", "\u2028"),
+    *("import os; os.system('true')", "_" * 100, "n" * 1000, "pool", "take", "match", "norm"),
+    *("{0}", "{data}", "\ue0000.0\ue001", "\ue0020\ue001", "None", "tensor", "sum", "int", "super"),
+]
+NAMES = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60))

@@ -20,16 +20,14 @@ from hypothesis import strategies as st
 
 from converter.errors import GraphError
 from converter.graph.emit import Emitted, emit
-from converter.graph.emit.helpers import helpers
 from converter.graph.emit.layout import layout
-from converter.graph.emit.literals import literal
-from converter.graph.emit.names import MAX, RESERVED, Names, identifier
 from converter.graph.operators import Program, understand
 from converter.graph.shapes import Spec, infer
 from converter.graph.symbol import parse_symbol
 from tests.graph import recordings
-from tests.graph.allowed import IDENTIFIER, check
+from tests.graph.allowed import check
 from tests.graph.emitting import (
+    NAMES,
     PARAMETERS,
     emitted_network,
     inputs_of,
@@ -41,27 +39,6 @@ from tests.graph.emitting import (
 from tests.graph.recordings import Case
 
 RUFF = shutil.which("ruff", path=str(Path(sys.executable).parent)) or "ruff"
-HOSTILE = [
-    *("", "class", "self", "x", "torch", "F", "nn", "__init__", "__class__", "print", "a/b-c.0"),
-    *(
-        "1",
-        "0conv",
-        "_",
-        "a\nimport os",
-        '"""',
-        "x = 1",
-        "naïve",
-        "ｅｖａｌ",
-        "сonv",
-        "卷积",
-        "l",
-        "O",
-    ),
-    *("load", "Model", "forward", "train", "weight", "inputs", "# type: ignore", "\x00", "\u2028"),
-    *("import os; os.system('true')", "_" * 100, "n" * 1000, "pool", "take", "match", "norm"),
-    *("{0}", "{data}", "\ue0000.0\ue001", "\ue0020\ue001", "None", "tensor", "sum", "int", "super"),
-]
-NAMES = st.one_of(st.sampled_from(HOSTILE), st.text(max_size=60))
 
 
 def renamed(program: Program, names: Iterator[str]) -> tuple[Program, dict[str, str]]:
@@ -165,74 +142,6 @@ def test_no_attribute_reaches_the_source_unchecked(case: Case, data: st.DataObje
         return
     check(emitted.source)
     compile(emitted.source, "model.py", "exec", dont_inherit=True)
-
-
-@given(st.lists(NAMES, max_size=50))
-def test_names_are_unique_identifiers(texts: list[str]) -> None:
-    names = Names(RESERVED)
-    given_ = [names.new(text, "value") for text in texts]
-    assert len({*given_}) == len(given_)
-    assert not {*given_} & RESERVED
-    for name in given_:
-        assert IDENTIFIER.fullmatch(name), name
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("stage1_unit1_conv1", "stage1_unit1_conv1"),
-        ("a/b-c.0", "a_b_c_0"),
-        ("_mulscalar0", "mulscalar0"),
-        ("0conv", "n0conv"),
-        ("ｃｏｎｖ", "conv"),
-        ("卷积", "value"),
-        ("", "value"),
-        ("yolov3_" * 10 + "conv0", "yolov3_" * 7 + "conv0"),
-        ("x" * 1000, "x" * MAX),
-    ],
-)
-def test_names_say_what_the_graph_says(text: str, name: str) -> None:
-    assert identifier(text, "value") == name
-
-
-def test_names_of_helpers_and_builtins_are_kept() -> None:
-    names = Names(frozenset(RESERVED | {*helpers()}))
-    for name in ("self", "x", "print", "class", "match", "pool", "torch"):
-        assert names.new(name, "value") == f"{name}_2"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (0.0010000000474974513, "0.001"),
-        (0.333999991, "0.334"),
-        (0.00392156862745098, "0.00392156862745098"),
-        (127.5, "127.5"),
-        (1e30, "1e30"),
-        (float("inf"), "torch.inf"),
-        (float("-inf"), "-torch.inf"),
-        (True, "True"),
-        ((1,), "(1,)"),
-        ((1, -2.5), "(1, -2.5)"),
-        ((), "()"),
-        (None, "None"),
-        (np.dtype(np.int32), "torch.int32"),
-    ],
-)
-def test_literals(value: object, text: str) -> None:
-    assert literal(value) == text
-
-
-@pytest.mark.parametrize("value", ["text", b"", float("nan"), {}, np.dtype("U3"), object()])
-def test_other_values_are_no_literals(value: object) -> None:
-    with pytest.raises(TypeError):
-        literal(value)
-
-
-@given(st.floats(allow_nan=False))
-def test_a_number_is_written_within_float32(value: float) -> None:
-    back = eval(literal(value), {"torch": np})
-    assert back == value or np.float32(back) == np.float32(value)
 
 
 def _bad(line: str) -> str:
