@@ -16,7 +16,6 @@ import pytest
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from skops.io import dump
 from transformers import AutoModel
 
 from agora.bort import Borts
@@ -231,6 +230,8 @@ def test_a_teacher_that_cannot_be_read_or_knows_other_labels(place: Path, tmp_pa
     broken = tmp_path / "broken"
     shutil.copytree(place / "teacher", broken)
     (broken / "model.safetensors").write_bytes(b"no weights")
+    from skops.io import dump  # here, as below: it takes seconds, and every worker collects
+
     pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression())
     dump(pipeline.fit(["good", "bad"], ["yes", "no"]), tmp_path / "other.skops")
     dump(make_pipeline(TfidfVectorizer(tokenizer=grammar.truth)), tmp_path / "unsafe.skops")
@@ -246,6 +247,8 @@ def test_a_teacher_that_cannot_be_read_or_knows_other_labels(place: Path, tmp_pa
 
 def test_a_pipeline_teaches_from_a_file_as_when_it_is_fitted(place: Path, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (place / "many.jsonl").read_text().splitlines()]
+    from skops.io import dump
+
     pipeline = make_pipeline(TfidfVectorizer(), LogisticRegression(C=10.0, max_iter=1000))
     pipeline.fit([row["text"] for row in rows], [row["label"] for row in rows])
     dump(pipeline, tmp_path / "teacher.skops")
