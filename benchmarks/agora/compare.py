@@ -42,8 +42,6 @@ def done_when(seeds: Mapping[str, Any]) -> tuple[float, int, float]:
     return float(gain.mean()), int((gain > 0).sum()), interval(gain)[0]
 
 
-# Tasks whose figures are of an earlier version of this code, and why they would not be the same now
-OLDER = {"template, Bort": "ca19085, before the schedule's first step was that of the original"}
 BEGIN, END = "<!-- generated: agora -->", "<!-- end -->"
 
 

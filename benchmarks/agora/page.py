@@ -15,7 +15,6 @@ from matplotlib import pyplot as plt  # noqa: E402  (the backend is chosen first
 
 from benchmarks.agora.compare import (  # noqa: E402
     AGORA,
-    OLDER,
     column,
     counts,
     done_when,
@@ -70,10 +69,7 @@ def page(measured: Mapping[str, Mapping[str, Any]]) -> list[str]:
         "",
     ]
     for task, seeds in measured.items():
-        lines += [f"## {task} ({len(seeds)} seeds)", ""]
-        if task in OLDER:
-            lines += [f"Measured by {OLDER[task]}.", ""]
-        lines += [*_table(seeds), ""]
+        lines += [f"## {task} ({len(seeds)} seeds)", "", *_table(seeds), ""]
     return lines
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from agora import Work
 from agora.grid import lcs
+from agora.ledger import BACKWARD
 from benchmarks.agora.compare import (
     AGORA,
     MAJORITY,
@@ -41,6 +42,9 @@ def test_one_seed_of_sines_is_as_recorded() -> None:
 
 
 def test_costs_are_equal_within_one_per_cent() -> None:
+    """Or, where students train whole epochs, within one of 1,240 points and 60 of dev."""
+    large = ("template, Bort", "one-shot tau(dev) × 20 and grid")
+    epoch = BACKWARD * (40 + 20 * 60) + 60
     for task, seeds in RECORDED.items():
         for way in next(iter(seeds.values()))["ways"]:
             share = column(seeds, way, "cost") / column(seeds, AGORA, "cost")
@@ -49,7 +53,8 @@ def test_costs_are_equal_within_one_per_cent() -> None:
             elif "as much as it takes" in way:
                 assert share.max() < 1, (task, way)
             else:
-                assert np.abs(share - 1).max() < 0.01, (task, way)
+                most = epoch / column(seeds, AGORA, "cost") if (task, way) == large else 0.01
+                assert (np.abs(share - 1) < most).all(), (task, way)
 
 
 def test_costs_of_borts_add_up_to_what_was_ordered() -> None:
