@@ -11,14 +11,19 @@ from converter.graph.variables import first_steps
 from converter.planning.base import MODULE_FILE, Plan
 from converter.planning.graph import GraphPlan
 from converter.report.columns import Row, columns
-from converter.report.record import GraphReport
-from converter.report.terminal import nonfinite_lines
-from converter.report.verdicts import bits_line, problem_lines, record_line, word_of
+from converter.report.verdicts import (
+    bits_line,
+    nonfinite_lines,
+    problem_lines,
+    record_line,
+    word_of,
+)
 
 if TYPE_CHECKING:
     from converter.proof.graph.difference import NodeDifference
     from converter.proof.graph.parity import GraphParity
     from converter.proof.proof import GraphProof
+    from converter.report.record import GraphReport
 
 LISTED = 4
 MEASURE = "of its largest value"  # what every difference of a graph is relative to

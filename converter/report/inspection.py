@@ -13,7 +13,7 @@ from converter.planning.match import Match
 from converter.planning.refusals import foreign_headline, foreign_ways, is_foreign, known_as
 from converter.planning.scopes import VERSIONS
 from converter.report.columns import Row, columns, merged
-from converter.report.record import nonfinite_json
+from converter.report.plan_json import nonfinite_json
 from converter.tables.unsupported import outsized
 
 if TYPE_CHECKING:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 from converter.params import origin
+from converter.params.nonfinite import Nonfinite
 from converter.planning.base import MODULE_FILE, Plan
 from converter.planning.plan import TablePlan
 from converter.planning.scopes import VERSIONS
@@ -83,3 +85,8 @@ def _step_json(step: Step) -> dict[str, Any]:
         "dtype": step.dtype.name,
         "shape": step.shape,
     }
+
+
+def nonfinite_json(found: Mapping[str, Nonfinite]) -> dict[str, Any]:
+    """Counts of NaN and infinity as plain data, in the same order whoever counted."""
+    return {name: dataclasses.asdict(found[name]) for name in sorted(found)}

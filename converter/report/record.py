@@ -27,7 +27,7 @@ from converter.planning.base import MODULE_FILE, Plan
 from converter.planning.model_yml import recorded_model_config
 from converter.planning.plan import TablePlan
 from converter.proof.proof import GraphProof, Proof, TableProof, Unchanged
-from converter.report.plan_json import plan_json
+from converter.report.plan_json import nonfinite_json, plan_json
 from converter.tokenizer import tokenizer_json
 from converter.tokenizer.write import FILES
 from converter.version import VERSION
@@ -67,7 +67,9 @@ class Report:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return _brief(self)
+        from converter.report.terminal import brief, summary  # here: most runs show no repr
+
+        return brief(summary(self))
 
     @property
     def passed(self) -> bool:
@@ -134,7 +136,9 @@ class ExportReport:
     unmet: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return _brief(self)
+        from converter.report.terminal import brief, export_summary
+
+        return brief(export_summary(self))
 
     @property
     def passed(self) -> bool:
@@ -170,17 +174,6 @@ class ExportReport:
             "verified": self.passed,
             "proof": dataclasses.asdict(self.copies) if self.copies else None,
         }
-
-
-def _brief(report: Report | ExportReport) -> str:
-    from converter.report.terminal import brief  # which draws what is recorded here
-
-    return brief(report)
-
-
-def nonfinite_json(found: Mapping[str, Nonfinite]) -> dict[str, Any]:
-    """Counts as plain data, in the same order whoever counted."""
-    return {name: dataclasses.asdict(found[name]) for name in sorted(found)}
 
 
 def _plain(value: Any) -> Any:

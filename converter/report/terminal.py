@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from converter.errors import ConvertError, safe
-from converter.params.nonfinite import Nonfinite
 from converter.planning.assumptions import Assumed, assumed_line
 from converter.planning.base import UNCONVERTED_FILE, Plan
 from converter.planning.plan import TablePlan
 from converter.report.columns import columns, merged
 from converter.report.inspection import some_names
-from converter.report.record import ExportReport, GraphReport, Report, TableReport
-from converter.report.verdicts import parity_table, problem_lines, verdict_lines, word_of
+from converter.report.verdicts import (
+    nonfinite_lines,
+    parity_table,
+    problem_lines,
+    verdict_lines,
+    word_of,
+)
 from converter.tokenizer import TokenizerSpec, where
 from converter.tokenizer.spec import OPTIONS
+
+if TYPE_CHECKING:  # what a report is; its own text calls what is here
+    from converter.report.record import ExportReport, GraphReport, Report, TableReport
 
 WIDE, TALL = 100, 10  # characters and lines of a report in an interactive Python
 LONGEST = 80  # characters of a value that the user gave
@@ -24,17 +32,16 @@ LONGEST = 80  # characters of a value that the user gave
 
 def summary(report: Report, every: bool = False) -> Iterator[str]:
     """The report for a person: one line a fact, then parity; `every` layer on a line of its own."""
-    if isinstance(report, TableReport):
-        return _table_summary(report, every)
+    if isinstance(report.plan, TablePlan):
+        return _table_summary(cast("TableReport", report), every)
     from converter.report.graph_text import graph_summary
 
-    assert isinstance(report, GraphReport)
-    return graph_summary(report)
+    return graph_summary(cast("GraphReport", report))
 
 
-def brief(report: Report | ExportReport) -> str:
-    """The report as Python shows it: the beginning of its summary."""
-    lines = [*(export_summary(report) if isinstance(report, ExportReport) else summary(report))]
+def brief(summary: Iterator[str]) -> str:
+    """A report as Python shows it: the beginning of its summary."""
+    lines = [*summary]
     cut = [line if len(line) <= WIDE else f"{line[: WIDE - 1]}…" for line in map(safe, lines)]
     return "\n".join(cut if len(cut) <= TALL else [*cut[: TALL - 1], "…"])
 
@@ -97,13 +104,6 @@ def export_summary(report: ExportReport) -> Iterator[str]:
     wrong = f"; {count} {'differ' if count > 1 else 'differs'}:" if count else ""
     yield f"bits    {word_of(report.copies)}  {report.copies.identical:,} tensors identical{wrong}"
     yield from problem_lines(report.copies)
-
-
-def nonfinite_lines(found: Mapping[str, Nonfinite]) -> Iterator[str]:
-    """The tensors with NaN or infinity, which the user allowed."""
-    if found:
-        yield "weights that are not finite (--allow-nonfinite):"
-        yield from (f"  - {name}: {count}" for name, count in found.items())
 
 
 def seconds_lines(seconds: Mapping[str, float]) -> Iterator[str]:

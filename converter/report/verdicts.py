@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from converter.params.nonfinite import Nonfinite
 from converter.planning.plan import TablePlan
 from converter.report.columns import columns, merged
 
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
 
 INDENT = " " * 8  # under the word behind the verdict's name
 SHOWN = 12  # problems of a verdict; --verbose and --json have all
+
+
+def nonfinite_lines(found: Mapping[str, Nonfinite]) -> Iterator[str]:
+    """The tensors with NaN or infinity, which the user allowed."""
+    if found:
+        yield "weights that are not finite (--allow-nonfinite):"
+        yield from (f"  - {name}: {count}" for name, count in found.items())
 
 
 def verdict_lines(plan: TablePlan, proof: TableProof, every: bool) -> Iterator[str]:
