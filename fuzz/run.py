@@ -125,7 +125,7 @@ def main() -> None:
     if sys.argv[1:2] == ["--child"]:
         fuzz(sys.argv[2], sys.argv[3:])
     parser = argparse.ArgumentParser(description="Fuzz what reads files.")
-    parser.add_argument("--seconds", type=int, default=600, help="for all targets together, as if one ran after the other")
+    parser.add_argument("--seconds", type=int, default=600, help="of a core, for all targets")
     parser.add_argument("--keep", action="store_true", help="renew fuzz/corpus from what was found")
     parser.add_argument("targets", nargs="*", metavar="TARGET", help=", ".join(SHARES))
     options = parser.parse_args()
