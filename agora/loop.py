@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
-from operator import call
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -219,13 +218,16 @@ class Run:
             for i in thetas
         ]  # fmt: skip
         outcomes: dict[int, Outcome] = {}
-        coming: Iterator[Outcome] = (self.executor.map if self.executor else map)(call, trainings)
-        for i in thetas:
+        futures = [*map(self.executor.submit, trainings)] if self.executor else []
+        calls: Sequence[Callable[[], Outcome]] = [one.result for one in futures] or trainings
+        for i, result in zip(thetas, calls, strict=True):
             try:
-                outcomes[i] = outcome = next(coming)
-            except StateError:
-                raise
+                outcomes[i] = outcome = result()
             except Exception as error:  # a student is anyone's code; or it is the executor's own
+                for future in futures:  # not at Ctrl-C: a pool that has ended bears none
+                    future.cancel()
+                if isinstance(error, StateError):
+                    raise
                 raise StudentError(
                     f"round {index}, student {i} ({shown(self.theta_grid[i])}) could not be "
                     f"trained: {type(error).__name__}: {error}"
