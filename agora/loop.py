@@ -86,7 +86,7 @@ class Run:
         self._check()
         self.avoid = [*self.avoid]
         about: dict[str, Any] = {name: _shown(getattr(self, name)) for name in REMEMBERED}
-        about["theta_grid"] = [*map(repr, self.theta_grid)]
+        about |= {"run": repr(type(self)), "theta_grid": [*map(repr, self.theta_grid)]}
         for name in ("train", "dev", "pool", "avoid"):
             data = getattr(self, name)
             about[name] = (data if isinstance(data, Split) else Split(data, data)).digest()

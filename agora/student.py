@@ -74,7 +74,7 @@ def train_one(
 
 
 def start_worker(threads: int) -> None:
-    """What a process that trains does first: Ctrl-C ends it without a word, and its threads."""
+    """Prepare a worker process: Ctrl-C ends it without a traceback, and it uses `threads`."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     import torch  # only now: Ctrl-C may come meanwhile
 

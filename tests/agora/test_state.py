@@ -13,6 +13,7 @@ import pytest
 from agora.errors import AgoraError, StateError
 from agora.points import Label, Point, content
 from agora.teachers import read_teacher
+from benchmarks.agora.ways import Random
 from tests.agora.commands import LABELS
 from tests.agora.toys import run, split, truth
 
@@ -52,6 +53,8 @@ def test_state_of_another_run_is_refused(tmp_path: Path) -> None:
         run(state=tmp_path, teacher=Stopper(99))
     with pytest.raises(StateError, match="avoid"):
         run(state=tmp_path, avoid=[0.5])
+    with pytest.raises(StateError, match="run: was"):  # it draws elsewhere
+        run(state=tmp_path, kind=Random)
 
 
 def test_models_are_known_by_their_content(place: Path, tmp_path: Path) -> None:
